@@ -1,0 +1,70 @@
+"""How many of the target's oscillations the model has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lightning_seqfit.callbacks.base import Cadence, Diagnostic, ProbeCallback, Reading, Scene, checked_tolerance
+from lightning_seqfit.measures.oscillations import count_oscillations, target_laps
+from lightning_seqfit.probe import Observation, Probe
+
+
+class OscillationDiagnostic(Diagnostic):
+    """Counts at each look; nothing accumulates."""
+
+    name = "oscillations"
+
+    def __init__(self, tolerance: float) -> None:
+        self.tolerance = checked_tolerance(tolerance)
+
+    @property
+    def options(self) -> tuple[Any, ...]:
+        """The tolerance."""
+        return (("tolerance", self.tolerance),)
+
+    def begin(self, scene: Scene) -> None:
+        """Count the target's laps."""
+        self.scene = scene
+        self.laps = target_laps(scene.geometry, scene.trend)
+
+    def look(self, observation: Observation, scale: float, step: int) -> Reading:
+        """Count the model's."""
+        counts = count_oscillations(
+            self.scene.geometry,
+            self.scene.trend,
+            self.laps,
+            observation.prediction,
+            observation.residual,
+            self.tolerance,
+        )
+        names = ("target", "model", "fitted", "missing", "spurious")
+        return Reading({f"oscillations/{name}": float(getattr(counts, name)) for name in names})
+
+
+class OscillationCount(ProbeCallback):
+    """Log how many oscillations the target has, how many the model has, and how many of them match.
+
+    Tags under ``seqfit/``: ``error/relative_rmse``, ``error/max``, ``oscillations/target``, ``/model``, ``/fitted``,
+    ``/missing``, ``/spurious``, ``observer/...``. Definitions: :mod:`lightning_seqfit.measures.oscillations`.
+
+    Parameters
+    ----------
+    probe : where to look and what should be there.
+    every_n_steps : optimizer steps between looks (the first ones are closer), or a function (step) -> bool.
+    tolerance : relative error at which an oscillation matches, between 0 and 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument cannot be used.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from lightning_seqfit import Probe
+    >>> probe = Probe.grid(bounds=[(0.0, 1.0)], target=lambda x: torch.sin(26 * torch.pi * x[:, 0]))
+    >>> callback = OscillationCount(probe, every_n_steps=50)
+    """
+
+    def __init__(self, probe: Probe, *, every_n_steps: Cadence = 100, tolerance: float = 0.25) -> None:
+        super().__init__(probe, [OscillationDiagnostic(tolerance)], every_n_steps)

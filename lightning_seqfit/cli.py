@@ -1,0 +1,137 @@
+"""``seqfit`` on the command line: trainings that show what the callbacks show."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from lightning_seqfit.callbacks import SequentialFitting
+from lightning_seqfit.demos import SIRENCO2, Regression, SIRENRegression, TanhCO2, TanhRegression, co2_monthly, sine
+from lightning_seqfit.probe import Probe
+from lightning_seqfit.record import Run, load
+
+
+@dataclass(frozen=True)
+class Demo:
+    """One training to watch: what trains, where to look, for how long and how often."""
+
+    module: Callable[[], Regression]
+    probe: Callable[[], Probe]
+    max_steps: int
+    every_n_steps: int
+
+
+def sine_probe() -> Probe:
+    """Return a probe of sin(26 pi x) on [0, 1]."""
+    return Probe.grid(bounds=[(0.0, 1.0)], target=sine)
+
+
+def co2_probe() -> Probe:
+    """Return a probe of the monthly CO2 record: years on the axis, ppm as values."""
+    years, ppm = co2_monthly()
+    month = 1 / 12
+    bounds = [(float(years[0]) - month / 2, float(years[-1]) + month / 2)]
+    return Probe.grid(bounds=bounds, target=ppm, resolution=len(ppm), axes=["year"])
+
+
+DEMOS = {
+    ("sine", "tanh"): Demo(TanhRegression, sine_probe, max_steps=8_000, every_n_steps=100),
+    ("sine", "siren"): Demo(SIRENRegression, sine_probe, max_steps=500, every_n_steps=1),
+    ("co2", "tanh"): Demo(TanhCO2, co2_probe, max_steps=8_000, every_n_steps=100),
+    ("co2", "siren"): Demo(SIRENCO2, co2_probe, max_steps=1_500, every_n_steps=20),
+}
+
+
+def run_demo(demo: Demo, name: str, *, seed: int, max_steps: int, logdir: Path) -> Path:
+    """Train, and return the run's log directory."""
+    torch.set_num_threads(1)  # networks this small are slower with two
+    L.seed_everything(seed, verbose=False)
+    module = demo.module()
+    logger = TensorBoardLogger(logdir, name=name)
+    trainer = L.Trainer(
+        max_steps=max_steps,
+        callbacks=[SequentialFitting(demo.probe(), every_n_steps=demo.every_n_steps)],
+        logger=logger,
+        accelerator="cpu",
+        enable_checkpointing=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(module)
+    return Path(logger.log_dir)
+
+
+def summary(run: Run) -> str:
+    """Return the figures of the last look as a table."""
+    assert run.front is not None
+    assert run.oscillations is not None
+    target, residual = run.target, run.prediction[-1] - run.target
+    counts, front = run.oscillations, run.front
+    rows = [
+        ("step", f"{run.steps[-1]:,}"),
+        ("R^2", _number(1 - float(np.mean(residual**2) / np.var(target)), "{:.4f}")),
+        ("fitted", _number(100 * front.fitted[-1], "{:.0f} %")),
+        ("oscillations fitted", f"{counts.fitted[-1]:g} of {counts.target[-1]:g}"),
+        *((f"depth from {face}", _number(front.depth[face][-1], "{:.2f}")) for face in run.faces),
+        ("sequentiality", _number(front.sequentiality[-1], "{:.2f}")),
+        *((f"inwardness from {face}", _number(front.inwardness[face][-1], "{:+.2f}")) for face in run.faces),
+        ("inwardness", _number(front.overall_inwardness[-1], "{:+.2f}")),
+        ("overhead", _number(100 * run.scalars["observer/overhead"][-1], "{:.1f} %")),
+    ]
+    width = max(len(label) for label, _ in rows)
+    return "\n".join(f"  {label:<{width}}  {value}" for label, value in rows)
+
+
+def _number(value: float, form: str) -> str:
+    return form.format(value) if math.isfinite(value) else "not known yet"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="seqfit", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    demo = commands.add_parser("demo", help="train a network and watch how it fits")
+    demo.add_argument(
+        "name",
+        nargs="?",
+        default="sine",
+        choices=["sine", "siren", "co2"],
+        help="sine: a tanh network fits sin(26 pi x); siren: a SIREN fits it; co2: the CO2 record of Mauna Loa",
+    )
+    demo.add_argument("--network", choices=["tanh", "siren"], help="network of the co2 demo (default: tanh)")
+    demo.add_argument("--seed", type=int, default=0, help="seed of the network's weights (default: %(default)s)")
+    demo.add_argument("--max-steps", type=_steps, help="optimizer steps (default: as many as the demo takes)")
+    demo.add_argument("--logdir", type=Path, default=Path("seqfit-logs"), help="where runs go (default: %(default)s)")
+    return parser
+
+
+def _steps(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of steps: give a whole number of at least 1")
+    return int(text)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    # Lightning 2.6 calls what torch 2.13 deprecates; not for the eyes of somebody who tries a demo
+    warnings.filterwarnings("ignore", message=".*treespec.*LeafSpec", category=FutureWarning)
+    if options.network is not None and options.name != "co2":
+        parser.error(f"--network belongs to `seqfit demo co2`, not to `seqfit demo {options.name}`")
+    target = "co2" if options.name == "co2" else "sine"
+    network = options.network or ("siren" if options.name == "siren" else "tanh")
+    demo = DEMOS[target, network]
+    name = f"{target}-{network}"
+    max_steps = options.max_steps or demo.max_steps
+    run_dir = run_demo(demo, name, seed=options.seed, max_steps=max_steps, logdir=options.logdir)
+    print(f"\n{name}, seed {options.seed}:\n{summary(load(run_dir))}\n")
+    print(f"record and pictures  {run_dir / 'seqfit'}")
+    print(f"TensorBoard          tensorboard --logdir {options.logdir}")

@@ -1,0 +1,327 @@
+r"""Where the fit has got to: the error front, its arrival, and whether it is a front at all.
+
+With r = prediction - target and u' the target's oscillation about its trend:
+
+- Local error q = moving mean of r^2 over the trend's window / mean(u'^2). A point is *fitted* when q <= tolerance^2.
+- *Active* points: moving mean of u'^2 at least 5 % of mean(u'^2). Quiet points count neither way, else a target that is
+  flat at its ends would be "fitted from the boundary" before training begins.
+- *Unfitted core*: the largest connected component of unfitted active points. *Depth* of a face: the share of active
+  points between the face and the core.
+- *Arrival* of a point: the first step at which it was fitted. A point that never was has arrival ``inf``.
+
+The window reaches over the front, so a front between a fitted and an untouched part is read 0.3 to 0.45 window inside the
+fitted part.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from scipy import stats
+
+from lightning_seqfit.geometry import BoolArray, FloatArray, Geometry
+from lightning_seqfit.measures.trend import Trend
+
+#: The range of the mean clipped error over which sequentiality is integrated.
+SEQUENTIALITY_RANGE = (0.15, 0.85)
+#: Looks inside that range below which sequentiality is not known.
+SEQUENTIALITY_LOOKS = 5
+#: Share of a face's points that must have arrived before its inwardness is known.
+INWARDNESS_SHARE = 0.1
+#: Looks over which the speed is taken.
+SPEED_LOOKS = 10
+# Errors are clipped at this multiple of the scale before they are averaged: sums stay exact beside a diverged cell.
+_LARGEST_ERROR = 1e8
+
+
+@dataclass(frozen=True)
+class Front:
+    """The state of the fit at one look.
+
+    Attributes
+    ----------
+    local_error : q, shape ``(N,)``, 0 and up; 1 is the error of the bare trend. ``inf`` where the prediction is not finite.
+    fitted : q <= tolerance^2, shape ``(N,)``.
+    fitted_share : share of active points that are fitted, in [0, 1].
+    core : the unfitted core, shape ``(N,)``.
+    depth : per face, in [0, 1]: 0, the core reaches the face; 1, there is no core.
+    """
+
+    local_error: FloatArray
+    fitted: BoolArray
+    fitted_share: float
+    core: BoolArray
+    depth: dict[str, float]
+
+
+def active_points(geometry: Geometry, trend: Trend) -> BoolArray:
+    """Points where the target oscillates: moving mean of u'^2 at least 5 % of its mean; all where nothing oscillates.
+
+    Examples
+    --------
+    >>> from lightning_seqfit.geometry import Grid
+    >>> from lightning_seqfit.measures.trend import fit_trend
+    >>> grid = Grid(bounds=((0.0, 1.0),), shape=(400,), axes=("x",))
+    >>> x = grid.points[:, 0]
+    >>> active = active_points(grid, fit_trend(grid, np.where(x > 0.5, np.sin(40 * np.pi * x), 0.0)))
+    >>> bool(active[:180].any()), bool(active[220:].all())
+    (False, True)
+    """
+    if trend.variance == 0.0:
+        return np.ones(len(trend.oscillation), dtype=bool)
+    # relative to the largest value, so that squares of extreme targets stay in range
+    power = (trend.oscillation / np.max(np.abs(trend.oscillation))) ** 2
+    return geometry.moving_mean(power, trend.window) >= 0.05 * float(np.mean(power))
+
+
+def measure_front(
+    geometry: Geometry,
+    trend: Trend,
+    active: BoolArray,
+    residual: FloatArray,
+    scale: float,
+    tolerance: float = 0.25,
+) -> Front:
+    """Read the front from one residual.
+
+    Parameters
+    ----------
+    geometry : where the N points lie.
+    trend : the target's trend; its window is the one averaged over.
+    active : see :func:`active_points`, shape ``(N,)``.
+    residual : prediction - target, shape ``(N,)``; NaN and inf are unfitted.
+    scale : the mean square that errors are relative to: ``trend.variance``, or the first look's mean(r^2) where
+        nothing oscillates. 0 or NaN: unknown; then only an error of exactly 0 is fitted.
+    tolerance : relative error at which a point is fitted, positive.
+
+    Returns
+    -------
+    Front
+
+    Examples
+    --------
+    >>> from lightning_seqfit.geometry import Grid
+    >>> from lightning_seqfit.measures.trend import fit_trend
+    >>> grid = Grid(bounds=((0.0, 1.0),), shape=(512,), axes=("x",))
+    >>> x = grid.points[:, 0]
+    >>> trend = fit_trend(grid, np.sin(26 * np.pi * x))
+    >>> residual = np.where(x < 0.4, 0.0, -trend.oscillation)  # fitted up to 0.4
+    >>> front = measure_front(grid, trend, active_points(grid, trend), residual, trend.variance)
+    >>> round(front.depth["x_min"], 2), front.depth["x_max"]  # read up to half a window (here 0.038) inside
+    (0.37, 0.0)
+    """
+    local_error = _local_error(geometry, trend.window, residual, scale)
+    fitted = local_error <= tolerance**2
+    unfitted = active & ~fitted
+    labels = geometry.components(unfitted)
+    sizes = np.bincount(labels, minlength=1)
+    sizes[0] = 0
+    core = labels == int(np.argmax(sizes)) if sizes.any() else np.zeros_like(active)
+    return Front(
+        local_error=local_error,
+        fitted=fitted,
+        fitted_share=float(np.mean(fitted[active])) if active.any() else 1.0,
+        core=core,
+        depth=_depths(geometry, active, core),
+    )
+
+
+def _local_error(geometry: Geometry, window: tuple[float, ...], residual: FloatArray, scale: float) -> FloatArray:
+    # Divided before it is squared: the square of a large residual must not overflow.
+    root = math.sqrt(scale) if scale > 0.0 else math.nan
+    known = math.isfinite(root)
+    limit = math.sqrt(_LARGEST_ERROR)
+    finite = np.isfinite(residual)
+    with np.errstate(over="ignore"):  # inf is clipped below
+        relative = residual / root if known else np.where(residual == 0.0, 0.0, limit)
+    squared = np.where(finite, np.clip(np.where(finite, relative, 0.0), -limit, limit) ** 2, 0.0)
+    error = np.maximum(geometry.moving_mean(squared, window), 0.0)
+    if not finite.all():
+        error[geometry.moving_mean((~finite).astype(np.float64), window) > 1e-9] = np.inf
+    return error
+
+
+def _depths(geometry: Geometry, active: BoolArray, core: BoolArray) -> dict[str, float]:
+    if not core.any():
+        return dict.fromkeys(geometry.faces, 1.0)
+    depth = {}
+    for axis, name in enumerate(geometry.axes):
+        lines = geometry.lines(axis)
+        lines = lines[core[lines].any(axis=1)]
+        in_core = core[lines]
+        passed = np.cumsum(active[lines], axis=1)  # active points up to and with each point of the line
+        first = np.argmax(in_core, axis=1)
+        last = in_core.shape[1] - 1 - np.argmax(in_core[:, ::-1], axis=1)
+        row = np.arange(len(lines))
+        total = passed[:, -1]
+        depth[f"{name}_min"] = float(np.mean((passed[row, first] - 1) / total))
+        depth[f"{name}_max"] = float(np.mean((total - passed[row, last]) / total))
+    return depth
+
+
+@dataclass(frozen=True)
+class FrontHistory:
+    """What accumulates over looks; see :func:`update`. Steps are optimizer steps, counted over all fits.
+
+    Attributes
+    ----------
+    arrival : first step at which a point was fitted, shape ``(N,)``; ``inf``: never so far.
+    settled : step since which a point has been fitted without a break, shape ``(N,)``; ``inf``: it is not fitted now.
+    fitted : fitted at the last look, shape ``(N,)``.
+    fitted_at_start : fitted at the first look, shape ``(N,)``.
+    looks_inside : looks with the mean clipped error inside :data:`SEQUENTIALITY_RANGE`.
+    level : lowest mean clipped error seen inside that range; NaN before the first look inside.
+    concentration : Var(z) / (m (1 - m)) at that level.
+    covered : range of m passed so far, from the first look inside down to ``level``.
+    integral : integral of the concentration over that range.
+    recent : (step, fitted share) of the last looks.
+    """
+
+    arrival: FloatArray
+    settled: FloatArray
+    fitted: BoolArray
+    fitted_at_start: BoolArray
+    looks_inside: int = 0
+    level: float = math.nan
+    concentration: float = math.nan
+    covered: float = 0.0
+    integral: float = 0.0
+    recent: tuple[tuple[float, float], ...] = field(default=())
+
+
+def update(history: FrontHistory | None, front: Front, active: BoolArray, step: int) -> FrontHistory:
+    """Take one more look into the history; ``None`` begins one. Looks come in the order of their steps.
+
+    Examples
+    --------
+    >>> from lightning_seqfit.geometry import Grid
+    >>> from lightning_seqfit.measures.trend import fit_trend
+    >>> grid = Grid(bounds=((0.0, 1.0),), shape=(400,), axes=("x",))
+    >>> x = grid.points[:, 0]
+    >>> trend = fit_trend(grid, np.sin(40 * np.pi * x))
+    >>> active = active_points(grid, trend)
+    >>> history = None
+    >>> for step in range(101):  # a step that moves to the right
+    ...     residual = np.where(x < step / 100, 0.0, -trend.oscillation)
+    ...     history = update(history, measure_front(grid, trend, active, residual, trend.variance), active, step)
+    >>> sequentiality(history) > 0.9
+    True
+    >>> {face: round(value) for face, value in inwardness(grid, active, history).items()}
+    {'x_min': 1, 'x_max': -1}
+    """
+    if history is None:
+        arrival = np.where(front.fitted, float(step), np.inf)
+        history = FrontHistory(
+            arrival=arrival, settled=arrival.copy(), fitted=front.fitted, fitted_at_start=front.fitted
+        )
+    else:
+        newly = front.fitted & ~history.fitted
+        history = replace(
+            history,
+            arrival=np.where(front.fitted, np.minimum(history.arrival, step), history.arrival),
+            settled=np.where(newly, float(step), np.where(front.fitted, history.settled, np.inf)),
+            fitted=front.fitted,
+        )
+    recent = (*history.recent, (float(step), front.fitted_share))[-SPEED_LOOKS:]
+    return replace(_advance(history, front.local_error[active]), recent=recent)
+
+
+def _advance(history: FrontHistory, local_error: FloatArray) -> FrontHistory:
+    """Carry the integral of the concentration on to a new lowest mean clipped error."""
+    clipped = np.minimum(local_error, 1.0)
+    mean = float(np.mean(clipped)) if clipped.size else 0.0
+    low, high = SEQUENTIALITY_RANGE
+    if not low < mean < high:
+        return history
+    concentration = float(np.var(clipped)) / (mean * (1 - mean))
+    looks = history.looks_inside + 1
+    if math.isnan(history.level):
+        return replace(history, looks_inside=looks, level=mean, concentration=concentration)
+    if mean >= history.level:
+        return replace(history, looks_inside=looks)
+    passed = history.level - mean
+    return replace(
+        history,
+        looks_inside=looks,
+        level=mean,
+        concentration=concentration,
+        covered=history.covered + passed,
+        integral=history.integral + passed * (concentration + history.concentration) / 2,
+    )
+
+
+def sequentiality(history: FrontHistory) -> float:
+    """Whether the fit comes as a front, in [0, 1].
+
+    With z = clip(q, 0, 1) over the active points and m = mean(z), Var(z) / (m (1 - m)) is integrated over m by the
+    trapezoid rule while 0.15 < m < 0.85 and divided by the range covered. The integral follows the lowest m reached so
+    far: what is unlearned and learned again counts once, so that noise does not weigh.
+
+    1: every place is either fitted or untouched. 0: all places improve together. NaN: fewer than five looks inside.
+    """
+    if history.looks_inside < SEQUENTIALITY_LOOKS or history.covered <= 0.0:
+        return math.nan
+    return float(np.clip(history.integral / history.covered, 0.0, 1.0))
+
+
+def inwardness(geometry: Geometry, active: BoolArray, history: FrontHistory) -> dict[str, float]:
+    """Whether the fit comes from a face, per face, in [-1, 1].
+
+    Spearman's correlation of arrival with distance from the face along the nearer half of each grid line, over active
+    points not fitted at the first look; the mean over lines, where a line that arrives at once counts 0. Points that have
+    not arrived rank last together.
+
+    1: from the face inwards. -1: from the middle outwards. NaN: less than a tenth of the face's points have arrived.
+    A face without any such point has no entry.
+    """
+    eligible = active & ~history.fitted_at_start
+    result = {}
+    for axis, name in enumerate(geometry.axes):
+        lines = geometry.lines(axis)
+        half = lines.shape[1] // 2
+        for side, nearer in (("min", lines[:, :half]), ("max", lines[:, ::-1][:, :half])):
+            if eligible[nearer].any():
+                result[f"{name}_{side}"] = _inwardness(history.arrival[nearer], eligible[nearer])
+    return result
+
+
+def _inwardness(arrival: FloatArray, eligible: BoolArray) -> float:
+    """Mean Spearman correlation over rows, columns ordered by distance from the face."""
+    if np.mean(np.isfinite(arrival[eligible])) < INWARDNESS_SHARE:
+        return math.nan
+    rows = np.count_nonzero(eligible, axis=1) >= 3
+    if not rows.any():
+        return math.nan
+    arrival, eligible = arrival[rows], eligible[rows]
+    # Points that are out rank behind all others, where they leave the ranks of the rest as they are.
+    never = float(np.max(arrival, where=np.isfinite(arrival), initial=0.0)) + 1.0
+    order = np.where(eligible, np.minimum(arrival, never), never + 1.0)
+    ranks = stats.rankdata(order, axis=1)
+    places = np.cumsum(eligible, axis=1).astype(np.float64)
+    count = np.count_nonzero(eligible, axis=1, keepdims=True)
+    ranks = np.where(eligible, ranks - (count + 1) / 2, 0.0)
+    places = np.where(eligible, places - (count + 1) / 2, 0.0)
+    spread = np.sqrt(np.sum(ranks**2, axis=1) * np.sum(places**2, axis=1))
+    together = np.sum(ranks * places, axis=1)
+    return float(np.mean(np.divide(together, spread, out=np.zeros_like(spread), where=spread > 0)))
+
+
+def overall_inwardness(geometry: Geometry, trend: Trend, faces: dict[str, float]) -> float:
+    """Mean of the faces' inwardness over the axes that have a wavelength (all axes where none has).
+
+    NaN while one of these faces is not known yet, and where none has an entry.
+    """
+    waving = [name for name, wavelength in zip(geometry.axes, trend.wavelength, strict=True) if wavelength < math.inf]
+    names = [f"{axis}_{side}" for axis in waving or geometry.axes for side in ("min", "max")]
+    known = [faces[name] for name in names if name in faces]
+    return float(np.mean(known)) if known else math.nan
+
+
+def speed(history: FrontHistory) -> float:
+    """Active share newly fitted per optimizer step: least-squares slope over the last ten looks; NaN below two."""
+    steps, shares = np.array(history.recent).reshape(-1, 2).T
+    centred = steps - steps.mean() if steps.size else steps
+    spread = float(centred @ centred)
+    return float(centred @ shares) / spread if spread > 0 else math.nan

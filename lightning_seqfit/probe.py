@@ -1,0 +1,376 @@
+"""Where to look, what should be there, how to ask the module, and the guard that leaves the module as it was."""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
+
+from lightning_seqfit.geometry import FloatArray, Geometry, Grid
+from lightning_seqfit.measures.trend import Trend, fit_trend
+
+#: Cells per axis in one, two and three dimensions.
+DEFAULT_RESOLUTION = (512, 96, 32)
+#: Cells that a wavelength must span, and that the shortest significant one must.
+CELLS_PER_WAVELENGTH, CELLS_PER_SHORTEST_WAVELENGTH = 4.0, 2.5
+
+# Larger buffers are data, not state: they are not copied at every look.
+_LARGEST_BUFFER = 1_000_000
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What was seen at one look, in float64 on the host.
+
+    Attributes
+    ----------
+    prediction : the module's output at the points, shape ``(N,)``; may hold NaN and inf.
+    residual : prediction - target, shape ``(N,)``.
+    """
+
+    prediction: FloatArray
+    residual: FloatArray
+
+
+class Probe:
+    """A fixed set of points at which a module is watched, with the target there.
+
+    Made by :meth:`Probe.grid`; pass it to the callbacks. Several callbacks may share one probe: the module is evaluated
+    once for all of them.
+    """
+
+    def __init__(
+        self,
+        geometry: Geometry,
+        target: float | Callable[..., Any] | ArrayLike,
+        *,
+        predict: Callable[..., Any] | None = None,
+        output: int = 0,
+        needs_grad: bool = False,
+        name: str = "",
+    ) -> None:
+        self.geometry = geometry
+        self.name = _checked_name(name)
+        if predict is not None and not callable(predict):
+            raise TypeError(
+                f"predict={predict!r} is not callable: pass a function (module, points of shape (N, d)) -> tensor of shape "
+                "(N,) or (N, k)"
+            )
+        if isinstance(output, bool) or not isinstance(output, int) or output < 0:
+            raise ValueError(f"output={output!r} is not a component: pass 0 for the first one, 1 for the second, ...")
+        self.predict = predict
+        self.output = output
+        self.needs_grad = bool(needs_grad)
+        self.target = target if callable(target) else _checked_values(target, len(geometry.points))
+
+    @classmethod
+    def grid(
+        cls,
+        bounds: Sequence[Sequence[float]],
+        target: float | Callable[..., Any] | ArrayLike,
+        *,
+        resolution: int | Sequence[int] | None = None,
+        axes: Sequence[str] | None = None,
+        predict: Callable[..., Any] | None = None,
+        output: int = 0,
+        needs_grad: bool = False,
+        name: str = "",
+    ) -> Probe:
+        """Look on a cell-centred (midpoint) grid.
+
+        Parameters
+        ----------
+        bounds : one ``(low, high)`` per axis, in the module's units. One axis for now.
+        target : what the module should predict: a callable ``(points (N, d)) -> (N,) or (N, 1)``, an array of N values
+            in the order of the grid, or a number (0.0 for the residual of an equation). A callable gets the points as
+            the module does, at least in float32, and once a four times finer grid, to see whether the resolution hides
+            it.
+        resolution : cells per axis; default 512.
+        axes : names for tags and figures; default ``("x",)``.
+        predict : ``(module, points) -> tensor`` of shape (N,) or (N, k); default ``module(points)``.
+        output : component of a prediction of shape (N, k), from 0.
+        needs_grad : the prediction differentiates with ``torch.autograd.grad``, as the residual of an equation does.
+        name : goes into tags and file names; needed as soon as a trainer has two probes. Letters, digits, ``_ . -``.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Where an argument cannot be used; the message says what can. What depends on the module (the shape of the
+            prediction, the target's values) is checked when training starts, before the first batch.
+
+        Examples
+        --------
+        >>> probe = Probe.grid(bounds=[(0.0, 1.0)], target=lambda x: torch.sin(26 * torch.pi * x[:, 0]))
+        >>> probe.geometry.shape
+        (512,)
+        """
+        box = _checked_bounds(bounds)
+        dimension = len(box)
+        names = tuple(axes) if axes is not None else ("x", "y", "z")[:dimension]
+        if isinstance(axes, str) or len(names) != dimension or len(set(names)) != dimension:
+            raise ValueError(f"axes={axes!r} does not name {dimension} axes: give {dimension} different names")
+        for axis in names:
+            if not isinstance(axis, str) or not _NAME.fullmatch(axis):
+                raise ValueError(f"axes={axes!r}: {axis!r} cannot stand in a tag: use letters, digits, '_', '.' and '-'")
+        shape = _checked_resolution(resolution, dimension)
+        geometry = Grid(bounds=box, shape=shape, axes=names)
+        return cls(geometry, target, predict=predict, output=output, needs_grad=needs_grad, name=name)
+
+    def read_target(self, module: nn.Module) -> tuple[FloatArray, Trend]:
+        """Target at the points as the module sees them, shape ``(N,)``, and its trend.
+
+        Raises
+        ------
+        ValueError, TypeError, RuntimeError
+            If the target has the wrong length or values that are not finite, cannot be evaluated, or has a wavelength
+            that the resolution hides.
+        """
+        target = self.target
+        if not callable(target):
+            trend = fit_trend(self.geometry, target)
+            self._check_resolution(self.geometry, trend)
+            return target, trend
+        device, dtype = _placement(module)
+        values = _evaluate_target(target, self.geometry.points, device, dtype)
+        trend = fit_trend(self.geometry, values)
+        if isinstance(self.geometry, Grid):
+            fine = Grid(self.geometry.bounds, tuple(4 * cells for cells in self.geometry.shape), self.geometry.axes)
+            try:
+                finer = _evaluate_target(target, fine.points, device, dtype)
+            except (ValueError, TypeError, RuntimeError):
+                finer = None  # a target that knows its values at the N points only
+            self._check_resolution(*((self.geometry, trend) if finer is None else (fine, fit_trend(fine, finer))))
+        return values, trend
+
+    def _check_resolution(self, geometry: Geometry, trend: Trend) -> None:
+        """Refuse a target, seen on ``geometry``, that oscillates too fast for the probe's own grid."""
+        if not isinstance(self.geometry, Grid):
+            return
+        for axis, cells in enumerate(self.geometry.shape):
+            length = geometry.lengths[axis]
+            wavelength, shortest = trend.wavelength[axis], trend.shortest_wavelength[axis]
+            need = max(
+                CELLS_PER_WAVELENGTH * length / wavelength,
+                CELLS_PER_SHORTEST_WAVELENGTH * length / shortest,
+            )
+            if cells < need * (1 - 1e-9):
+                hidden = wavelength if CELLS_PER_WAVELENGTH * length / wavelength >= need else shortest
+                raise ValueError(
+                    f"resolution={cells} is too coarse for the target's wavelength of {hidden:.3g} on axis "
+                    f"{self.geometry.axes[axis]}: use at least {math.ceil(need * (1 - 1e-9))} points on it"
+                )
+
+    def observe(
+        self,
+        module: nn.Module,
+        target: FloatArray,
+        precision: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    ) -> Observation:
+        """Evaluate the module once at the points and leave it as it was.
+
+        Parameters
+        ----------
+        module : the module that trains.
+        target : from :meth:`read_target`, shape ``(N,)``.
+        precision : context for the forward pass, such as the trainer's autocast.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the prediction is no tensor of shape (N,) or (N, k) with k > ``output``.
+        """
+        device, dtype = _placement(module)
+        points = torch.as_tensor(self.geometry.points).to(device=device, dtype=dtype, copy=True)
+        with leave_untouched(module, device, grad=self.needs_grad), precision():
+            if self.needs_grad:
+                points.requires_grad_(True)
+            output = module(points) if self.predict is None else self.predict(module, points)
+            column = self._column(output)
+            # one transfer, then float64; np.array copies, since .numpy() may alias what the module keeps
+            prediction = np.array(column.cpu().to(torch.float64).numpy())
+        return Observation(prediction=prediction, residual=prediction - target)
+
+    def _column(self, output: Any) -> Tensor:
+        size = len(self.geometry.points)
+        asked = "the module" if self.predict is None else "predict"
+        wanted = f"a tensor of shape ({size},) or ({size}, k) for points of shape {self.geometry.points.shape}"
+        if not isinstance(output, Tensor):
+            kind = type(output).__name__
+            if isinstance(output, dict):
+                kind += f" with keys {sorted(map(str, output))}"
+            raise TypeError(
+                f"{asked} returned {kind}, expected {wanted}: pass predict=, a function (module, points) that takes the "
+                "tensor out"
+            )
+        tensor = output.as_subclass(Tensor).detach()
+        if tensor.is_complex():
+            raise TypeError(f"{asked} returned a complex tensor, expected real values: pass predict= that takes one part")
+        if tensor.ndim not in (1, 2) or tensor.shape[0] != size:
+            raise ValueError(
+                f"{asked} returned a tensor of shape {tuple(tensor.shape)}, expected {wanted}: pass predict=, a function "
+                "(module, points) that returns one row per point"
+            )
+        components = 1 if tensor.ndim == 1 else tensor.shape[1]
+        if self.output >= components:
+            raise ValueError(
+                f"output={self.output}, but {asked} returned {components} component(s) (shape {tuple(tensor.shape)}): "
+                f"use output=0{'' if components <= 1 else f' to {components - 1}'}"
+            )
+        return tensor if tensor.ndim == 1 else tensor[:, self.output]
+
+
+@contextmanager
+def leave_untouched(module: nn.Module, device: torch.device, *, grad: bool = False) -> Iterator[None]:
+    """Evaluation mode that undoes itself: training flags, buffers, random number generators, grad mode.
+
+    The flags are set one by one: ``eval()`` may be overridden, and ``train()`` would thaw a BatchNorm frozen by hand.
+    ``inference_mode`` is left, since a tensor that the module caches inside it breaks the next backward pass.
+    What the module logs meanwhile is dropped.
+    """
+    modules = list(module.modules())
+    training = [m for m in modules if m.training]
+    buffers = [
+        (m, name, buffer, buffer._version, buffer.detach().clone())
+        for m in modules
+        for name, buffer in m._buffers.items()
+        if buffer is not None and buffer.numel() <= _LARGEST_BUFFER and not buffer.is_inference()
+    ]
+    logs = hasattr(module, "_current_fx_name")  # a LightningModule, of either package
+    generators = _generator_states(device)
+    try:
+        for m in training:
+            m.training = False
+        if logs:
+            module.__dict__["log"] = _drop  # hides the method, as an attribute of the instance
+        with ExitStack() as stack:
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
+            stack.enter_context(torch.inference_mode(False))
+            stack.enter_context(torch.enable_grad() if grad else torch.no_grad())
+            yield
+    finally:
+        for m in training:
+            m.training = True
+        if logs:
+            del module.__dict__["log"]
+        with torch.no_grad():
+            for owner, name, buffer, version, saved in buffers:
+                owner._buffers[name] = buffer
+                if buffer._version != version:
+                    buffer.copy_(saved)
+        for restore, state in generators:
+            restore(state)
+
+
+def _generator_states(device: torch.device) -> list[tuple[Callable[[Any], Any], Any]]:
+    """Every random number generator that an evaluation may draw from: how to set it, and its state now."""
+    states: list[tuple[Callable[[Any], Any], Any]] = [
+        (random.setstate, random.getstate()),
+        (np.random.set_state, np.random.get_state()),
+        (torch.set_rng_state, torch.get_rng_state()),
+    ]
+    if device.type in ("cuda", "xpu"):
+        backend = getattr(torch, device.type)
+        states.append((lambda state: backend.set_rng_state(state, device), backend.get_rng_state(device)))
+    elif device.type == "mps":
+        states.append((torch.mps.set_rng_state, torch.mps.get_rng_state()))
+    return states
+
+
+def _drop(*args: Any, **kwargs: Any) -> None:
+    """Stand in for ``LightningModule.log`` during an evaluation of ours."""
+
+
+def _placement(module: nn.Module) -> tuple[torch.device, torch.dtype]:
+    """Device and floating dtype of the module's first floating parameter, else of its first floating buffer."""
+    for tensors in (module.parameters(), module.buffers()):
+        for tensor in tensors:
+            if tensor.is_floating_point():
+                return tensor.device, tensor.dtype
+    return torch.device("cpu"), torch.float32
+
+
+def _evaluate_target(
+    target: Callable[..., Any], points: FloatArray, device: torch.device, dtype: torch.dtype
+) -> FloatArray:
+    """Values of a target callable at the points as the module sees them, shape ``(N,)``."""
+    # the module's rounding of the coordinates, but never less than float32 for the arithmetic
+    seen = torch.as_tensor(points).to(device=device, dtype=dtype).to(torch.promote_types(dtype, torch.float32))
+    with leave_untouched(nn.Module(), device):
+        try:
+            values = target(seen)
+        except Exception as error:
+            raise RuntimeError(
+                f"target raised {type(error).__name__}: {error}; it is called with points of shape {points.shape} and "
+                f"must return {len(points)} values"
+            ) from error
+        if isinstance(values, Tensor):
+            values = values.as_subclass(Tensor).detach().cpu().to(torch.float64).numpy()
+    return _checked_values(values, len(points))
+
+
+def _checked_values(target: Any, size: int) -> FloatArray:
+    """Target values as an array of shape ``(size,)``; a number stands for all of them."""
+    if isinstance(target, Tensor):
+        target = target.as_subclass(Tensor).detach().cpu().to(torch.float64).numpy()
+    try:
+        values = np.array(target, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"target is {type(target).__name__}: pass a function of the points, an array of {size} values or a number"
+        ) from error
+    if values.ndim == 0 and isinstance(target, int | float | np.generic):
+        values = np.full(size, float(values))
+    if values.shape == (size, 1):
+        values = values[:, 0]
+    if values.shape != (size,):
+        raise ValueError(f"target has shape {values.shape}, expected ({size},) or ({size}, 1): one value per point")
+    bad = np.flatnonzero(~np.isfinite(values))
+    if bad.size:
+        raise ValueError(
+            f"target has {bad.size} of {size} values that are NaN or infinite, the first at point {bad[0]}: a target must "
+            "be finite at every point; move the bounds or give finite values"
+        )
+    return values
+
+
+def _checked_name(name: str) -> str:
+    if not isinstance(name, str) or (name and not _NAME.fullmatch(name)):
+        raise ValueError(f"name={name!r} cannot stand in a tag and a file name: use letters, digits, '_', '.' and '-'")
+    return name
+
+
+def _checked_bounds(bounds: Any) -> tuple[tuple[float, float], ...]:
+    wanted = "give one (low, high) per axis, such as bounds=[(0.0, 1.0)]"
+    try:
+        box = tuple((float(low), float(high)) for low, high in bounds)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"bounds={bounds!r} is not a box: {wanted}") from error
+    if len(box) != 1:
+        raise ValueError(f"bounds={bounds!r} has {len(box)} axes: this version looks along one; {wanted}")
+    for low, high in box:
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise ValueError(f"bounds={bounds!r}: ({low}, {high}) is not finite; {wanted}")
+        if not low < high:
+            raise ValueError(f"bounds={bounds!r}: low={low} is not below high={high}; {wanted}")
+    return box
+
+
+def _checked_resolution(resolution: Any, dimension: int) -> tuple[int, ...]:
+    if resolution is None:
+        resolution = DEFAULT_RESOLUTION[dimension - 1]
+    shape = (resolution,) * dimension if isinstance(resolution, int | np.integer) else tuple(resolution)
+    if len(shape) != dimension or not all(
+        isinstance(n, int | np.integer) and not isinstance(n, bool) and n >= 8 for n in shape
+    ):
+        raise ValueError(f"resolution={resolution!r}: give a whole number of at least 8, or one per axis ({dimension})")
+    return tuple(int(n) for n in shape)

@@ -1,0 +1,332 @@
+"""The history of a probe: bounded in memory, kept in the checkpoint and in a file, read back with :func:`load`.
+
+The file is an ``.npz`` that loads with ``allow_pickle=False``. A *field* has at most 1,024 values a look (block means
+beyond that); at most 512 looks are kept.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lightning_seqfit.geometry import BoolArray, FloatArray
+
+#: Looks kept; when full, every second one is dropped and from then on only every second one is kept.
+MOST_LOOKS = 512
+FILE_VERSION = 1
+
+Column = NDArray[Any]
+
+
+class Record:
+    """Rows of named columns, one row a look, thinned evenly when full; the latest look is always there.
+
+    Look i is kept for good if i is a multiple of ``stride``. A look that is not stays only until the next one comes.
+    A column that a look lacks holds NaN there (-1 for whole numbers).
+
+    Examples
+    --------
+    >>> record = Record(most=4)
+    >>> for step in range(0, 70, 10):
+    ...     record.append({"steps": step, "scalar/error": step / 100})
+    >>> record["steps"].tolist()  # 512 looks in earnest
+    [0, 20, 40, 60]
+    """
+
+    def __init__(self, most: int = MOST_LOOKS) -> None:
+        self.most = most
+        self.stride = 1
+        self.looks = 0  # looks seen, kept or not
+        self.size = 0
+        self._columns: dict[str, Column] = {}
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._columns
+
+    def __getitem__(self, name: str) -> Column:
+        """Column of a name, first axis the look."""
+        return self._columns[name][: self.size]
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns."""
+        return list(self._columns)
+
+    def append(self, row: Mapping[str, Any]) -> None:
+        """Take one look: ints to int64, floats to float64, arrays (of equal length every time) to float32."""
+        row = {"look": self.looks, **row}
+        if self.size and int(self["look"][-1]) % self.stride:
+            self.size -= 1
+        if self.size == self.most:
+            self._thin()
+        for name, value in row.items():
+            if name not in self._columns:
+                self._columns[name] = self._empty(value)
+        with np.errstate(over="ignore"):  # beyond float32 is inf
+            for name, column in self._columns.items():
+                column[self.size] = row.get(name, _missing(column.dtype))
+        self.size += 1
+        self.looks += 1
+
+    def _empty(self, value: Any) -> Column:
+        array = np.asarray(value)
+        dtype = np.float32 if array.ndim else np.int64 if isinstance(value, int) else np.float64
+        return np.full((self.most, *array.shape), _missing(np.dtype(dtype)), dtype=dtype)
+
+    def _thin(self) -> None:
+        self.stride *= 2
+        kept = np.flatnonzero(self["look"] % self.stride == 0)
+        for column in self._columns.values():
+            column[: len(kept)] = column[kept]
+        self.size = len(kept)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors and builtin containers only; copies."""
+        return {
+            "stride": self.stride,
+            "looks": self.looks,
+            "columns": {name: torch.from_numpy(self[name].copy()) for name in self._columns},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Become what :meth:`state_dict` saw."""
+        self.stride, self.looks = int(state["stride"]), int(state["looks"])
+        self._columns = {}
+        self.size = 0
+        for name, tensor in state["columns"].items():
+            rows = tensor.cpu().numpy()
+            self.size = len(rows)
+            self._columns[name] = np.full((self.most, *rows.shape[1:]), _missing(rows.dtype), dtype=rows.dtype)
+            self._columns[name][: self.size] = rows
+
+
+def _missing(dtype: np.dtype[Any]) -> Any:
+    return -1 if dtype.kind == "i" else math.nan
+
+
+class Scalars(Mapping[str, FloatArray]):
+    """Values per look by tag, with or without the ``seqfit/`` prefix that the loggers show."""
+
+    def __init__(self, values: dict[str, FloatArray], prefix: str) -> None:
+        self._values = values
+        self._prefix = prefix
+
+    def __getitem__(self, tag: str) -> FloatArray:
+        """Values of a tag, shape ``(looks,)``; NaN where the look has none."""
+        try:
+            return self._values[tag.removeprefix(self._prefix)]
+        except KeyError:
+            raise KeyError(f"{tag!r} is not recorded; there are: {', '.join(self._values)}") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+@dataclass(frozen=True)
+class FrontRecord:
+    """The error front over the looks; arrays have the look as first axis, but for the last four.
+
+    Attributes
+    ----------
+    local_error : q, shape ``(looks, cells)``.
+    fitted : fitted share, shape ``(looks,)``; likewise ``sequentiality`` and ``speed``.
+    depth, inwardness : by face, shape ``(looks,)`` each.
+    overall_inwardness : shape ``(looks,)``.
+    arrival, settled : first step at which a cell was fitted, and since when it is; shape ``(cells,)``, ``inf``: never.
+    active : the cells that count, shape ``(cells,)``.
+    tolerance : relative error at which a point is fitted.
+    """
+
+    local_error: FloatArray
+    fitted: FloatArray
+    sequentiality: FloatArray
+    speed: FloatArray
+    depth: dict[str, FloatArray]
+    inwardness: dict[str, FloatArray]
+    overall_inwardness: FloatArray
+    arrival: FloatArray
+    settled: FloatArray
+    active: BoolArray
+    tolerance: float
+
+
+@dataclass(frozen=True)
+class OscillationsRecord:
+    """Oscillation counts over the looks, each of shape ``(looks,)``, in halves."""
+
+    target: FloatArray
+    model: FloatArray
+    fitted: FloatArray
+    missing: FloatArray
+    spurious: FloatArray
+
+
+@dataclass(frozen=True)
+class Run:
+    """What was recorded of one probe; the first axis of every array over time is the look.
+
+    Attributes
+    ----------
+    name, axes, bounds, shape : of the probe; ``shape`` is that of the recorded cells.
+    points : shape ``(cells, d)``; ``target`` and ``trend``: shape ``(cells,)``.
+    steps : optimizer steps (``global_step``) of the looks, shape ``(looks,)``.
+    total_steps : the same counted over all fits, never falling; the unit of arrivals.
+    logger_steps : the loggers' axis; ``fit``: 0 for the first fit, 1 for the second, ...
+    prediction : shape ``(looks, cells)``.
+    scalars : values by tag, shape ``(looks,)``, NaN where a look has none.
+    front, oscillations : None where that was not watched.
+    notes : what was switched off or is absent, and why.
+    """
+
+    name: str
+    axes: tuple[str, ...]
+    bounds: tuple[tuple[float, float], ...]
+    shape: tuple[int, ...]
+    points: FloatArray
+    target: FloatArray
+    trend: FloatArray
+    steps: NDArray[np.int64]
+    total_steps: NDArray[np.int64]
+    logger_steps: NDArray[np.int64]
+    fit: NDArray[np.int64]
+    prediction: FloatArray
+    scalars: Scalars
+    front: FrontRecord | None = None
+    oscillations: OscillationsRecord | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def faces(self) -> tuple[str, ...]:
+        """Names of the box's faces."""
+        return tuple(f"{axis}_{side}" for axis in self.axes for side in ("min", "max"))
+
+
+def contents(record: Record, fixed: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Column]:
+    """Everything that the file holds, as plain arrays.
+
+    Parameters
+    ----------
+    record : the looks.
+    fixed : arrays that belong to the run, not to a look.
+    about : what JSON can hold.
+    """
+    tags = [name for name in record.names if name.startswith("scalar/")]
+    arrays = {name: record[name] for name in record.names if name not in tags and name != "look"}
+    arrays |= {name: np.asarray(value) for name, value in fixed.items()}
+    arrays["scalars"] = np.stack([record[tag] for tag in tags], axis=1) if tags else np.zeros((len(record), 0))
+    arrays["tags"] = np.array([tag.removeprefix("scalar/") for tag in tags], dtype=np.str_)
+    arrays["about"] = np.array(json.dumps({"version": FILE_VERSION, **about}))
+    return arrays
+
+
+def write(path: Path, arrays: Mapping[str, Column]) -> None:
+    """Write a record's file so that a reader sees the old or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load(run_dir: str | os.PathLike[str], name: str = "") -> Run:
+    """Read a record.
+
+    Parameters
+    ----------
+    run_dir : the run's log directory, its ``seqfit`` directory, or the file itself.
+    name : name of the probe.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none; the message lists those that are there.
+    ValueError
+        If the file is not a record of this version.
+    """
+    path = _find(Path(run_dir), name)
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {key: file[key] for key in file.files}
+    return as_run(arrays, source=str(path))
+
+
+def _find(path: Path, name: str) -> Path:
+    if path.is_file():
+        return path
+    file = f"{name or 'probe'}.npz"
+    for folder in (path / "seqfit", path):
+        if (folder / file).is_file():
+            return folder / file
+    there = sorted({p.stem for folder in (path / "seqfit", path) for p in folder.glob("*.npz")})
+    hint = f"there are records of: {', '.join(there)}" if there else "it holds no record"
+    raise FileNotFoundError(f"no {file} in {path / 'seqfit'}: {hint}; give the run's log directory and the probe's name")
+
+
+def as_run(arrays: Mapping[str, Column], source: str = "these arrays") -> Run:
+    """Give names to what :func:`contents` holds."""
+    about = json.loads(str(arrays["about"])) if "about" in arrays else {}
+    if about.get("version") != FILE_VERSION:
+        raise ValueError(
+            f"{source} has version {about.get('version')}, expected {FILE_VERSION}: load it with the version that wrote it"
+        )
+    values = {str(tag): arrays["scalars"][:, i] for i, tag in enumerate(arrays["tags"])}
+    looks = len(arrays["steps"])
+
+    def scalar(tag: str) -> FloatArray:
+        return values.get(tag, np.full(looks, np.nan))
+
+    faces = [f"{axis}_{side}" for axis in about["axes"] for side in ("min", "max")]
+    front = oscillations = None
+    if "front/local_error" in arrays:
+        front = FrontRecord(
+            local_error=arrays["front/local_error"],
+            fitted=scalar("front/fitted"),
+            sequentiality=scalar("front/sequentiality"),
+            speed=scalar("front/speed"),
+            depth={face: scalar(f"front/depth/{face}") for face in faces},
+            inwardness={face: scalar(f"front/inwardness/{face}") for face in faces},
+            overall_inwardness=scalar("front/inwardness"),
+            arrival=arrays["front/arrival"],
+            settled=arrays["front/settled"],
+            active=arrays["front/active"],
+            tolerance=float(arrays["front/tolerance"]),
+        )
+    if "oscillations/target" in values:
+        oscillations = OscillationsRecord(
+            **{key: scalar(f"oscillations/{key}") for key in ("target", "model", "fitted", "missing", "spurious")}
+        )
+    return Run(
+        name=about["name"],
+        axes=tuple(about["axes"]),
+        bounds=tuple((low, high) for low, high in about["bounds"]),
+        shape=tuple(about["shape"]),
+        points=arrays["points"],
+        target=arrays["target"],
+        trend=arrays["trend"],
+        steps=arrays["steps"],
+        total_steps=arrays["total_steps"],
+        logger_steps=arrays["logger_steps"],
+        fit=arrays["fit"],
+        prediction=arrays["prediction"],
+        scalars=Scalars(values, f"seqfit/{about['name']}/" if about["name"] else "seqfit/"),
+        front=front,
+        oscillations=oscillations,
+        notes=tuple(about["notes"]),
+    )

@@ -1,0 +1,122 @@
+"""Networks, against a second implementation in plain matrix algebra and against the theory of the initialisation."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from lightning_seqfit.demos.networks import SIREN, Sine, TanhMLP
+
+
+def _linear_layers(network):
+    return [module for module in network.modules() if isinstance(module, nn.Linear)]
+
+
+@pytest.mark.parametrize("network_class", [TanhMLP, SIREN])
+@pytest.mark.parametrize("depth", [1, 2, 4])
+def test_depth_counts_hidden_layers(network_class, depth):
+    shapes = [layer.weight.shape for layer in _linear_layers(network_class(3, 7, depth, 2))]
+    assert shapes == [(7, 3)] + [(7, 7)] * (depth - 1) + [(2, 7)]
+
+
+def test_a_tanh_network_is_its_layers_multiplied_out():
+    network = TanhMLP(2, 5, 2, 3).double()
+    points = torch.randn(11, 2, dtype=torch.float64)
+    hidden = points.T
+    *inner, readout = _linear_layers(network)
+    for layer in inner:
+        hidden = (2 * torch.sigmoid(2 * (layer.weight @ hidden + layer.bias[:, None]))) - 1
+    torch.testing.assert_close(network(points), (readout.weight @ hidden + readout.bias[:, None]).T)
+
+
+def test_a_siren_is_its_layers_multiplied_out():
+    network = SIREN(2, 5, 2, 3, omega_0=7.0).double()
+    points = torch.randn(11, 2, dtype=torch.float64)
+    hidden = points.T
+    *inner, readout = _linear_layers(network)
+    for layer in inner:
+        hidden = torch.exp(7j * (layer.weight @ hidden + layer.bias[:, None])).imag
+    torch.testing.assert_close(network(points), (readout.weight @ hidden + readout.bias[:, None]).T)
+
+
+def test_the_tanh_network_keeps_the_default_initialisation_of_pytorch():
+    torch.manual_seed(0)
+    network = TanhMLP(1, 50, 2, 1)
+    torch.manual_seed(0)
+    for layer in _linear_layers(network):
+        untouched = nn.Linear(layer.in_features, layer.out_features)
+        assert torch.equal(layer.weight, untouched.weight)
+        assert torch.equal(layer.bias, untouched.bias)
+
+
+@pytest.mark.parametrize("in_features", [1, 3])
+@pytest.mark.parametrize("omega_0", [10.0, 30.0])
+def test_siren_weights_fill_the_intervals_of_sitzmann_et_al(in_features, omega_0):
+    torch.manual_seed(0)
+    first, *others = _linear_layers(SIREN(in_features, 400, 3, 400, omega_0))
+    bounds = [1 / in_features] + [math.sqrt(6 / 400) / omega_0] * len(others)
+    for layer, bound in zip([first, *others], bounds, strict=True):
+        weights = layer.weight.detach()
+        assert 0.98 * bound < weights.abs().max() <= bound
+        assert weights.var() == pytest.approx(bound**2 / 3, rel=0.06)  # of the uniform distribution
+        assert abs(weights.mean()) < 0.1 * bound
+
+
+def test_siren_pre_activations_keep_their_variance_near_one_through_the_layers():
+    """Theorem 1.8 of the supplement: 1 after the first layer.
+
+    From there on, without the phase shifts of the biases, z ~ N(0, v) gives 2 E[sin(z)^2] = 1 - exp(-2 v), which
+    converges to 0.797; phases spread over a full turn would give 1 again.
+    """
+    torch.manual_seed(0)
+    network = SIREN(1, 1_024, 5, 1, omega_0=30.0)
+    expected = [1.0]
+    for _ in range(3):
+        expected.append(1 - math.exp(-2 * expected[-1]))
+
+    def variances():
+        hidden = torch.linspace(-1, 1, 2_000)[:, None]
+        for layer in network.layers[:-1]:
+            if isinstance(layer, nn.Linear) and layer.in_features > 1:
+                yield float((30 * (layer(hidden) - layer.bias)).square().mean())
+            hidden = layer(hidden)
+
+    with torch.no_grad():
+        assert all(0.75 < variance < 1.1 for variance in variances())
+        for layer in _linear_layers(network):
+            layer.bias.zero_()
+        assert list(variances()) == pytest.approx(expected, abs=0.05)
+
+
+def test_at_the_start_a_siren_oscillates_and_a_tanh_network_does_not():
+    torch.manual_seed(0)
+    points = torch.linspace(-1, 1, 1_000)[:, None]
+
+    def turning_points(network):
+        slope = network(points)[:, 0].detach().diff()
+        return int((slope[1:] * slope[:-1] < 0).sum())
+
+    assert turning_points(TanhMLP()) <= 3
+    assert turning_points(SIREN()) >= 15
+
+
+@pytest.mark.parametrize("network_class", [TanhMLP, SIREN])
+@pytest.mark.parametrize("size", ["in_features", "width", "depth", "out_features"])
+@pytest.mark.parametrize("value", [0, -1, 2.0, True])
+def test_a_size_that_is_no_whole_positive_number_is_refused_by_name(network_class, size, value):
+    with pytest.raises(ValueError, match=rf"{size}={value!r} makes no network: give a whole number of at least 1"):
+        network_class(**{size: value})
+
+
+@pytest.mark.parametrize("omega_0", [0.0, -30.0, math.inf, math.nan])
+def test_an_omega_0_that_is_no_frequency_is_refused_with_what_to_use(omega_0):
+    for make in (Sine, lambda value: SIREN(omega_0=value)):
+        with pytest.raises(ValueError, match=r"omega_0=.* must be positive and finite; use 30\.0"):
+            make(omega_0)
+
+
+def test_a_printed_sine_layer_shows_its_frequency():
+    assert repr(Sine(12.5)) == "Sine(omega_0=12.5)"

@@ -1,0 +1,190 @@
+"""Trends, wavelengths and windows of targets that are known in closed form."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lightning_seqfit.geometry import Grid
+from lightning_seqfit.measures.trend import fit_trend
+
+LINE = Grid(bounds=((0.0, 1.0),), shape=(512,), axes=("x",))
+X = LINE.points[:, 0]
+WIDE = Grid(bounds=((-2.0, 3.0),), shape=(512,), axes=("x",))
+CYCLES = (WIDE.points[:, 0] + 2) / 5  # of frequency 1 over the wide line
+PLANE = Grid(bounds=((0.0, 1.0), (-1.0, 2.0)), shape=(48, 32), axes=("x", "y"))
+
+
+def cosine(frequency, cycles=X):
+    return np.cos(2 * np.pi * frequency * cycles)
+
+
+class TestTrend:
+    @settings(max_examples=100, deadline=None)
+    @given(
+        frequency=st.integers(1, 60),
+        phase=st.floats(0, 2 * np.pi),
+        offset=st.floats(-10, 10),
+        slope=st.floats(-1000, 1000),
+    )
+    def test_a_line_is_recovered_under_a_wave_of_whole_frequency(self, frequency, phase, offset, slope):
+        line = offset + slope * X
+        trend = fit_trend(LINE, line + np.sin(2 * np.pi * frequency * X + phase))
+        size = 1 + np.abs(line).max()
+        np.testing.assert_allclose(trend.values, line, atol=1e-10 * size)
+        assert trend.variance == pytest.approx(0.5, abs=1e-9 * size)
+
+    def test_one_sine_keeps_its_variance_where_a_line_alone_takes_61_percent(self):
+        target = np.sin(2 * np.pi * X)
+        line = np.polyval(np.polyfit(X, target, 1), X)
+        assert np.var(line) / np.var(target) == pytest.approx(6 / np.pi**2, abs=1e-4)
+        trend = fit_trend(LINE, target)
+        assert trend.variance == pytest.approx(0.5, rel=1e-12)
+        assert np.abs(trend.values).max() < 1e-12
+
+    @settings(max_examples=30, deadline=None)
+    @given(
+        modes=st.tuples(st.integers(0, 9), st.integers(0, 9)).filter(any),
+        phase=st.floats(0, 2 * np.pi),
+        slopes=st.tuples(st.floats(-50, 50), st.floats(-50, 50)),
+    )
+    def test_a_plane_is_recovered_under_a_plane_wave_of_whole_frequencies(self, modes, phase, slopes):
+        x, y = PLANE.points.T
+        plane = 1 + slopes[0] * x + slopes[1] * y
+        wave = np.cos(2 * np.pi * (modes[0] * x - modes[1] * (y + 1) / 3) + phase)
+        trend = fit_trend(PLANE, plane + wave)
+        np.testing.assert_allclose(trend.values, plane, atol=1e-10 * (1 + np.abs(plane).max()))
+
+    def test_a_plane_is_recovered_under_a_standing_wave(self):
+        x, y = PLANE.points.T
+        plane = 2 - 3 * x + 0.5 * y
+        wave = np.sin(2 * np.pi * 2 * x) * np.sin(2 * np.pi * (y + 1) / 3)
+        trend = fit_trend(PLANE, plane + wave)
+        np.testing.assert_allclose(trend.values, plane, atol=1e-10)
+        assert trend.variance == pytest.approx(0.25, rel=1e-10)
+
+    def test_a_trend_in_three_dimensions_is_recovered(self):
+        box = Grid(bounds=((0.0, 1.0),) * 3, shape=(12, 10, 8), axes=("x", "y", "z"))
+        x, y, z = box.points.T
+        plane = 1 + x - 2 * y + 3 * z
+        wave = np.sin(2 * np.pi * x) * np.cos(2 * np.pi * 2 * y) * np.sin(2 * np.pi * z)
+        np.testing.assert_allclose(fit_trend(box, plane + wave).values, plane, atol=1e-10)
+
+    @settings(max_examples=50, deadline=None)
+    @given(seed=st.integers(0, 10**6))
+    def test_trend_and_oscillation_add_up_to_the_target(self, seed):
+        target = np.random.default_rng(seed).standard_normal(512)
+        trend = fit_trend(LINE, target)
+        np.testing.assert_allclose(trend.values + trend.oscillation, target, atol=1e-12)
+        np.testing.assert_allclose(np.diff(trend.values, 2), 0, atol=1e-12)
+        assert trend.variance == pytest.approx(np.mean(trend.oscillation**2), rel=1e-12)
+
+    @pytest.mark.parametrize(
+        "target",
+        [np.zeros(512), np.full(512, -3.7), 2.0 - 5.0 * X, 1e6 + X, 1e150 * (1 + X)],
+        ids=["zero", "constant", "line", "offset line", "huge line"],
+    )
+    def test_constants_and_lines_have_no_oscillation(self, target):
+        trend = fit_trend(LINE, target)
+        assert trend.variance == 0.0
+        assert trend.wavelength == (math.inf,)
+        assert trend.shortest_wavelength == (math.inf,)
+        assert trend.window == (0.125,)
+        np.testing.assert_allclose(trend.values, target, rtol=1e-10)
+
+    def test_an_oscillation_of_a_ten_billionth_of_the_mean_square_is_none(self):
+        assert fit_trend(LINE, 1 + math.sqrt(2 * 0.9e-10) * cosine(8)).variance == 0.0
+        assert fit_trend(LINE, 1 + math.sqrt(2 * 1.1e-10) * cosine(8)).variance == pytest.approx(1.1e-10, rel=1e-6)
+
+
+class TestWavelength:
+    def test_it_is_the_period_in_the_units_of_the_axis(self):
+        trend = fit_trend(WIDE, cosine(8, CYCLES) + WIDE.points[:, 0])
+        assert trend.wavelength == pytest.approx((5 / 8,))
+        assert trend.shortest_wavelength == pytest.approx((5 / 8,))
+
+    def test_of_a_sum_it_is_that_of_the_mean_frequency_weighted_with_power(self):
+        trend = fit_trend(WIDE, cosine(3, CYCLES) + 0.5 * cosine(9, CYCLES))
+        mean_frequency = (3 * 0.5 + 9 * 0.125) / 0.625
+        assert trend.wavelength == pytest.approx((5 / mean_frequency,))
+
+    def test_the_shortest_is_that_below_which_95_percent_of_the_power_lies(self):
+        # the share of the higher wave: a^2 / (1 + a^2)
+        above, below = math.sqrt(0.06 / 0.94), math.sqrt(0.04 / 0.96)
+        assert fit_trend(LINE, cosine(3) + above * cosine(9)).shortest_wavelength == pytest.approx((1 / 9,))
+        assert fit_trend(LINE, cosine(3) + below * cosine(9)).shortest_wavelength == pytest.approx((1 / 3,))
+
+    def test_waves_below_a_hundredth_of_the_strongest_power_do_not_count(self):
+        assert fit_trend(LINE, cosine(3) + 0.101 * cosine(200)).wavelength[0] < 0.3
+        assert fit_trend(LINE, cosine(3) + 0.099 * cosine(200)).wavelength == pytest.approx((1 / 3,))
+
+    def test_a_plane_wave_has_none_along_the_other_axis(self):
+        x, y = PLANE.points.T
+        along_x = fit_trend(PLANE, np.cos(2 * np.pi * 5 * x) + y)
+        assert along_x.wavelength == pytest.approx((1 / 5, math.inf))
+        assert along_x.shortest_wavelength == pytest.approx((1 / 5, math.inf))
+        along_y = fit_trend(PLANE, np.cos(2 * np.pi * 6 * (y + 1) / 3) - x)
+        assert along_y.wavelength == pytest.approx((math.inf, 3 / 6))
+
+    def test_an_oblique_wave_has_one_per_axis(self):
+        x, y = PLANE.points.T
+        trend = fit_trend(PLANE, np.cos(2 * np.pi * (4 * x + 7 * (y + 1) / 3)))
+        assert trend.wavelength == pytest.approx((1 / 4, 3 / 7))
+
+
+class TestWindow:
+    @pytest.mark.parametrize(("frequency", "share"), [(1, 0.25), (3, 0.25), (4, 0.25), (5, 0.2), (13, 1 / 13)])
+    def test_it_is_one_wavelength_and_at_most_a_quarter_of_the_axis(self, frequency, share):
+        assert fit_trend(WIDE, cosine(frequency, CYCLES)).window == pytest.approx((5 * share,))
+
+    def test_an_axis_without_a_wavelength_takes_the_others_share(self):
+        x, y = PLANE.points.T
+        assert fit_trend(PLANE, np.cos(2 * np.pi * 5 * x)).window == pytest.approx((1 / 5, 3 / 5))
+        assert fit_trend(PLANE, np.cos(2 * np.pi * 8 * (y + 1) / 3)).window == pytest.approx((1 / 8, 3 / 8))
+
+    def test_without_any_wavelength_it_is_an_eighth_of_each_axis(self):
+        assert fit_trend(PLANE, PLANE.points[:, 1]).window == pytest.approx((1 / 8, 3 / 8))
+
+
+class TestInvariance:
+    @settings(max_examples=50, deadline=None)
+    @given(
+        seed=st.integers(0, 10**6),
+        scale=st.floats(-6, 6).map(lambda e: 10**e),
+        sign=st.sampled_from([-1, 1]),
+        shift=st.floats(-100, 100),
+    )
+    def test_scale_and_shift_of_the_target_scale_and_shift_its_trend_and_leave_its_wavelength(
+        self, seed, scale, sign, shift
+    ):
+        draw = np.random.default_rng(seed)
+        frequency, phase = draw.uniform(1, 30), draw.uniform(0, 7)
+        target = np.sin(2 * np.pi * frequency * X + phase) + 0.1 * draw.standard_normal(512) + draw.normal() * X
+        before, after = fit_trend(LINE, target), fit_trend(LINE, sign * scale * (target + shift))
+        np.testing.assert_allclose(after.values, sign * scale * (before.values + shift), atol=1e-9 * scale)
+        assert after.variance == pytest.approx(scale**2 * before.variance, rel=1e-9)
+        assert after.wavelength == pytest.approx(before.wavelength, rel=1e-9)
+        assert after.window == pytest.approx(before.window, rel=1e-9)
+
+    @pytest.mark.parametrize("size", [1e-150, 1e150])
+    def test_huge_and_tiny_targets_are_split_like_others(self, size):
+        trend = fit_trend(LINE, size * (2 * X + cosine(8)))
+        np.testing.assert_allclose(trend.values, size * 2 * X, atol=1e-12 * size)
+        assert trend.variance == pytest.approx(0.5 * size**2, rel=1e-9, abs=0)
+        assert trend.wavelength == pytest.approx((1 / 8,))
+
+    def test_a_mirrored_target_has_the_mirrored_trend(self):
+        target = 3 * X + np.exp(-X) * cosine(7)
+        before, after = fit_trend(LINE, target), fit_trend(LINE, target[::-1])
+        np.testing.assert_allclose(after.values, before.values[::-1], atol=1e-12)
+        assert after.wavelength == pytest.approx(before.wavelength)
+
+    def test_integers_are_taken_as_numbers(self):
+        target = np.tile([0, 1, 0, -1], 128)
+        trend = fit_trend(LINE, target)
+        assert trend.wavelength == pytest.approx((1 / 128,))
+        assert trend.oscillation.dtype == np.float64
