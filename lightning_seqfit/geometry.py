@@ -193,7 +193,9 @@ class Grid(Geometry):
 @lru_cache(maxsize=64)
 def _lines(shape: tuple[int, ...], axis: int) -> IntArray:
     numbers = np.arange(math.prod(shape), dtype=np.intp).reshape(shape)
-    return np.moveaxis(numbers, axis, -1).reshape(-1, shape[axis])
+    lines = np.moveaxis(numbers, axis, -1).reshape(-1, shape[axis])
+    lines.setflags(write=False)  # the cache hands out one array
+    return lines
 
 
 @lru_cache(maxsize=64)

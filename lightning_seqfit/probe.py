@@ -25,6 +25,8 @@ CELLS_PER_WAVELENGTH, CELLS_PER_SHORTEST_WAVELENGTH = 4.0, 2.5
 
 # Larger buffers are data, not state: they are not copied at every look.
 _LARGEST_BUFFER = 1_000_000
+# Squares of the target must stay in the range of float64.
+_LARGEST_VALUE = 1e150
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
@@ -121,7 +123,9 @@ class Probe:
             raise ValueError(f"axes={axes!r} does not name {dimension} axes: give {dimension} different names")
         for axis in names:
             if not isinstance(axis, str) or not _NAME.fullmatch(axis):
-                raise ValueError(f"axes={axes!r}: {axis!r} cannot stand in a tag: use letters, digits, '_', '.' and '-'")
+                raise ValueError(
+                    f"axes={axes!r}: {axis!r} cannot stand in a tag: use letters, digits, '_', '.' and '-'"
+                )
         shape = _checked_resolution(resolution, dimension)
         geometry = Grid(bounds=box, shape=shape, axes=names)
         return cls(geometry, target, predict=predict, output=output, needs_grad=needs_grad, name=name)
@@ -214,7 +218,9 @@ class Probe:
             )
         tensor = output.as_subclass(Tensor).detach()
         if tensor.is_complex():
-            raise TypeError(f"{asked} returned a complex tensor, expected real values: pass predict= that takes one part")
+            raise TypeError(
+                f"{asked} returned a complex tensor, expected real values: pass predict= that takes one part"
+            )
         if tensor.ndim not in (1, 2) or tensor.shape[0] != size:
             raise ValueError(
                 f"{asked} returned a tensor of shape {tuple(tensor.shape)}, expected {wanted}: pass predict=, a function "
@@ -339,6 +345,10 @@ def _checked_values(target: Any, size: int) -> FloatArray:
         raise ValueError(
             f"target has {bad.size} of {size} values that are NaN or infinite, the first at point {bad[0]}: a target must "
             "be finite at every point; move the bounds or give finite values"
+        )
+    if np.max(np.abs(values)) > _LARGEST_VALUE:
+        raise ValueError(
+            f"target reaches {np.max(np.abs(values)):.3g}, at most {_LARGEST_VALUE:g} can be measured: give it in other units"
         )
     return values
 

@@ -276,7 +276,9 @@ def _find(path: Path, name: str) -> Path:
             return folder / file
     there = sorted({p.stem for folder in (path / "seqfit", path) for p in folder.glob("*.npz")})
     hint = f"there are records of: {', '.join(there)}" if there else "it holds no record"
-    raise FileNotFoundError(f"no {file} in {path / 'seqfit'}: {hint}; give the run's log directory and the probe's name")
+    raise FileNotFoundError(
+        f"no {file} in {path / 'seqfit'}: {hint}; give the run's log directory and the probe's name"
+    )
 
 
 def as_run(arrays: Mapping[str, Column], source: str = "these arrays") -> Run:

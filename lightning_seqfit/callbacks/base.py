@@ -165,8 +165,8 @@ class ProbeCallback(pl.Callback):
                         if mine.name == theirs.name and mine.options != theirs.options:
                             raise ValueError(
                                 f"two callbacks on one probe measure {mine.name!r} with different options "
-                                f"({mine.options} and {theirs.options}): they share one record; use the same options, or "
-                                "a second probe with a name= of its own"
+                                f"({mine.options} and {theirs.options}): they share one record; use the same "
+                                "options, or a second probe with a name= of its own"
                             )
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -205,9 +205,15 @@ class ProbeCallback(pl.Callback):
             if state is not None:
                 checkpoint.setdefault("callbacks", {})[self.state_key] = state
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Remember the state of the checkpoint; the next fit goes on from it."""
-        self._restored = state_dict
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Find the probe's state, whichever callback saved it; the next fit goes on from it."""
+        probe = self.state_key[self.state_key.index("[") :]
+        states: Mapping[str, Any] = checkpoint.get("callbacks", {})
+        for key, state in states.items():
+            if key.startswith("seqfit.") and key.endswith(probe):
+                self._restored = state
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Take the last look, write the record and the figures."""
@@ -427,8 +433,8 @@ class _Watch:
             bad = int(np.count_nonzero(~np.isfinite(observation.prediction)))
             self.off["finite"] = f"prediction not finite at {bad} of {len(residual)} points from step {step} on"
             warn(
-                f"{self._label()} is NaN or infinite at {bad} of {len(residual)} points at step {step}; looking goes on. "
-                "Lower the learning rate, clip gradients, or check the module's input range"
+                f"the prediction at {self._label()} is NaN or infinite at {bad} of {len(residual)} points at step "
+                f"{step}; looking goes on. Lower the learning rate, clip gradients, or check the range of the inputs"
             )
         scalars = {
             "error/relative_rmse": math.sqrt(mean_square / self.scale) if self.scale > 0 else math.nan,

@@ -88,10 +88,11 @@ def low_frequency(points: Tensor) -> Tensor:
 
 
 def multi_scale(points: Tensor) -> Tensor:
-    """Four frequencies an octave apart: ``sum of sin(2 pi f x) / sqrt(f) over f = 1, 2, 4, 8``.
+    """Four frequencies an octave apart: ``sum of cos(2 pi f x) / sqrt(f) over f = 1, 2, 4, 8``.
 
     The power of a frequency falls as 1 / f, so each of four octave bands holds an eighth of the strongest one's power
-    or more, and the order in which the bands are fitted can be seen. Frequencies and amplitudes are this project's own.
+    or more, and the order in which the bands are fitted can be seen. They are cosines, since a line is no part of them.
+    Frequencies and amplitudes are this project's own.
 
     Parameters
     ----------
@@ -106,13 +107,13 @@ def multi_scale(points: Tensor) -> Tensor:
     Examples
     --------
     >>> import torch
-    >>> multi_scale(torch.tensor([[0.25]])).round(decimals=3)
-    tensor([1.])
+    >>> multi_scale(torch.tensor([[0.0], [1.0]])).round(decimals=3)
+    tensor([2.5610, 2.5610])
     """
     x = _first_coordinate(points)
     total = torch.zeros_like(x)
     for frequency in (1, 2, 4, 8):
-        total = total + torch.sin(2 * torch.pi * frequency * x) / frequency**0.5
+        total = total + torch.cos(2 * torch.pi * frequency * x) / frequency**0.5
     return total
 
 

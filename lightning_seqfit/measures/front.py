@@ -9,8 +9,8 @@ With r = prediction - target and u' the target's oscillation about its trend:
   points between the face and the core.
 - *Arrival* of a point: the first step at which it was fitted. A point that never was has arrival ``inf``.
 
-The window reaches over the front, so a front between a fitted and an untouched part is read 0.3 to 0.45 window inside the
-fitted part.
+The window reaches over the front, so a front between a fitted and an untouched part is read 0.3 to 0.45 window inside
+the fitted part.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ class Front:
 
     Attributes
     ----------
-    local_error : q, shape ``(N,)``, 0 and up; 1 is the error of the bare trend. ``inf`` where the prediction is not finite.
+    local_error : q, shape ``(N,)``, 0 and up; 1 is the error of the bare trend. ``inf`` where the prediction is not
+        finite.
     fitted : q <= tolerance^2, shape ``(N,)``.
     fitted_share : share of active points that are fitted, in [0, 1].
     core : the unfitted core, shape ``(N,)``.
@@ -270,8 +271,8 @@ def inwardness(geometry: Geometry, active: BoolArray, history: FrontHistory) -> 
     """Whether the fit comes from a face, per face, in [-1, 1].
 
     Spearman's correlation of arrival with distance from the face along the nearer half of each grid line, over active
-    points not fitted at the first look; the mean over lines, where a line that arrives at once counts 0. Points that have
-    not arrived rank last together.
+    points not fitted at the first look; the mean over lines, where a line that arrives at once counts 0. Points that
+    have not arrived rank last together.
 
     1: from the face inwards. -1: from the middle outwards. NaN: less than a tenth of the face's points have arrived.
     A face without any such point has no entry.

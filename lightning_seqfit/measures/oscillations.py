@@ -1,9 +1,9 @@
 """How many oscillations of the target a prediction has, lacks, and has in excess, along one axis.
 
 The target's trend is subtracted from target and prediction alike, both are smoothed by a moving mean over an eighth of
-:attr:`Trend.shortest_wavelength`, and turning points are read by hysteresis: an extremum counts once the field has come
-back from it by 10 % of the smoothed target's peak-to-peak. The stretch between two turning points, or between an end of
-the domain and a turning point, is a *lap*. A lap of height h counts
+:attr:`Trend.shortest_wavelength`, and turning points are read by hysteresis: an extremum counts once the field has
+come back from it by 10 % of the target's local peak-to-peak. The stretch between two turning points, or between an end
+of the domain and a turning point, is a *lap*. With h its height as a share of the local peak-to-peak, a lap counts
 
     1/2 oscillation                      between two extrema, or where it is the only lap,
     1/2 min(1, h / h of its neighbour)   at an end of the domain,
@@ -11,8 +11,9 @@ the domain and a turning point, is a *lap*. A lap of height h counts
 and a count is the sum, rounded to halves. So sin(2 pi k x) and cos(2 pi k x) on the unit interval both have k
 oscillations: the quarter period at either end of the sine is half a lap.
 
-Oscillations lower than the hysteresis are taken for noise, and a lap at an end that is lower than its neighbour for a
-part of one: where the amplitude falls to nothing towards an end, up to one oscillation there is not counted.
+The local peak-to-peak is 2 sqrt(2 m), m the moving mean of u'^2 over one wavelength, and m at least 3 % of its largest
+value. The hysteresis is at least four standard deviations of the target's smoothed noise, but never more than 10 % of
+the smoothed target's whole peak-to-peak. The noise is taken from the median power of the target's spectrum.
 """
 
 from __future__ import annotations
@@ -25,8 +26,12 @@ import numpy as np
 from lightning_seqfit.geometry import BoolArray, FloatArray, Geometry, IntArray
 from lightning_seqfit.measures.trend import Trend
 
-#: Hysteresis, as a share of the smoothed target's peak-to-peak.
+#: Hysteresis, as a share of the target's local peak-to-peak.
 HYSTERESIS = 0.1
+#: Least local power, as a share of the largest: what is below is no oscillation of its own.
+LEAST_POWER = 0.03
+#: Standard deviations of the smoothed noise that an extremum must stand out by.
+NOISE_DEVIATIONS = 4.0
 #: Values of one plateau differ by less than this share of the hysteresis: rounding does not place an extremum.
 PLATEAU = 1e-8
 #: A prediction is cut off this many times the target's largest oscillation from the trend: squares and sums stay exact.
@@ -43,17 +48,18 @@ class Laps:
         numbers the points from the low face to the high one. Empty without laps.
     rising : whether the field rises along the lap, shape ``(laps,)``; alternates.
     weights : oscillations per lap, in (0, 1/2], shape ``(laps,)``.
-    threshold : hysteresis in the field's units; 0.0: the target does not oscillate, and nothing is counted.
+    hysteresis : along the line, in the field's units, shape ``(N,)``; 0.0: the target does not oscillate, and nothing
+        is counted.
     """
 
     turning: IntArray
     rising: BoolArray
     weights: FloatArray
-    threshold: float
+    hysteresis: FloatArray
 
     @property
     def count(self) -> float:
-        """Oscillations, a multiple of 1/2; 0: the field never moves by the threshold."""
+        """Oscillations, a multiple of 1/2; 0: the field never moves by the hysteresis."""
         return _rounded(self.weights)
 
 
@@ -112,9 +118,9 @@ def target_laps(geometry: Geometry, trend: Trend) -> Laps:
             f"({', '.join(geometry.axes)}): give a geometry with a single axis"
         )
     if trend.variance == 0 or not math.isfinite(trend.shortest_wavelength[0]):
-        return _no_laps(0.0)
+        return _no_laps(np.zeros(len(trend.oscillation)))
     smoothed = _smoothed(geometry, trend, trend.oscillation)
-    return _read_laps(smoothed, HYSTERESIS * float(np.ptp(smoothed)))
+    return _read_laps(smoothed, _hysteresis(geometry, trend, smoothed))
 
 
 def count_oscillations(
@@ -173,11 +179,11 @@ def count_oscillations(
 
 
 def _model_laps(geometry: Geometry, trend: Trend, laps: Laps, prediction: FloatArray) -> Laps:
-    if laps.threshold == 0:
-        return _no_laps(0.0)
+    if not laps.hysteresis.any():
+        return _no_laps(laps.hysteresis)
     far = FARTHEST * float(np.max(np.abs(trend.oscillation)))
     oscillation = np.clip(prediction, trend.values - far, trend.values + far) - trend.values
-    return _read_laps(_smoothed(geometry, trend, oscillation), laps.threshold)
+    return _read_laps(_smoothed(geometry, trend, oscillation), laps.hysteresis)
 
 
 def _matched(geometry: Geometry, trend: Trend, laps: Laps, residual: FloatArray, tolerance: float) -> BoolArray:
@@ -212,46 +218,66 @@ def _smoothed(geometry: Geometry, trend: Trend, field: FloatArray) -> FloatArray
     return smoothed
 
 
-def _read_laps(values: FloatArray, threshold: float) -> Laps:
+def _hysteresis(geometry: Geometry, trend: Trend, smoothed: FloatArray) -> FloatArray:
+    """Distance along the line by which a field must come back from an extremum, shape ``(N,)``."""
+    size = float(np.max(np.abs(trend.oscillation)))  # keeps squares in range
+    oscillation = trend.oscillation / size
+    local = geometry.moving_mean(oscillation**2, trend.wavelength)[geometry.lines(0)[0]]
+    local_peak_to_peak = 2 * np.sqrt(2 * np.maximum(local, LEAST_POWER * float(np.max(local))))
+    # white noise of variance v has 2 v / N in a bin on average, and ln 2 times that in half of the bins
+    noise = math.sqrt(float(np.median(geometry.power(oscillation))) * len(oscillation) / (2 * math.log(2)))
+    averaged = max(len(oscillation) * trend.shortest_wavelength[0] / 8 / geometry.lengths[0], 1.0)
+    least = NOISE_DEVIATIONS * noise / math.sqrt(averaged)
+    most = HYSTERESIS * float(np.ptp(smoothed)) / size
+    hysteresis: FloatArray = size * np.minimum(np.maximum(HYSTERESIS * local_peak_to_peak, least), most)
+    return hysteresis
+
+
+def _read_laps(values: FloatArray, hysteresis: FloatArray) -> Laps:
     """Laps of a field along the line."""
-    turning, levels = _turning_points(values, threshold)
+    turning, levels = _turning_points(values, hysteresis)
     if len(turning) == 0:
-        return _no_laps(threshold)
+        return _no_laps(hysteresis)
     steps = np.diff(levels)
-    heights = np.abs(steps)
-    weights = np.full(len(heights), 0.5)
-    if len(heights) > 1:
+    weights = np.full(len(steps), 0.5)
+    if len(steps) > 1:
+        local = hysteresis[turning]
+        heights = np.abs(steps) / (local[1:] + local[:-1])
         weights[0] *= min(1.0, heights[0] / heights[1])
         weights[-1] *= min(1.0, heights[-1] / heights[-2])
-    return Laps(np.array(turning, dtype=np.intp), steps > 0, weights, threshold)
+    return Laps(np.array(turning, dtype=np.intp), steps > 0, weights, hysteresis)
 
 
-def _turning_points(values: FloatArray, threshold: float) -> tuple[list[int], list[float]]:
-    """Positions and values of both ends and of the extrema from which the field came back by the threshold.
+def _turning_points(values: FloatArray, hysteresis: FloatArray) -> tuple[list[int], list[float]]:
+    """Positions and values of both ends and of the extrema from which the field came back by the hysteresis.
 
-    The first direction is the one in which the field first moves by the threshold from an extreme; a smaller excursion
+    The first direction is the one in which the field first moves by the hysteresis from an extreme; a smaller excursion
     before that is no turning point. An extremum that is a plateau lies in the plateau's middle.
     """
-    span = np.maximum.accumulate(values) - np.minimum.accumulate(values)
-    start = int(np.searchsorted(span, threshold))
-    if start == len(values):
+    # relative to half the hysteresis at each point, so that a stretch reads the same from either end
+    span = np.maximum.accumulate(values - hysteresis / 2) - np.minimum.accumulate(values + hysteresis / 2)
+    moved = np.flatnonzero(span >= 0)
+    if len(moved) == 0:
         return [], []
+    start = int(moved[0])
     sign = 1.0 if values[start] > values[0] else -1.0
-    slack = PLATEAU * threshold
     turning, levels = [0], [float(values[0])]
     first = last = start
     highest = sign * float(values[start])
-    for position, value in enumerate(values[start:].tolist(), start):
+    steps = zip(values[start:].tolist(), (hysteresis[start:] / 2).tolist(), strict=True)
+    half = float(hysteresis[start]) / 2  # of the highest point
+    for position, (value, back) in enumerate(steps, start):
         height = sign * value  # falling laps are read upside down
+        slack = PLATEAU * back
         if height > highest + slack:
-            highest, first, last = height, position, position
+            highest, half, first, last = height, back, position, position
         elif height >= highest - slack:
             last = position
-        elif height <= highest - threshold:
+        elif height <= highest - half - back:
             turning.append((first + last) // 2)
             levels.append(sign * highest)
             sign = -sign
-            highest, first, last = -height, position, position
+            highest, half, first, last = -height, back, position, position
     return [*turning, len(values) - 1], [*levels, float(values[-1])]
 
 
@@ -268,5 +294,5 @@ def _rounded(weights: FloatArray) -> float:
     return math.floor(2 * float(weights.sum()) + 0.5 + 1e-9) / 2
 
 
-def _no_laps(threshold: float) -> Laps:
-    return Laps(np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.bool_), np.zeros(0), threshold)
+def _no_laps(hysteresis: FloatArray) -> Laps:
+    return Laps(np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.bool_), np.zeros(0), hysteresis)

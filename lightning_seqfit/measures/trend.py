@@ -4,8 +4,10 @@ The trend is the constant and linear part of one least-squares fit of
 
     [1, x_1, ..., x_d, cos and sin of the strongest Fourier mode of the linearly detrended target],
 
-in several dimensions with all sign combinations of that mode. A straight line fitted alone would eat low oscillations:
-it takes 61 % of the variance of sin(2 pi x).
+in several dimensions with all sign combinations of that mode. A straight line fitted alone would eat low
+oscillations: it takes 61 % of the variance of sin(2 pi x). Of a sum of several low sines one mode is not enough: the
+line takes a part of the others (2 % of equal sines of 5, 10, ..., 50 cycles, two thirds of one and two cycles). No fit
+can tell these from a slope without knowing that the frequencies are whole numbers.
 """
 
 from __future__ import annotations

@@ -20,6 +20,13 @@ from lightning_seqfit.callbacks import ErrorFront, SequentialFitting
 
 STEPS, KILLED_AT = 400, 333
 
+# Lightning's words on what these tests do on purpose.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:You're resuming from a checkpoint that ended before the epoch:UserWarning"),
+    pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty:UserWarning"),
+    pytest.mark.filterwarnings("ignore:.*callbacks used to create the checkpoint need to be provided:UserWarning"),
+]
+
 
 class Net(L.LightningModule):
     def __init__(self) -> None:
@@ -108,7 +115,6 @@ def assert_same_record(one: Run, other: Run) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:You're resuming from a checkpoint that ended before the epoch ended:UserWarning")
 @pytest.mark.parametrize("mode", ["full batch", "shuffled", "full batch, appended"])
 def test_a_killed_and_resumed_run_has_the_same_looks_and_values(mode: str, tmp_path: Path) -> None:
     train(tmp_path / "whole", mode)
@@ -132,7 +138,6 @@ test["train"](test["Path"]({str(tmp_path / "killed")!r}), {mode!r}, test["Kill"]
     assert_same_record(whole, load(tmp_path / "killed"))
 
 
-@pytest.mark.filterwarnings("ignore:You're resuming from a checkpoint that ended before the epoch ended:UserWarning")
 def test_the_state_in_the_checkpoint_is_plain_and_small(tmp_path: Path) -> None:
     train(tmp_path, "full batch")
     saved = torch.load(next((tmp_path / "checkpoints").iterdir()), weights_only=True)  # refuses anything but plain
@@ -147,7 +152,7 @@ def test_the_state_in_the_checkpoint_is_plain_and_small(tmp_path: Path) -> None:
     assert size(saved["callbacks"][key]) < 8e6
 
 
-def test_a_checkpoint_goes_on_with_other_callbacks_of_ours(tmp_path: Path) -> None:
+def test_another_callback_on_the_probe_goes_on_from_the_checkpoint(tmp_path: Path) -> None:
     train(tmp_path, "shuffled")
     newest = max((tmp_path / "checkpoints").iterdir(), key=lambda path: path.stat().st_mtime_ns)
     target = Probe.grid([(0.0, 1.0)], lambda points: torch.sin(6 * torch.pi * points[:, 0]))
@@ -163,7 +168,9 @@ def test_a_checkpoint_goes_on_with_other_callbacks_of_ours(tmp_path: Path) -> No
         callbacks=[ErrorFront(target, every_n_steps=15)],
     )
     x = torch.linspace(0, 1, 64)[:, None]
-    with pytest.warns(UserWarning, match="callbacks used to create the checkpoint"):  # Lightning's word
-        trainer.fit(Net(), DataLoader(TensorDataset(x, torch.sin(6 * torch.pi * x)), batch_size=8), ckpt_path=newest)
-    run = load(tmp_path / "other")
-    assert run.steps[0] == 0  # no state of this callback in the checkpoint: it starts with a look of its own
+    trainer.fit(Net(), DataLoader(TensorDataset(x, torch.sin(6 * torch.pi * x)), batch_size=8), ckpt_path=newest)
+    before, after = load(tmp_path), load(tmp_path / "other")
+    kept = before.steps <= torch.load(newest, weights_only=True)["global_step"]
+    np.testing.assert_array_equal(after.steps[: kept.sum()], before.steps[kept])
+    np.testing.assert_array_equal(after.scalars["front/fitted"][: kept.sum()], before.scalars["front/fitted"][kept])
+    assert after.steps[-1] == STEPS + 20

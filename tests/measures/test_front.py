@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from scipy.integrate import quad
 from scipy.stats import spearmanr
 
 from lightning_seqfit.geometry import Grid
@@ -100,18 +101,18 @@ class TestPlace:
     @pytest.mark.parametrize("phase", [0.0, 0.7, np.pi / 2])
     def test_a_sharp_front_is_read_028_to_047_window_inside_the_fitted_part(self, frequency, phase):
         # The part f of a window of one wavelength that lies in the untouched wave holds f + a sin(2 pi f) / (2 pi) of
-        # its mean square, -1 <= a <= 1 by phase. That is the squared tolerance 1/16 at f = 0.0313 to 0.2177.
-        for reach, sign in ((0.0313, 1), (0.2177, -1)):
+        # its mean square, -1 <= a <= 1 by phase. That is the squared tolerance 1/16 at f = 0.0314 to 0.2186.
+        for reach, sign in ((0.0314, 1), (0.2186, -1)):
             assert reach + sign * np.sin(2 * np.pi * reach) / (2 * np.pi) == pytest.approx(1 / 16, abs=1e-4)
         scene = waves(frequency, cells=4000, phase=phase)
         inside = []
-        for place in np.linspace(0.2, 0.8, 121):
+        for place in 0.2 + 0.6 * (0.618034 * np.arange(120) % 1):  # at every phase of the wave
             depth = scene.measure(scene.fitted_where(scene.x < place)).depth
             assert depth["x_max"] == 0.0
             inside.append((place - depth["x_min"]) * frequency)
         cell = frequency / 4000  # in windows
-        assert 0.5 - 0.2177 - cell <= min(inside)
-        assert max(inside) <= 0.5 - 0.0313 + cell
+        assert 0.5 - 0.2186 - cell <= min(inside)
+        assert max(inside) <= 0.5 - 0.0314 + cell
         assert min(inside) < 0.30  # both ends of the range are met
         assert max(inside) > 0.45
 
@@ -213,14 +214,17 @@ class TestTrendAndQuietParts:
 
 
 class TestSequentiality:
-    @pytest.mark.parametrize(("frequency", "cells"), [(10, 1000), (20, 2000), (40, 2000), (100, 8000)])
+    @pytest.mark.parametrize(("frequency", "cells"), [(10, 1000), (20, 2000), (40, 4000)])
     def test_a_moving_step_reads_1_less_the_width_of_the_window(self, frequency, cells):
-        # Across the step z rises from 0 to 1 over one window w, as f + sin(2 pi f) cos(phase) / (2 pi); over all phases
-        # z (1 - z) integrates to (1/6 - 1/(16 pi^2)) w, and 1 / (m (1 - m)) has the mean 2 ln(0.85/0.15) / 0.7.
+        # Var(z) = m (1 - m) - mean(z (1 - z)), and z is neither 0 nor 1 in two places only. Across the step it rises
+        # over one window w: z (1 - z) integrates to w/6 there, in the mean over the wave's square. Beside the far end
+        # the window is cut off to g w, where z = 1 - sin(4 pi g) / (4 pi g). 1 / (m (1 - m)) has the mean
+        # 2 ln(0.85 / 0.15) / 0.7 over the range.
+        end = quad(lambda g: (s := np.sin(4 * np.pi * g) / (4 * np.pi * g)) * (1 - s), 0.5, 0.75)[0]
+        loss = (1 / 6 + end) * 2 * np.log(0.85 / 0.15) / 0.7 / frequency
         scene = waves(frequency, cells=cells)
-        loss = (1 / 6 - 1 / (16 * np.pi**2)) * 2 * np.log(0.85 / 0.15) / 0.7 / frequency
-        value = sequentiality(scene.sweep(lambda t: scene.x < t, looks=200))
-        assert value == pytest.approx(1 - loss, abs=0.004)
+        value = sequentiality(scene.sweep(lambda t: scene.x < t, looks=1000))
+        assert value == pytest.approx(1 - loss, abs=5e-4)
         assert value >= 1 - 1 / frequency
 
     def test_a_residual_that_shrinks_uniformly_reads_0(self, fine):
@@ -508,7 +512,7 @@ class TestExtremes:
         straight, broken = fine.follow(moving), fine.follow([*moving[:20], bad, bad, *moving[20:]])
         assert sequentiality(broken) == sequentiality(straight)
         faces = inwardness(fine.grid, fine.active, broken)
-        assert faces["x_min"] == pytest.approx(1.0, abs=1e-3)
+        assert faces == pytest.approx({"x_min": 1.0, "x_max": -1.0}, abs=0.003)  # 40 looks, so neighbours tie
         assert math.isfinite(speed(broken))
 
     @pytest.mark.parametrize("huge", [1e20, 1e200, 1.7e308, -1.7e308])
@@ -552,7 +556,7 @@ class TestTwoDimensions:
 
     @staticmethod
     def rotated(scene):
-        """The same scene turned by 90 degrees: new axis 0 runs along the old y from high to low, axis 1 along the old x."""
+        """The same scene turned by 90 degrees: axis 0 runs along the old y from high to low, axis 1 along the old x."""
         grid = Grid(bounds=(scene.grid.bounds[1], scene.grid.bounds[0]), shape=scene.grid.shape[::-1], axes=("x", "y"))
         return Scene(grid, np.rot90(scene.target.reshape(scene.grid.shape)).ravel())
 
@@ -624,7 +628,7 @@ class TestTwoDimensions:
     def test_depths_are_what_a_walk_along_every_line_counts(self, seed, quiet):
         rng = np.random.default_rng(seed)
         grid = Grid(bounds=((0.0, 1.0), (0.0, 1.0)), shape=(7, 9), axes=("x", "y"))
-        scene = Scene(grid, np.zeros(63))  # nothing oscillates: the window is an eighth, less than a cell or little more
+        scene = Scene(grid, np.zeros(63))  # nothing oscillates, so the window is an eighth: about one cell
         scene.active = rng.random(63) > quiet
         assume(scene.active.any())
         front = scene.measure(rng.choice([0.0, 10.0], 63), scale=1.0)
