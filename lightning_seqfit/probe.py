@@ -65,8 +65,8 @@ class Probe:
         self.name = _checked_name(name)
         if predict is not None and not callable(predict):
             raise TypeError(
-                f"predict={predict!r} is not callable: pass a function (module, points of shape (N, d)) -> tensor of shape "
-                "(N,) or (N, k)"
+                f"predict={predict!r} is not callable: pass a function (module, points of shape (N, d)) -> tensor of "
+                "shape (N,) or (N, k)"
             )
         if isinstance(output, bool) or not isinstance(output, int) or output < 0:
             raise ValueError(f"output={output!r} is not a component: pass 0 for the first one, 1 for the second, ...")
@@ -213,8 +213,8 @@ class Probe:
             if isinstance(output, dict):
                 kind += f" with keys {sorted(map(str, output))}"
             raise TypeError(
-                f"{asked} returned {kind}, expected {wanted}: pass predict=, a function (module, points) that takes the "
-                "tensor out"
+                f"{asked} returned {kind}, expected {wanted}: pass predict=, a function (module, points) that takes "
+                "the tensor out"
             )
         tensor = output.as_subclass(Tensor).detach()
         if tensor.is_complex():
@@ -223,8 +223,8 @@ class Probe:
             )
         if tensor.ndim not in (1, 2) or tensor.shape[0] != size:
             raise ValueError(
-                f"{asked} returned a tensor of shape {tuple(tensor.shape)}, expected {wanted}: pass predict=, a function "
-                "(module, points) that returns one row per point"
+                f"{asked} returned a tensor of shape {tuple(tensor.shape)}, expected {wanted}: pass predict=, a "
+                "function (module, points) that returns one row per point"
             )
         components = 1 if tensor.ndim == 1 else tensor.shape[1]
         if self.output >= components:
@@ -343,12 +343,13 @@ def _checked_values(target: Any, size: int) -> FloatArray:
     bad = np.flatnonzero(~np.isfinite(values))
     if bad.size:
         raise ValueError(
-            f"target has {bad.size} of {size} values that are NaN or infinite, the first at point {bad[0]}: a target must "
-            "be finite at every point; move the bounds or give finite values"
+            f"target has {bad.size} of {size} values that are NaN or infinite, the first at point {bad[0]}: a target "
+            "must be finite at every point; move the bounds or give finite values"
         )
-    if np.max(np.abs(values)) > _LARGEST_VALUE:
+    largest = float(np.max(np.abs(values)))
+    if largest > _LARGEST_VALUE:
         raise ValueError(
-            f"target reaches {np.max(np.abs(values)):.3g}, at most {_LARGEST_VALUE:g} can be measured: give it in other units"
+            f"target reaches {largest:.3g}, but at most {_LARGEST_VALUE:g} can be squared: use other units"
         )
     return values
 

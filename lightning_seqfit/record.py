@@ -286,7 +286,8 @@ def as_run(arrays: Mapping[str, Column], source: str = "these arrays") -> Run:
     about = json.loads(str(arrays["about"])) if "about" in arrays else {}
     if about.get("version") != FILE_VERSION:
         raise ValueError(
-            f"{source} has version {about.get('version')}, expected {FILE_VERSION}: load it with the version that wrote it"
+            f"{source} has version {about.get('version')}, expected {FILE_VERSION}: load it with the release of "
+            "lightning-seqfit that wrote it"
         )
     values = {str(tag): arrays["scalars"][:, i] for i, tag in enumerate(arrays["tags"])}
     looks = len(arrays["steps"])

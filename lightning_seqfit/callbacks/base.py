@@ -416,12 +416,12 @@ class _Watch:
         """Scalars of one look by short tag; takes the look into the record."""
         assert self.scene is not None
         if observation is None:
-            if "probe" in self.off:
+            if "prediction" in self.off:
                 return {}
             try:
                 observation = self.probe.observe(module, self.scene.target, trainer.precision_plugin.forward_context)
             except Exception as error:
-                self._switch_off("probe", error)
+                self._switch_off("prediction", error)
                 return {}
         residual = observation.residual
         with np.errstate(over="ignore", invalid="ignore"):
@@ -573,20 +573,32 @@ class _Watch:
             return
         begun = time.perf_counter()
         try:
-            takers = [logger for logger in trainer.loggers if figures.takes_images(logger)]
+            takers = {
+                f"figures for {type(logger).__name__} {number}": logger
+                for number, logger in enumerate(trainer.loggers)
+                if figures.takes_images(logger)
+            }
             if takers or last:
                 for name, figure in figures.draw(as_run(self._contents())).items():
                     image = figures.as_image(figure)
                     if last and self.folder is not None:
                         figures.save(image, self.folder / f"{self.probe.name or 'probe'}_{name}.png")
-                    for logger in takers:
-                        figures.log_image(logger, f"seqfit/{self.prefix}{name}", image, self.logger_step)
+                    for part, logger in takers.items():
+                        self._show(part, logger, f"seqfit/{self.prefix}{name}", image)
         except Exception as error:
             self._switch_off("figures", error)
         self.one_figure_seconds = time.perf_counter() - begun
         self.figure_seconds += self.one_figure_seconds
         self.drawn += 1
         self.next_figure = 2 * max(self.last_step, 1)
+
+    def _show(self, part: str, logger: Any, tag: str, image: figures.Image) -> None:
+        if part in self.off:
+            return
+        try:
+            figures.log_image(logger, tag, image, self.logger_step)
+        except Exception as error:
+            self._switch_off(part, error)
 
     def _summary(self) -> str:
         values = {
