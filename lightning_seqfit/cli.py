@@ -47,7 +47,7 @@ DEMOS = {
     ("sine", "tanh"): Demo(TanhRegression, sine_probe, max_steps=8_000, every_n_steps=100),
     ("sine", "siren"): Demo(SIRENRegression, sine_probe, max_steps=500, every_n_steps=1),
     ("co2", "tanh"): Demo(TanhCO2, co2_probe, max_steps=8_000, every_n_steps=100),
-    ("co2", "siren"): Demo(SIRENCO2, co2_probe, max_steps=1_500, every_n_steps=20),
+    ("co2", "siren"): Demo(SIRENCO2, co2_probe, max_steps=1_500, every_n_steps=5),
 }
 
 

@@ -118,8 +118,11 @@ class Probe:
         """
         box = _checked_bounds(bounds)
         dimension = len(box)
-        names = tuple(axes) if axes is not None else ("x", "y", "z")[:dimension]
-        if isinstance(axes, str) or len(names) != dimension or len(set(names)) != dimension:
+        try:
+            names = tuple(axes) if axes is not None else ("x", "y", "z")[:dimension]
+        except TypeError:
+            names = ()
+        if isinstance(axes, str) or len(names) != dimension or any(name in names[:i] for i, name in enumerate(names)):
             raise ValueError(f"axes={axes!r} does not name {dimension} axes: give {dimension} different names")
         for axis in names:
             if not isinstance(axis, str) or not _NAME.fullmatch(axis):
@@ -244,17 +247,19 @@ def leave_untouched(module: nn.Module, device: torch.device, *, grad: bool = Fal
     What the module logs meanwhile is dropped.
     """
     modules = list(module.modules())
-    training = [m for m in modules if m.training]
+    training = [(m, m.training) for m in modules]
+    registered = [(m, dict(m._buffers.items())) for m in modules]
     buffers = [
-        (m, name, buffer, buffer._version, buffer.detach().clone())
-        for m in modules
-        for name, buffer in m._buffers.items()
+        (buffer, buffer._version, buffer.detach().clone())
+        for _, kept in registered
+        for buffer in kept.values()
         if buffer is not None and buffer.numel() <= _LARGEST_BUFFER and not buffer.is_inference()
     ]
     logs = hasattr(module, "_current_fx_name")  # a LightningModule, of either package
+    own_log = {"log": module.__dict__["log"]} if "log" in module.__dict__ else {}
     generators = _generator_states(device)
     try:
-        for m in training:
+        for m, _ in training:
             m.training = False
         if logs:
             module.__dict__["log"] = _drop  # hides the method, as an attribute of the instance
@@ -264,17 +269,30 @@ def leave_untouched(module: nn.Module, device: torch.device, *, grad: bool = Fal
             stack.enter_context(torch.enable_grad() if grad else torch.no_grad())
             yield
     finally:
-        for m in training:
-            m.training = True
+        for m, mode in training:
+            m.training = mode
         if logs:
-            del module.__dict__["log"]
-        with torch.no_grad():
-            for owner, name, buffer, version, saved in buffers:
-                owner._buffers[name] = buffer
-                if buffer._version != version:
-                    buffer.copy_(saved)
+            module.__dict__.pop("log", None)
+            module.__dict__.update(own_log)
         for restore, state in generators:
             restore(state)
+        for owner, kept in registered:
+            now = dict(owner._buffers.items())
+            for name in now.keys() - kept.keys():
+                del owner._buffers[name]
+            for name, buffer in kept.items():
+                if now.get(name) is not buffer:
+                    owner._buffers[name] = buffer
+        for buffer, version, saved in buffers:
+            if _changed(buffer, version, saved):
+                buffer.data.copy_(saved)
+
+
+def _changed(buffer: Tensor, version: int, saved: Tensor) -> bool:
+    """Whether a buffer was written to; batch norm and writes through ``.data`` leave the version as it is."""
+    if buffer._version != version or buffer.layout != torch.strided or buffer.is_meta:
+        return buffer._version != version
+    return not torch.equal(buffer, saved)
 
 
 def _generator_states(device: torch.device) -> list[tuple[Callable[[Any], Any], Any]]:
@@ -310,7 +328,9 @@ def _evaluate_target(
 ) -> FloatArray:
     """Values of a target callable at the points as the module sees them, shape ``(N,)``."""
     # the module's rounding of the coordinates, but never less than float32 for the arithmetic
-    seen = torch.as_tensor(points).to(device=device, dtype=dtype).to(torch.promote_types(dtype, torch.float32))
+    seen = (
+        torch.as_tensor(points).to(device=device, dtype=dtype, copy=True).to(torch.promote_types(dtype, torch.float32))
+    )
     with leave_untouched(nn.Module(), device):
         try:
             values = target(seen)
@@ -319,20 +339,23 @@ def _evaluate_target(
                 f"target raised {type(error).__name__}: {error}; it is called with points of shape {points.shape} and "
                 f"must return {len(points)} values"
             ) from error
-        if isinstance(values, Tensor):
-            values = values.as_subclass(Tensor).detach().cpu().to(torch.float64).numpy()
     return _checked_values(values, len(points))
 
 
 def _checked_values(target: Any, size: int) -> FloatArray:
     """Target values as an array of shape ``(size,)``; a number stands for all of them."""
     if isinstance(target, Tensor):
-        target = target.as_subclass(Tensor).detach().cpu().to(torch.float64).numpy()
+        target = target.as_subclass(Tensor).detach().cpu()
+        target = target.numpy() if target.is_complex() else target.to(torch.float64).numpy()
     try:
-        values = np.array(target, dtype=np.float64)
+        values = np.asarray(target)
+        if values.dtype.kind == "c":  # a conversion would drop the imaginary part
+            raise TypeError("complex values")
+        values = np.array(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise TypeError(
-            f"target is {type(target).__name__}: pass a function of the points, an array of {size} values or a number"
+            f"target is {type(target).__name__}: pass a function of the points, an array of {size} real "
+            "values or a number"
         ) from error
     if values.ndim == 0 and isinstance(target, int | float | np.generic):
         values = np.full(size, float(values))
@@ -379,7 +402,10 @@ def _checked_bounds(bounds: Any) -> tuple[tuple[float, float], ...]:
 def _checked_resolution(resolution: Any, dimension: int) -> tuple[int, ...]:
     if resolution is None:
         resolution = DEFAULT_RESOLUTION[dimension - 1]
-    shape = (resolution,) * dimension if isinstance(resolution, int | np.integer) else tuple(resolution)
+    try:
+        shape = (resolution,) * dimension if isinstance(resolution, int | np.integer) else tuple(resolution)
+    except TypeError:
+        shape = ()
     if len(shape) != dimension or not all(
         isinstance(n, int | np.integer) and not isinstance(n, bool) and n >= 8 for n in shape
     ):

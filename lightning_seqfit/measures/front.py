@@ -26,8 +26,8 @@ from lightning_seqfit.measures.trend import Trend
 
 #: The range of the mean clipped error over which sequentiality is integrated.
 SEQUENTIALITY_RANGE = (0.15, 0.85)
-#: Looks inside that range below which sequentiality is not known.
-SEQUENTIALITY_LOOKS = 5
+#: Looks inside that range, and part of it covered, below which sequentiality is not known.
+SEQUENTIALITY_LOOKS, SEQUENTIALITY_COVERED = 5, 0.1
 #: Share of a face's points that must have arrived before its inwardness is known.
 INWARDNESS_SHARE = 0.1
 #: Looks over which the speed is taken.
@@ -260,9 +260,10 @@ def sequentiality(history: FrontHistory) -> float:
     trapezoid rule while 0.15 < m < 0.85 and divided by the range covered. The integral follows the lowest m reached so
     far: what is unlearned and learned again counts once, so that noise does not weigh.
 
-    1: every place is either fitted or untouched. 0: all places improve together. NaN: fewer than five looks inside.
+    1: every place is either fitted or untouched. 0: all places improve together. NaN: fewer than five looks inside, or
+    less than 0.1 of m covered, which the ripples of a fit that stands still cover too.
     """
-    if history.looks_inside < SEQUENTIALITY_LOOKS or history.covered <= 0.0:
+    if history.looks_inside < SEQUENTIALITY_LOOKS or history.covered < SEQUENTIALITY_COVERED:
         return math.nan
     return float(np.clip(history.integral / history.covered, 0.0, 1.0))
 

@@ -1,0 +1,88 @@
+"""The demos over several seeds, all of them printed: the table of the README.
+
+python benchmarks/seeds.py
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import tempfile
+import warnings
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from lightning_seqfit import load
+from lightning_seqfit.cli import DEMOS, run_demo
+
+RUNS = [
+    *(("sine", "tanh", seed) for seed in range(5)),
+    *(("sine", "siren", seed) for seed in range(5)),
+    *(("co2", "tanh", seed) for seed in range(3)),
+    *(("co2", "siren", seed) for seed in range(3)),
+]
+COLUMNS = [
+    "demo",
+    "seed",
+    "steps",
+    "R^2",
+    "fitted",
+    "oscillations",
+    "all but one at step",
+    "sequentiality",
+    "inwardness",
+    "low end",
+    "high end",
+]
+
+
+def number(value: float, form: str) -> str:
+    return "unknown" if np.isnan(value) else format(value, form)
+
+
+def row(run: tuple[str, str, int]) -> list[str]:
+    """Train one demo and read its last look."""
+    target, network, seed = run
+    warnings.filterwarnings("ignore")
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    demo = DEMOS[target, network]
+    silent = io.StringIO()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.redirect_stdout(silent),
+        contextlib.redirect_stderr(silent),
+    ):
+        seen = load(run_demo(demo, "run", seed=seed, max_steps=demo.max_steps, logdir=Path(folder)))
+    front, counts = seen.front, seen.oscillations
+    assert front is not None
+    assert counts is not None
+    error = np.mean((seen.prediction[-1] - seen.target) ** 2)
+    there = seen.steps[counts.missing <= 1.0]
+    return [
+        f"{target}, {network}",
+        str(seed),
+        str(seen.steps[-1]),
+        f"{1 - error / np.var(seen.target):.4f}",
+        f"{100 * front.fitted[-1]:.0f} %",
+        f"{counts.fitted[-1]:g} of {counts.target[-1]:g}",
+        str(there[0]) if there.size else "never",
+        number(front.sequentiality[-1], ".2f"),
+        number(front.overall_inwardness[-1], "+.2f"),
+        *(number(front.inwardness[face][-1], "+.2f") for face in seen.faces),
+    ]
+
+
+def main() -> None:
+    print("| " + " | ".join(COLUMNS) + " |")
+    print("|" + "---|" * len(COLUMNS))
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        for cells in pool.map(row, RUNS):
+            print("| " + " | ".join(cells) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

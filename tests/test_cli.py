@@ -1,0 +1,123 @@
+"""The demos as a person runs them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lightning_seqfit import load
+from lightning_seqfit.cli import main
+
+
+def shown(text: str, label: str) -> str:
+    """What the table says beside a label."""
+    (line,) = [line for line in text.splitlines() if line.strip().startswith(label + " ")]
+    return line.strip().removeprefix(label).strip()
+
+
+def test_the_demo_prints_a_table_and_where_everything_lies(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["demo", "--max-steps", "60", "--seed", "3", "--logdir", str(tmp_path)])
+    out = capsys.readouterr().out
+    run_dir = tmp_path / "sine-tanh" / "version_0"
+    assert shown(out, "step") == "60"
+    assert shown(out, "fitted") == "0 %"
+    assert shown(out, "oscillations fitted") == "0 of 13"
+    assert shown(out, "depth from x_min") == "0.00"
+    assert shown(out, "sequentiality") == "not known yet"
+    assert shown(out, "overhead").endswith("%")
+    assert str(run_dir / "seqfit") in out
+    assert f"tensorboard --logdir {tmp_path}" in out
+    assert load(run_dir).steps[-1] == 60
+    assert {path.name for path in (run_dir / "seqfit").iterdir()} == {
+        "probe.npz",
+        "probe_fit.png",
+        "probe_front.png",
+        "probe_arrival.png",
+    }
+    assert list(run_dir.glob("events.out.tfevents.*"))
+
+
+def test_the_seed_decides_the_run(tmp_path: Path) -> None:
+    for folder, seed in (("a", "1"), ("b", "1"), ("c", "2")):
+        main(["demo", "siren", "--max-steps", "5", "--seed", seed, "--logdir", str(tmp_path / folder)])
+    a, b, c = (load(tmp_path / folder / "sine-siren" / "version_0").prediction for folder in "abc")
+    assert np.array_equal(a, b)
+    assert not np.array_equal(a, c)
+
+
+def test_co2_is_shown_in_years_and_ppm(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["demo", "co2", "--max-steps", "3", "--logdir", str(tmp_path)])
+    run = load(tmp_path / "co2-tanh" / "version_0")
+    assert run.axes == ("year",)
+    assert run.bounds[0] == pytest.approx((1958 + 2 / 12, 2002.0))
+    assert run.target.min() > 310
+    assert run.target.max() < 380
+    assert "of 43.5" in shown(capsys.readouterr().out, "oscillations fitted")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["demo", "cosine"], "invalid choice: 'cosine'"),
+        (["demo", "--max-steps", "0"], "'0' is no number of steps: give a whole number of at least 1"),
+        (["demo", "siren", "--network", "tanh"], "--network belongs to `seqfit demo co2`"),
+        ([], "required: command"),
+    ],
+)
+def test_arguments_that_cannot_be_used_are_refused_in_words(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 3])
+def test_a_tanh_network_fits_one_oscillation_after_another_from_both_ends(seed: int, tmp_path: Path) -> None:
+    main(["demo", "--seed", str(seed), "--logdir", str(tmp_path)])
+    run = load(tmp_path / "sine-tanh" / "version_0")
+    assert run.front is not None
+    assert run.oscillations is not None
+    assert run.front.sequentiality[-1] >= 0.6
+    assert run.front.overall_inwardness[-1] >= 0.4
+    assert run.oscillations.target[-1] == 13
+    assert run.oscillations.fitted[-1] == 13
+    halfway = int(np.argmax(run.front.fitted > 0.4))
+    middle = np.abs(run.points[:, 0] - 0.5) < 0.1
+    assert not (run.front.local_error[halfway][middle] < 0.25).any()  # the ends first
+
+
+@pytest.mark.slow
+def test_a_siren_fits_everywhere_at_once(tmp_path: Path) -> None:
+    main(["demo", "siren", "--max-steps", "300", "--logdir", str(tmp_path)])
+    run = load(tmp_path / "sine-siren" / "version_0")
+    assert run.front is not None
+    assert run.oscillations is not None
+    assert run.steps.tolist() == list(range(301))
+    assert run.front.sequentiality[-1] <= 0.2
+    assert run.oscillations.missing[-1] == 0
+
+
+@pytest.mark.slow
+def test_a_tanh_network_takes_the_trend_of_co2_and_none_of_its_cycles(tmp_path: Path) -> None:
+    main(["demo", "co2", "--logdir", str(tmp_path)])
+    run = load(tmp_path / "co2-tanh" / "version_0")
+    assert run.front is not None
+    assert run.oscillations is not None
+    error = np.mean((run.prediction[-1] - run.target) ** 2)
+    assert 1 - error / np.var(run.target) > 0.98
+    assert run.front.fitted[-1] < 0.1
+    assert run.oscillations.fitted[-1] <= 2
+    assert run.scalars["error/relative_rmse"][-1] > 0.7  # relative to what is left without the trend
+
+
+@pytest.mark.slow
+def test_a_siren_takes_the_cycles_of_co2_too(tmp_path: Path) -> None:
+    main(["demo", "co2", "--network", "siren", "--logdir", str(tmp_path)])
+    run = load(tmp_path / "co2-siren" / "version_0")
+    assert run.oscillations is not None
+    assert run.oscillations.fitted[-1] > 40

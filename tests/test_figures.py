@@ -1,0 +1,371 @@
+"""Figures of a run that is made by hand, so that every front, every quiet part and every arrival is known."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from lightning_seqfit import figures
+from lightning_seqfit.record import FrontRecord, OscillationsRecord, Run, Scalars
+
+CELLS = 200
+
+
+def known_run(
+    looks=21,
+    *,
+    cells=CELLS,
+    bounds=(0.0, 1.0),
+    axis="x",
+    quiet=None,
+    counts=True,
+    watched=True,
+    last=1.0,
+    steps=None,
+):
+    """A front that moves from ``x_min`` to the share ``last`` of the axis, evenly over 2,000 steps.
+
+    Everything follows from the place of the front at each look: errors, depths and arrivals.
+    """
+    share = (np.arange(cells) + 0.5) / cells
+    low, high = bounds
+    target = np.sin(26 * np.pi * share)
+    active = np.ones(cells, dtype=bool) if quiet is None else ~((share > quiet[0]) & (share < quiet[1]))
+    places = np.linspace(0.0, last, looks)
+    steps = np.linspace(0, 2000, looks).astype(np.int64) if steps is None else np.asarray(steps)
+    fitted = share < places[:, None]
+    depth = (fitted & active).sum(axis=1) / active.sum()
+    arrival = np.where(fitted.any(axis=0), steps[np.argmax(fitted, axis=0)], np.inf)
+    nothing = np.zeros(looks)
+    front = FrontRecord(
+        local_error=np.where(fitted, 0.0, 1.0).astype(np.float32),
+        fitted=depth,
+        sequentiality=np.full(looks, 0.98),
+        speed=np.full(looks, 0.0005),
+        depth={f"{axis}_min": depth, f"{axis}_max": np.where(depth == 1, 1.0, 0.0)},
+        inwardness={f"{axis}_min": nothing + 1, f"{axis}_max": nothing - 1},
+        overall_inwardness=nothing,
+        arrival=arrival,
+        settled=arrival.copy(),
+        active=active,
+        tolerance=0.25,
+    )
+    cycles = np.floor(26 * places) / 2
+    oscillations = OscillationsRecord(
+        target=nothing + 13, model=cycles, fitted=cycles, missing=13 - cycles, spurious=nothing
+    )
+    return Run(
+        name="",
+        axes=(axis,),
+        bounds=(bounds,),
+        shape=(cells,),
+        points=(low + share * (high - low))[:, None],
+        target=target,
+        trend=np.zeros(cells),
+        steps=steps,
+        total_steps=steps,
+        logger_steps=steps,
+        fit=np.zeros(looks, dtype=np.int64),
+        prediction=np.where(fitted, target, 0.0).astype(np.float32),
+        scalars=Scalars({"error/relative_rmse": np.sqrt(1 - depth)}, "seqfit/"),
+        front=front if watched else None,
+        oscillations=oscillations if counts else None,
+    )
+
+
+def replaced(run, **fields):
+    """A run with some fields of its own, or of its front, replaced."""
+    of_front = {name: value for name, value in fields.items() if hasattr(run.front, name)}
+    front = SimpleNamespace(**{**vars(run.front), **of_front})
+    return Run(**{**vars(run), **{n: v for n, v in fields.items() if n not in of_front}, "front": front})
+
+
+def unfitted(run):
+    """The run of a module that has gone to NaN at the second look."""
+    looks, cells = run.prediction.shape
+    prediction = np.full((looks, cells), np.nan, dtype=np.float32)
+    prediction[0] = 0.0
+    never, nothing = np.full(cells, np.inf), np.zeros(looks)
+    return replaced(
+        run,
+        prediction=prediction,
+        local_error=np.where(np.isnan(prediction), np.inf, 1.0),
+        fitted=nothing,
+        depth=dict.fromkeys(run.faces, nothing),
+        sequentiality=nothing + np.nan,
+        overall_inwardness=nothing + np.nan,
+        arrival=never,
+        settled=never,
+    )
+
+
+ODD_RUNS = {
+    "one look": lambda: known_run(1),
+    "two looks": lambda: known_run(2),
+    "a second fit looks twice at one step": lambda: known_run(5, steps=[0, 100, 200, 200, 300]),
+    "only one step ever": lambda: known_run(3, steps=[0, 0, 0]),
+    "uneven steps": lambda: known_run(6, steps=[0, 1, 2, 40, 100, 2000]),
+    "never fitted and NaN": lambda: unfitted(known_run(6)),
+    "NaN from the first look on": lambda: unfitted(known_run(1)),
+    "quiet middle": lambda: known_run(quiet=(0.4, 0.6)),
+    "quiet ends": lambda: replaced(known_run(), active=np.abs(np.arange(CELLS) - 100) < 50),
+    "all quiet but one cell": lambda: replaced(known_run(), active=np.arange(CELLS) == 100),
+    "not watched before the third look": lambda: replaced(
+        known_run(5), fitted=np.array([np.nan, np.nan, 0.5, 0.7, 1]), local_error=np.full((5, CELLS), np.nan)
+    ),
+    "constant target": lambda: replaced(known_run(), target=np.full(CELLS, 3.0)),
+    "huge prediction": lambda: replaced(known_run(), prediction=np.full((21, CELLS), 1e30, dtype=np.float32)),
+    "far from zero": lambda: known_run(bounds=(1e6, 1e6 + 1)),
+    "wide": lambda: known_run(bounds=(-6.5, 6.5)),
+    "few cells": lambda: known_run(cells=8),
+    "many looks": lambda: known_run(512, cells=1024),
+}
+
+
+def texts(figure):
+    """Axis labels, title and legend of a figure's main axes."""
+    axes = figure.axes[0]
+    legend = axes.get_legend()
+    return SimpleNamespace(
+        x=axes.get_xlabel(),
+        y=axes.get_ylabel(),
+        title=axes.get_title(),
+        legend=[] if legend is None else [text.get_text() for text in legend.get_texts()],
+    )
+
+
+class TestFrontPosition:
+    @pytest.mark.parametrize("bounds", [(0.0, 1.0), (-6.5, 6.5), (10.0, 12.0)])
+    def test_a_front_is_drawn_where_it_was_put(self, bounds):
+        low, high = bounds
+        cell = (high - low) / CELLS
+        run = known_run(bounds=bounds)
+        places = low + np.linspace(0, 1, 21) * (high - low)
+        np.testing.assert_allclose(figures.front_position(run, "x_min"), places, atol=cell)
+        # no front has come from the other face until everything is fitted, and nothing is left of the core
+        far = figures.front_position(run, "x_max")
+        np.testing.assert_array_equal(far[:-1], high)
+        assert far[-1] == low
+
+    def test_the_front_of_the_other_face_counts_from_there(self):
+        run = known_run()
+        depth = run.front.depth
+        turned = replaced(run, depth={"x_min": depth["x_max"], "x_max": depth["x_min"]})
+        np.testing.assert_allclose(figures.front_position(turned, "x_max"), 1 - np.linspace(0, 1, 21), atol=1 / CELLS)
+
+    def test_a_quiet_part_is_passed_at_once(self):
+        run = known_run(101, quiet=(0.4, 0.6))
+        position = figures.front_position(run, "x_min")
+        places = np.linspace(0, 1, 101)
+        outside = (places < 0.39) | (places > 0.61)
+        np.testing.assert_allclose(position[outside], places[outside], atol=1 / CELLS)
+        assert not ((position > 0.41) & (position < 0.59)).any()
+
+    def test_nothing_fitted_is_at_the_face_and_all_fitted_at_the_other(self):
+        run = known_run(2)
+        assert figures.front_position(run, "x_min").tolist() == [0.0, 1.0]
+        assert figures.front_position(run, "x_max").tolist() == [1.0, 0.0]
+
+
+class TestWords:
+    @pytest.mark.parametrize("axis", ["x", "t", "depth"])
+    def test_axes_carry_the_axis_name_and_the_optimizer_step(self, axis):
+        drawn = {name: texts(figure) for name, figure in figures.draw(known_run(axis=axis)).items()}
+        assert set(drawn) == {"fit", "front", "arrival"}
+        assert (drawn["front"].x, drawn["front"].y) == ("optimizer step", axis)
+        assert (drawn["arrival"].x, drawn["arrival"].y) == (axis, "optimizer step")
+        assert (drawn["fit"].x, drawn["fit"].y) == (axis, "value")
+
+    def test_titles_say_what_to_see(self):
+        drawn = {name: texts(figure).title for name, figure in figures.draw(known_run(last=0.5)).items()}
+        assert drawn["front"] == "Local error: 50 % fitted, 6.5 of 13 oscillations"
+        assert drawn["fit"] == "Fit at step 2,000: 50 % fitted, 6.5 of 13 oscillations"
+        assert drawn["arrival"] == "Arrival of the fit: sequentiality 0.98, inwardness +0.00"
+
+    def test_what_is_not_watched_is_not_said_nor_drawn(self):
+        drawn = figures.draw(known_run(watched=False, last=0.75))
+        assert set(drawn) == {"fit"}
+        assert texts(drawn["fit"]).title == "Fit at step 2,000: 9.5 of 13 oscillations"
+        assert texts(drawn["fit"]).legend == ["target", "prediction"]
+        alone = figures.draw(known_run(watched=False, counts=False, last=0.75))
+        assert texts(alone["fit"]).title == "Fit at step 2,000: relative RMSE 0.5"
+
+    def test_legends_name_what_is_there_and_only_that(self):
+        half = {name: texts(figure).legend for name, figure in figures.draw(known_run(last=0.5)).items()}
+        assert half["fit"] == ["target", "prediction", "unfitted core"]
+        assert half["arrival"] == ["first fitted", "fitted for good", "not yet"]
+        done = {name: texts(figure).legend for name, figure in figures.draw(known_run(quiet=(0.4, 0.6))).items()}
+        assert done["fit"] == ["target", "prediction"]
+        assert done["arrival"] == ["first fitted", "fitted for good", "target is flat"]
+        assert done["front"] == ["edges of the unfitted core", "target is flat"]
+
+    def test_the_colour_scale_is_named(self):
+        bar = figures.space_time(known_run()).axes[1]
+        assert bar.get_ylabel() == "relative error (1: nothing but the trend)"
+        assert bar.get_ylim() == (0.0, 1.0)
+
+
+class TestWhatIsDrawn:
+    def test_the_fit_shows_the_last_prediction_over_the_target(self):
+        run = known_run(last=0.5)
+        target, prediction = figures.fit(run).axes[0].lines
+        np.testing.assert_array_equal(target.get_xydata(), np.column_stack([run.points[:, 0], run.target]))
+        np.testing.assert_array_equal(prediction.get_ydata(), run.prediction[-1])
+
+    def test_the_unfitted_core_is_shaded_from_front_to_front(self):
+        (span,) = figures.fit(known_run(last=0.5)).axes[0].patches
+        assert span.get_x() == pytest.approx(0.5, abs=1 / CELLS)
+        assert span.get_x() + span.get_width() == pytest.approx(1.0)
+        assert len(figures.fit(known_run()).axes[0].patches) == 0
+
+    def test_a_wild_prediction_does_not_hide_the_target(self):
+        low, high = figures.fit(ODD_RUNS["huge prediction"]()).axes[0].get_ylim()
+        assert -2 < low < -1
+        assert 1 < high < 2
+
+    def test_the_pixels_of_the_space_time_figure_are_the_local_error(self):
+        run = known_run(last=0.5)
+        axes = figures.space_time(run).axes[0]
+        (image,) = axes.get_children()[:1]
+        error = np.asarray(image.get_array())
+        np.testing.assert_array_equal(error.reshape(CELLS, 21), run.front.local_error.T)
+        assert axes.get_xlim() == (0.0, 2000.0)
+        assert axes.get_ylim() == (0.0, 1.0)
+
+    def test_of_two_looks_at_one_step_the_later_is_shown(self):
+        run = ODD_RUNS["a second fit looks twice at one step"]()
+        error = np.asarray(figures.space_time(run).axes[0].get_children()[0].get_array())
+        np.testing.assert_array_equal(error.reshape(CELLS, 4), run.front.local_error[[0, 1, 3, 4]].T)
+
+    def test_arrivals_are_drawn_at_their_step_and_those_to_come_apart(self):
+        run = known_run(last=0.5)
+        first, settled, never = figures.arrival(run).axes[0].lines
+        x, y = first.get_xydata().T
+        np.testing.assert_allclose(y[x < 0.47], 4000 * x[x < 0.47], atol=100 + 1)  # a look is 100 steps
+        assert np.isnan(y[x > 0.51]).all()
+        np.testing.assert_array_equal(settled.get_ydata(), y)
+        assert never.get_xdata().min() == pytest.approx(0.5, abs=2 / CELLS)
+        assert set(never.get_ydata()) == {2000.0}
+
+    def test_quiet_parts_are_hatched_and_have_no_arrival(self):
+        axes = figures.arrival(known_run(quiet=(0.4, 0.6))).axes[0]
+        (span,) = axes.patches
+        assert span.get_x() == pytest.approx(0.4)
+        assert span.get_width() == pytest.approx(0.2)
+        x, y = axes.lines[0].get_xydata().T
+        assert np.isnan(y[(x > 0.4) & (x < 0.6)]).all()
+
+
+@pytest.mark.parametrize("kind", ODD_RUNS)
+def test_odd_runs_are_drawn_without_a_warning(kind, recwarn):
+    drawn = figures.draw(ODD_RUNS[kind]())
+    assert set(drawn) == {"fit", "front", "arrival"}
+    for figure in drawn.values():
+        image = figures.as_image(figure)
+        assert image.dtype == np.uint8
+        assert image.shape == (462, 792, 3)
+        colours = image.astype(int) @ [1, 256, 65536]
+        assert len(np.unique(colours)) > 10  # lines, text and what is between
+    assert [str(warning.message) for warning in recwarn] == []
+
+
+class TestImages:
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def image():
+        return figures.as_image(figures.fit(known_run()))
+
+    def test_an_image_is_pixels_of_three_colours(self, image):
+        assert image.dtype == np.uint8
+        assert image.ndim == 3
+        assert image.shape[2] == 3
+        assert image.min() < 50  # text
+        assert image.max() == 255  # paper
+        assert image.flags.owndata
+
+    def test_the_same_run_gives_the_same_pixels(self, image):
+        np.testing.assert_array_equal(figures.as_image(figures.fit(known_run())), image)
+
+    def test_a_saved_image_is_read_back(self, image, tmp_path):
+        path = tmp_path / "seqfit" / "fit.png"
+        figures.save(image, path)
+        np.testing.assert_array_equal(np.rint(255 * imread(path)[..., :3]).astype(np.uint8), image)
+
+
+class TestLoggers:
+    IMAGE = np.zeros((4, 5, 3), dtype=np.uint8)
+
+    def test_a_tensorboard_writer_gets_height_width_and_colours(self):
+        calls = []
+        writer = SimpleNamespace(add_image=lambda *args, **kwargs: calls.append((args, kwargs)))
+        logger = SimpleNamespace(experiment=writer)
+        assert figures.takes_images(logger)
+        figures.log_image(logger, "seqfit/fit", self.IMAGE, 7)
+        (((tag, image, step), options),) = calls
+        assert (tag, step, options) == ("seqfit/fit", 7, {"dataformats": "HWC"})
+        assert image is self.IMAGE
+
+    def test_tensorboard_itself_takes_the_call(self, tmp_path):
+        event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+        from torch.utils.tensorboard import SummaryWriter
+
+        writer = SummaryWriter(str(tmp_path))
+        logger = SimpleNamespace(experiment=writer)
+        figures.log_image(logger, "seqfit/fit", self.IMAGE, 7)
+        writer.close()
+        events = event_accumulator.EventAccumulator(str(tmp_path)).Reload()
+        (image,) = events.Images("seqfit/fit")
+        assert (image.step, image.height, image.width) == (7, 4, 5)
+
+    def test_a_logger_with_log_image_is_preferred(self):
+        calls = []
+
+        class Logger:
+            experiment = SimpleNamespace()
+
+            def log_image(self, key, images, step=None):
+                calls.append((key, images, step))
+
+        logger = Logger()
+        assert figures.takes_images(logger)
+        figures.log_image(logger, "seqfit/fit", self.IMAGE, 7)
+        ((key, images, step),) = calls
+        assert (key, step) == ("seqfit/fit", 7)
+        assert len(images) == 1
+        assert images[0] is self.IMAGE
+
+    @pytest.mark.parametrize(
+        "logger", [SimpleNamespace(experiment=SimpleNamespace(log_metrics=print)), SimpleNamespace(), None]
+    )
+    def test_a_logger_without_pictures_is_not_asked(self, logger):
+        assert not figures.takes_images(logger)
+
+    def test_lightnings_own_loggers_are_told_apart(self, tmp_path):
+        from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+
+        assert figures.takes_images(TensorBoardLogger(tmp_path))
+        assert not figures.takes_images(CSVLogger(tmp_path))
+
+
+def test_drawing_leaves_pyplot_and_its_figures_alone():
+    # in a process of its own; others may import pyplot, so what counts is what drawing adds
+    program = """
+import importlib.util, sys
+import lightning_seqfit.record
+before = "matplotlib.pyplot" in sys.modules
+test = importlib.util.spec_from_file_location("figures_of_known_runs", sys.argv[1])
+module = importlib.util.module_from_spec(test)
+test.loader.exec_module(module)
+for figure in module.figures.draw(module.known_run()).values():
+    module.figures.as_image(figure)
+assert ("matplotlib.pyplot" in sys.modules) == before, "pyplot was imported"
+from matplotlib._pylab_helpers import Gcf
+print(len(Gcf.get_all_fig_managers()), "figures are managed")
+"""
+    done = subprocess.run([sys.executable, "-c", program, __file__], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "0 figures are managed"), done.stderr
