@@ -40,7 +40,7 @@ def co2_probe() -> Probe:
     years, ppm = co2_monthly()
     month = 1 / 12
     bounds = [(float(years[0]) - month / 2, float(years[-1]) + month / 2)]
-    return Probe.grid(bounds=bounds, target=ppm, resolution=len(ppm), axes=["year"])
+    return Probe.grid(bounds=bounds, target=ppm, resolution=len(ppm), axes=["year"], quantity="CO2 (ppm)")
 
 
 DEMOS = {

@@ -15,7 +15,7 @@ from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import NDArray
 
 from lightning_seqfit.geometry import FloatArray
-from lightning_seqfit.record import Run
+from lightning_seqfit.record import FrontRecord, Run
 
 Image = NDArray[np.uint8]
 
@@ -63,7 +63,7 @@ def fit(run: Run) -> Figure:
     span = float(np.ptp(run.target)) or 1.0
     axes.set(
         xlabel=run.axes[0],
-        ylabel="value",
+        ylabel=run.quantity,
         xlim=run.bounds[0],
         ylim=(run.target.min() - 0.25 * span, run.target.max() + 0.25 * span),
     )
@@ -75,8 +75,7 @@ def arrival(run: Run) -> Figure:
     """When each place was fitted, against its position."""
     front = run.front
     assert front is not None
-    sequentiality, inwardness = front.sequentiality[-1], front.overall_inwardness[-1]
-    figure, axes = _figure(f"Arrival of the fit: sequentiality {sequentiality:.2f}, inwardness {inwardness:+.2f}")
+    figure, axes = _figure(f"Arrival of the fit: {_direction(front)}")
     position, last = run.points[:, 0], float(run.total_steps[-1])
     first, settled = (np.where(front.active, times, np.nan) for times in (front.arrival, front.settled))
     axes.plot(position, _finite(first), color=_TARGET, linewidth=1.4, label="first fitted")
@@ -91,16 +90,16 @@ def arrival(run: Run) -> Figure:
 
 
 def front_position(run: Run, face: str) -> FloatArray:
-    """Position of a face's front at each look, shape ``(looks,)``: as deep as the depth says, along one axis."""
+    """Position of a face's front at each look, shape ``(looks,)``: where its depth ends. NaN: there is no core left."""
     front = run.front
     assert front is not None
-    active = run.points[front.active, 0]
-    depth = front.depth[face]
     low, high = run.bounds[0]
-    passed = np.clip(np.rint(depth * active.size), 0, active.size).astype(int)
-    if face.endswith("_min"):
-        return np.where(passed == 0, low, np.append(active, high)[np.minimum(passed, active.size)])
-    return np.where(passed == 0, high, np.append(active[::-1], low)[np.minimum(passed, active.size)])
+    active = run.points[front.active, 0]
+    depth, edges = front.depth[face], np.concatenate(([low], active))
+    if face.endswith("_max"):
+        edges = np.concatenate(([high], active[::-1]))
+    passed = np.rint(depth * active.size).astype(int)
+    return np.where(depth < 1.0, edges[np.minimum(passed, active.size)], np.nan)
 
 
 def draw(run: Run) -> dict[str, Figure]:
@@ -155,6 +154,16 @@ def _progress(run: Run) -> str:
     if counts is not None and counts.target[-1]:
         said.append(f"{counts.fitted[-1]:g} of {counts.target[-1]:g} oscillations")
     return ", ".join(said) or f"relative RMSE {run.scalars['error/relative_rmse'][-1]:.3g}"
+
+
+def _direction(front: FrontRecord) -> str:
+    """What a title says of arrivals: what is known of their order."""
+    said = []
+    if np.isfinite(front.sequentiality[-1]):
+        said.append(f"sequentiality {front.sequentiality[-1]:.2f}")
+    if np.isfinite(front.overall_inwardness[-1]):
+        said.append(f"inwardness {front.overall_inwardness[-1]:+.2f}")
+    return ", ".join(said) or "too little has arrived to tell its order"
 
 
 def _mark_quiet(axes: Axes, run: Run, *, vertical: bool) -> None:

@@ -60,9 +60,11 @@ class Probe:
         output: int = 0,
         needs_grad: bool = False,
         name: str = "",
+        quantity: str = "value",
     ) -> None:
         self.geometry = geometry
         self.name = _checked_name(name)
+        self.quantity = str(quantity)
         if predict is not None and not callable(predict):
             raise TypeError(
                 f"predict={predict!r} is not callable: pass a function (module, points of shape (N, d)) -> tensor of "
@@ -87,6 +89,7 @@ class Probe:
         output: int = 0,
         needs_grad: bool = False,
         name: str = "",
+        quantity: str = "value",
     ) -> Probe:
         """Look on a cell-centred (midpoint) grid.
 
@@ -103,6 +106,7 @@ class Probe:
         output : component of a prediction of shape (N, k), from 0.
         needs_grad : the prediction differentiates with ``torch.autograd.grad``, as the residual of an equation does.
         name : goes into tags and file names; needed as soon as a trainer has two probes. Letters, digits, ``_ . -``.
+        quantity : what is predicted, with its unit, as the figures name it, such as ``"CO2 (ppm)"``.
 
         Raises
         ------
@@ -131,7 +135,9 @@ class Probe:
                 )
         shape = _checked_resolution(resolution, dimension)
         geometry = Grid(bounds=box, shape=shape, axes=names)
-        return cls(geometry, target, predict=predict, output=output, needs_grad=needs_grad, name=name)
+        return cls(
+            geometry, target, predict=predict, output=output, needs_grad=needs_grad, name=name, quantity=quantity
+        )
 
     def read_target(self, module: nn.Module) -> tuple[FloatArray, Trend]:
         """Target at the points as the module sees them, shape ``(N,)``, and its trend.

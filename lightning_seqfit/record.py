@@ -182,7 +182,7 @@ class Run:
 
     Attributes
     ----------
-    name, axes, bounds, shape : of the probe; ``shape`` is that of the recorded cells.
+    name, quantity, axes, bounds, shape : of the probe; ``shape`` is that of the recorded cells.
     points : shape ``(cells, d)``; ``target`` and ``trend``: shape ``(cells,)``.
     steps : optimizer steps (``global_step``) of the looks, shape ``(looks,)``.
     total_steps : the same counted over all fits, never falling; the unit of arrivals.
@@ -194,6 +194,7 @@ class Run:
     """
 
     name: str
+    quantity: str
     axes: tuple[str, ...]
     bounds: tuple[tuple[float, float], ...]
     shape: tuple[int, ...]
@@ -317,6 +318,7 @@ def as_run(arrays: Mapping[str, Column], source: str = "these arrays") -> Run:
         )
     return Run(
         name=about["name"],
+        quantity=about["quantity"],
         axes=tuple(about["axes"]),
         bounds=tuple((low, high) for low, high in about["bounds"]),
         shape=tuple(about["shape"]),

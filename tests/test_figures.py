@@ -61,6 +61,7 @@ def known_run(
     )
     return Run(
         name="",
+        quantity="u (V)",
         axes=(axis,),
         bounds=(bounds,),
         shape=(cells,),
@@ -116,7 +117,17 @@ ODD_RUNS = {
     "quiet ends": lambda: replaced(known_run(), active=np.abs(np.arange(CELLS) - 100) < 50),
     "all quiet but one cell": lambda: replaced(known_run(), active=np.arange(CELLS) == 100),
     "not watched before the third look": lambda: replaced(
-        known_run(5), fitted=np.array([np.nan, np.nan, 0.5, 0.7, 1]), local_error=np.full((5, CELLS), np.nan)
+        known_run(5),
+        fitted=np.array([np.nan, np.nan, 0.5, 0.7, 1]),
+        depth=dict.fromkeys(("x_min", "x_max"), np.array([np.nan, np.nan, 0.5, 0.7, 1])),
+        local_error=np.full((5, CELLS), np.nan),
+    ),
+    "no longer watched at the end": lambda: replaced(
+        known_run(3),
+        fitted=np.array([0.0, 0.5, np.nan]),
+        depth=dict.fromkeys(("x_min", "x_max"), np.array([0.0, 0.5, np.nan])),
+        sequentiality=np.full(3, np.nan),
+        overall_inwardness=np.full(3, np.nan),
     ),
     "constant target": lambda: replaced(known_run(), target=np.full(CELLS, 3.0)),
     "huge prediction": lambda: replaced(known_run(), prediction=np.full((21, CELLS), 1e30, dtype=np.float32)),
@@ -146,30 +157,35 @@ class TestFrontPosition:
         cell = (high - low) / CELLS
         run = known_run(bounds=bounds)
         places = low + np.linspace(0, 1, 21) * (high - low)
+        places[-1] = np.nan  # everything is fitted: there is no core left that could have an edge
         np.testing.assert_allclose(figures.front_position(run, "x_min"), places, atol=cell)
-        # no front has come from the other face until everything is fitted, and nothing is left of the core
-        far = figures.front_position(run, "x_max")
-        np.testing.assert_array_equal(far[:-1], high)
-        assert far[-1] == low
+        far = np.where(np.isnan(places), np.nan, high)  # no front has come from the other face
+        np.testing.assert_array_equal(figures.front_position(run, "x_max"), far)
 
     def test_the_front_of_the_other_face_counts_from_there(self):
         run = known_run()
         depth = run.front.depth
         turned = replaced(run, depth={"x_min": depth["x_max"], "x_max": depth["x_min"]})
-        np.testing.assert_allclose(figures.front_position(turned, "x_max"), 1 - np.linspace(0, 1, 21), atol=1 / CELLS)
+        position = figures.front_position(turned, "x_max")
+        np.testing.assert_allclose(position[:-1], 1 - np.linspace(0, 1, 21)[:-1], atol=1 / CELLS)
+        assert np.isnan(position[-1])
 
     def test_a_quiet_part_is_passed_at_once(self):
         run = known_run(101, quiet=(0.4, 0.6))
         position = figures.front_position(run, "x_min")
         places = np.linspace(0, 1, 101)
-        outside = (places < 0.39) | (places > 0.61)
+        outside = (places < 0.39) | ((places > 0.61) & (places < 1))
         np.testing.assert_allclose(position[outside], places[outside], atol=1 / CELLS)
         assert not ((position > 0.41) & (position < 0.59)).any()
 
-    def test_nothing_fitted_is_at_the_face_and_all_fitted_at_the_other(self):
+    def test_nothing_fitted_is_at_the_face_and_all_fitted_nowhere(self):
         run = known_run(2)
-        assert figures.front_position(run, "x_min").tolist() == [0.0, 1.0]
-        assert figures.front_position(run, "x_max").tolist() == [1.0, 0.0]
+        np.testing.assert_array_equal(figures.front_position(run, "x_min"), [0.0, np.nan])
+        np.testing.assert_array_equal(figures.front_position(run, "x_max"), [1.0, np.nan])
+
+    def test_a_look_that_did_not_measure_the_front_has_no_position(self):
+        run = replaced(known_run(3, last=0.5), depth={"x_min": np.array([np.nan, 0.25, 0.5])})
+        np.testing.assert_allclose(figures.front_position(run, "x_min"), [np.nan, 0.25, 0.5], atol=1 / CELLS)
 
 
 class TestWords:
@@ -179,7 +195,7 @@ class TestWords:
         assert set(drawn) == {"fit", "front", "arrival"}
         assert (drawn["front"].x, drawn["front"].y) == ("optimizer step", axis)
         assert (drawn["arrival"].x, drawn["arrival"].y) == (axis, "optimizer step")
-        assert (drawn["fit"].x, drawn["fit"].y) == (axis, "value")
+        assert (drawn["fit"].x, drawn["fit"].y) == (axis, "u (V)")
 
     def test_titles_say_what_to_see(self):
         drawn = {name: texts(figure).title for name, figure in figures.draw(known_run(last=0.5)).items()}

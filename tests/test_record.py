@@ -56,7 +56,7 @@ def same(one, other):
 
 
 FIXED = {"target": np.zeros(CELLS), "trend": np.zeros(CELLS), "points": np.linspace(0.1, 0.9, CELLS)[:, None]}
-ABOUT = {"name": "", "axes": ["x"], "bounds": [[0.0, 1.0]], "shape": [CELLS], "notes": []}
+ABOUT = {"name": "", "quantity": "u (V)", "axes": ["x"], "bounds": [[0.0, 1.0]], "shape": [CELLS], "notes": []}
 
 
 def arrays_of(record=None, fixed=None, **about):
@@ -202,6 +202,7 @@ class TestFile:
         path = tmp_path / "version_0" / "seqfit" / "probe.npz"
         write(path, arrays_of(record, fixed, notes=["basis: switched off"]))
         run = load(tmp_path / "version_0")
+        assert run.quantity == "u (V)"
         assert (run.name, run.axes, run.bounds, run.shape) == ("", ("x",), ((0.0, 1.0),), (CELLS,))
         assert run.faces == ("x_min", "x_max")
         assert run.notes == ("basis: switched off",)

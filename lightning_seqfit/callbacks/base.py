@@ -541,6 +541,7 @@ class _Watch:
         arrays["points"] = np.stack([geometry.coarsen(column) for column in geometry.points.T], axis=-1)
         about = {
             "name": self.probe.name,
+            "quantity": self.probe.quantity,
             "axes": geometry.axes,
             "bounds": geometry.bounds,
             "shape": geometry.coarse_shape(),
