@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -19,6 +20,8 @@ from lightning_seqfit.record import FrontRecord, Run
 
 Image = NDArray[np.uint8]
 
+# Grey where the prediction is not finite.
+_ERROR = colormaps["viridis"].with_extremes(bad="0.7")
 _TARGET, _MODEL = "#1b6ca8", "#d1495b"
 
 
@@ -28,10 +31,11 @@ def space_time(run: Run) -> Figure:
     assert front is not None
     figure, axes = _figure(f"Local error: {_progress(run)}")
     latest = np.append(np.diff(run.total_steps) > 0, True)  # a second fit looks again where the first ended
-    steps, error = run.total_steps[latest], np.sqrt(np.minimum(front.local_error[latest], 4.0)).T
+    steps, squared = run.total_steps[latest], front.local_error[latest].T
+    error = np.sqrt(np.where(np.isfinite(squared), squared, np.nan))
     first, last = float(steps[0]), float(max(steps[-1], steps[0] + 1))
     image = axes.pcolorfast(
-        _edges(steps, first, last), _cell_edges(run), error, cmap="viridis", vmin=0.0, vmax=1.0, rasterized=True
+        _edges(steps, first, last), _cell_edges(run), error, cmap=_ERROR, vmin=0.0, vmax=1.0, rasterized=True
     )
     figure.colorbar(image, ax=axes, label="relative error (1: nothing but the trend)", extend="max")
     outlined = [Stroke(linewidth=3.5, foreground="black"), Normal()]
@@ -54,8 +58,8 @@ def fit(run: Run) -> Figure:
     """The prediction over the target at the last look, the unfitted core shaded."""
     figure, axes = _figure(f"Fit at step {run.steps[-1]:,}: {_progress(run)}")
     position = run.points[:, 0]
-    axes.plot(position, run.target, color=_TARGET, linewidth=1.2, label="target")
-    axes.plot(position, run.prediction[-1], color=_MODEL, linewidth=1.6, label="prediction")
+    axes.plot(position, run.prediction[-1], color=_MODEL, linewidth=2.8, alpha=0.8, label="prediction")
+    axes.plot(position, run.target, color=_TARGET, linewidth=1.0, label="target")
     if run.front is not None and run.front.fitted[-1] < 1.0:
         low, high = (front_position(run, f"{run.axes[0]}_{side}")[-1] for side in ("min", "max"))
         if low < high:
@@ -78,8 +82,11 @@ def arrival(run: Run) -> Figure:
     figure, axes = _figure(f"Arrival of the fit: {_direction(front)}")
     position, last = run.points[:, 0], float(run.total_steps[-1])
     first, settled = (np.where(front.active, times, np.nan) for times in (front.arrival, front.settled))
-    axes.plot(position, _finite(first), color=_TARGET, linewidth=1.4, label="first fitted")
-    axes.plot(position, _finite(settled), color=_MODEL, linewidth=0, marker=".", markersize=3, label="fitted for good")
+    if np.isfinite(first).any():
+        axes.plot(position, _finite(first), color=_TARGET, linewidth=2.0, label="first fitted")
+    again = np.where(np.isfinite(settled) & (settled > first), settled, np.nan)
+    if np.isfinite(again).any():
+        axes.plot(position, again, color=_MODEL, linewidth=0, marker=".", markersize=4, label="lost and fitted again")
     never = front.active & np.isinf(front.arrival)
     if never.any():
         axes.plot(position[never], np.full(never.sum(), last), "|", color="0.35", markersize=7, label="not yet")
@@ -90,7 +97,7 @@ def arrival(run: Run) -> Figure:
 
 
 def front_position(run: Run, face: str) -> FloatArray:
-    """Position of a face's front at each look, shape ``(looks,)``: where its depth ends. NaN: there is no core left."""
+    """Position of a face's front at each look, shape ``(looks,)``: where its depth ends. NaN: no core is known."""
     front = run.front
     assert front is not None
     low, high = run.bounds[0]
@@ -98,7 +105,7 @@ def front_position(run: Run, face: str) -> FloatArray:
     depth, edges = front.depth[face], np.concatenate(([low], active))
     if face.endswith("_max"):
         edges = np.concatenate(([high], active[::-1]))
-    passed = np.rint(depth * active.size).astype(int)
+    passed = np.rint(np.nan_to_num(depth, nan=1.0) * active.size).astype(int)
     return np.where(depth < 1.0, edges[np.minimum(passed, active.size)], np.nan)
 
 
@@ -149,9 +156,10 @@ def _legend(axes: Axes, **where: Any) -> None:
 
 def _progress(run: Run) -> str:
     """What a title says: fitted share and oscillations."""
-    said = [] if run.front is None else [f"{100 * run.front.fitted[-1]:.0f} % fitted"]
+    fitted = np.nan if run.front is None else run.front.fitted[-1]
+    said = [f"{100 * fitted:.0f} % fitted"] if np.isfinite(fitted) else []
     counts = run.oscillations
-    if counts is not None and counts.target[-1]:
+    if counts is not None and counts.target[-1] > 0:
         said.append(f"{counts.fitted[-1]:g} of {counts.target[-1]:g} oscillations")
     return ", ".join(said) or f"relative RMSE {run.scalars['error/relative_rmse'][-1]:.3g}"
 

@@ -256,7 +256,7 @@ def leave_untouched(module: nn.Module, device: torch.device, *, grad: bool = Fal
     training = [(m, m.training) for m in modules]
     registered = [(m, dict(m._buffers.items())) for m in modules]
     buffers = [
-        (buffer, buffer._version, buffer.detach().clone())
+        (buffer, buffer.detach().clone())
         for _, kept in registered
         for buffer in kept.values()
         if buffer is not None and buffer.numel() <= _LARGEST_BUFFER and not buffer.is_inference()
@@ -289,16 +289,8 @@ def leave_untouched(module: nn.Module, device: torch.device, *, grad: bool = Fal
             for name, buffer in kept.items():
                 if now.get(name) is not buffer:
                     owner._buffers[name] = buffer
-        for buffer, version, saved in buffers:
-            if _changed(buffer, version, saved):
-                buffer.data.copy_(saved)
-
-
-def _changed(buffer: Tensor, version: int, saved: Tensor) -> bool:
-    """Whether a buffer was written to; batch norm and writes through ``.data`` leave the version as it is."""
-    if buffer._version != version or buffer.layout != torch.strided or buffer.is_meta:
-        return buffer._version != version
-    return not torch.equal(buffer, saved)
+        for buffer, saved in buffers:
+            buffer.data.copy_(saved)  # unasked: batch norm writes without a new version, and to compare would wait
 
 
 def _generator_states(device: torch.device) -> list[tuple[Callable[[Any], Any], Any]]:

@@ -52,9 +52,6 @@ class Record:
     def __len__(self) -> int:
         return self.size
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._columns
-
     def __getitem__(self, name: str) -> Column:
         """Column of a name, first axis the look."""
         return self._columns[name][: self.size]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -207,17 +208,17 @@ class TestWords:
         drawn = figures.draw(known_run(watched=False, last=0.75))
         assert set(drawn) == {"fit"}
         assert texts(drawn["fit"]).title == "Fit at step 2,000: 9.5 of 13 oscillations"
-        assert texts(drawn["fit"]).legend == ["target", "prediction"]
+        assert texts(drawn["fit"]).legend == ["prediction", "target"]
         alone = figures.draw(known_run(watched=False, counts=False, last=0.75))
         assert texts(alone["fit"]).title == "Fit at step 2,000: relative RMSE 0.5"
 
     def test_legends_name_what_is_there_and_only_that(self):
         half = {name: texts(figure).legend for name, figure in figures.draw(known_run(last=0.5)).items()}
-        assert half["fit"] == ["target", "prediction", "unfitted core"]
-        assert half["arrival"] == ["first fitted", "fitted for good", "not yet"]
+        assert half["fit"] == ["prediction", "target", "unfitted core"]
+        assert half["arrival"] == ["first fitted", "not yet"]
         done = {name: texts(figure).legend for name, figure in figures.draw(known_run(quiet=(0.4, 0.6))).items()}
-        assert done["fit"] == ["target", "prediction"]
-        assert done["arrival"] == ["first fitted", "fitted for good", "target is flat"]
+        assert done["fit"] == ["prediction", "target"]
+        assert done["arrival"] == ["first fitted", "target is flat"]
         assert done["front"] == ["edges of the unfitted core", "target is flat"]
 
     def test_the_colour_scale_is_named(self):
@@ -229,7 +230,7 @@ class TestWords:
 class TestWhatIsDrawn:
     def test_the_fit_shows_the_last_prediction_over_the_target(self):
         run = known_run(last=0.5)
-        target, prediction = figures.fit(run).axes[0].lines
+        prediction, target = figures.fit(run).axes[0].lines
         np.testing.assert_array_equal(target.get_xydata(), np.column_stack([run.points[:, 0], run.target]))
         np.testing.assert_array_equal(prediction.get_ydata(), run.prediction[-1])
 
@@ -260,13 +261,23 @@ class TestWhatIsDrawn:
 
     def test_arrivals_are_drawn_at_their_step_and_those_to_come_apart(self):
         run = known_run(last=0.5)
-        first, settled, never = figures.arrival(run).axes[0].lines
+        first, never = figures.arrival(run).axes[0].lines
         x, y = first.get_xydata().T
         np.testing.assert_allclose(y[x < 0.47], 4000 * x[x < 0.47], atol=100 + 1)  # a look is 100 steps
         assert np.isnan(y[x > 0.51]).all()
-        np.testing.assert_array_equal(settled.get_ydata(), y)
         assert never.get_xdata().min() == pytest.approx(0.5, abs=2 / CELLS)
         assert set(never.get_ydata()) == {2000.0}
+
+    def test_what_was_lost_and_fitted_again_is_drawn_at_the_later_step(self):
+        run = known_run()
+        settled = run.front.settled.copy()
+        settled[:40] = 1500.0
+        again = replace(run, front=replace(run.front, settled=settled))
+        _, dots = figures.arrival(again).axes[0].lines
+        drawn = np.isfinite(dots.get_ydata())
+        assert dots.get_label() == "lost and fitted again"
+        assert np.flatnonzero(drawn).tolist() == np.flatnonzero(settled > run.front.arrival).tolist()
+        assert set(dots.get_ydata()[drawn]) == {1500.0}
 
     def test_quiet_parts_are_hatched_and_have_no_arrival(self):
         axes = figures.arrival(known_run(quiet=(0.4, 0.6))).axes[0]
@@ -282,6 +293,7 @@ def test_odd_runs_are_drawn_without_a_warning(kind, recwarn):
     drawn = figures.draw(ODD_RUNS[kind]())
     assert set(drawn) == {"fit", "front", "arrival"}
     for figure in drawn.values():
+        assert "nan" not in texts(figure).title
         image = figures.as_image(figure)
         assert image.dtype == np.uint8
         assert image.shape == (462, 792, 3)

@@ -265,6 +265,7 @@ class _Watch:
         self.figure_seconds = 0.0
         self.one_figure_seconds = 0.3  # a guess at the first set; measured from then on
         self.unwritten = False
+        self.fresh = True  # nothing of this record is in a file yet
 
     def __getstate__(self) -> dict[str, Any]:
         """A process that is spawned gets everything but the reference to the module."""
@@ -305,6 +306,8 @@ class _Watch:
         self.next_figure = max(step, 1) * 2
         if restored is None:
             self._look(trainer, module, step, observation)
+        else:  # what monitors ask for must be there before the next look
+            self._announce(trainer, self._last_scalars())
         if self.once:
             self.running = False
         self._schedule(self.last_step)
@@ -312,6 +315,7 @@ class _Watch:
     def _forget(self) -> None:
         self.record = Record()
         self.fit, self.offset, self.last_step, self.scale = 0, 0, -1, math.nan
+        self.fresh = True
         for diagnostic in self.diagnostics.values():
             diagnostic.load_state_dict({})
 
@@ -476,12 +480,8 @@ class _Watch:
         }
 
     def _publish(self, trainer: pl.Trainer, scalars: Mapping[str, float]) -> None:
-        """To ``callback_metrics`` and the progress bar on every rank, and to every logger."""
-        tags = {f"seqfit/{self.prefix}{tag}": value for tag, value in scalars.items() if not math.isnan(value)}
-        for tag, value in tags.items():
-            trainer.callback_metrics[tag] = torch.tensor(value, dtype=torch.float32)
-        if "front/fitted" in scalars:
-            trainer.progress_bar_metrics[f"{self.prefix}front/fitted"] = scalars["front/fitted"]
+        """To monitors and the progress bar on every rank, and to every logger."""
+        tags = self._announce(trainer, scalars)
         if not tags or not trainer.is_global_zero:
             return
         for number, logger in enumerate(trainer.loggers):
@@ -491,6 +491,19 @@ class _Watch:
                     logger.log_metrics(tags, step=self.logger_step)
                 except Exception as error:
                     self._switch_off(part, error)
+
+    def _announce(self, trainer: pl.Trainer, scalars: Mapping[str, float]) -> dict[str, float]:
+        """Put finite values where monitors and the progress bar look; EarlyStopping stops on any other."""
+        tags = {f"seqfit/{self.prefix}{tag}": value for tag, value in scalars.items() if math.isfinite(value)}
+        # one access: the property gathers Lightning's own metrics every time
+        trainer.callback_metrics.update({tag: torch.tensor(value) for tag, value in tags.items()})
+        if "front/fitted" in scalars:
+            trainer.progress_bar_metrics[f"{self.prefix}front/fitted"] = scalars["front/fitted"]
+        return tags
+
+    def _last_scalars(self) -> dict[str, float]:
+        names = [name for name in self.record.names if name.startswith("scalar/")]
+        return {name.removeprefix("scalar/"): float(self.record[name][-1]) for name in names}
 
     def _switch_off(self, part: str, error: Exception) -> None:
         """Say once what failed, and do not try it again in this fit."""
@@ -522,6 +535,7 @@ class _Watch:
     def _restore(self, state: Mapping[str, Any]) -> None:
         self.fit, self.offset = int(state["fit"]), int(state["offset"])
         self.last_step, self.scale = int(state["last_step"]), float(state["scale"])
+        self.fresh = False
         self.record = Record()
         self.record.load_state_dict(state["record"])
         for name, diagnostic in self.diagnostics.items():
@@ -554,8 +568,11 @@ class _Watch:
         if self.folder is None or self.scene is None or "record" in self.off or not len(self.record):
             return
         try:
-            write(self.folder / f"{self.probe.name or 'probe'}.npz", self._contents())
-            self.unwritten = False
+            path = self.folder / f"{self.probe.name or 'probe'}.npz"
+            if self.fresh and path.exists():  # of another run in the same folder
+                path.replace(path.with_name(f"{path.stem}.previous.npz"))
+            write(path, self._contents())
+            self.fresh = self.unwritten = False
         except Exception as error:
             self._switch_off("record", error)
 
@@ -602,11 +619,7 @@ class _Watch:
             self._switch_off(part, error)
 
     def _summary(self) -> str:
-        values = {
-            tag: float(self.record[f"scalar/{tag}"][-1])
-            for tag in ("front/fitted", "oscillations/fitted", "oscillations/target", "error/relative_rmse")
-            if f"scalar/{tag}" in self.record
-        }
+        values = self._last_scalars()
         said = []
         if "front/fitted" in values:
             said.append(f"{100 * values['front/fitted']:.0f} % fitted")

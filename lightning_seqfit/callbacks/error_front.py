@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from lightning_seqfit.callbacks.base import Cadence, Diagnostic, ProbeCallback, Reading, Scene, checked_tolerance
+from lightning_seqfit.geometry import FloatArray
 from lightning_seqfit.measures import front
 from lightning_seqfit.probe import Observation, Probe
 
@@ -20,6 +21,8 @@ class FrontDiagnostic(Diagnostic):
     def __init__(self, tolerance: float) -> None:
         self.tolerance = checked_tolerance(tolerance)
         self.history: front.FrontHistory | None = None
+        self._ranked: FloatArray | None = None  # the arrivals that the inwardness was computed from
+        self._inwardness: dict[str, float] = {}
 
     @property
     def options(self) -> tuple[Any, ...]:
@@ -36,7 +39,10 @@ class FrontDiagnostic(Diagnostic):
         geometry, trend = self.scene.geometry, self.scene.trend
         seen = front.measure_front(geometry, trend, self.active, observation.residual, scale, self.tolerance)
         self.history = front.update(self.history, seen, self.active, step)
-        inwardness = front.inwardness(geometry, self.active, self.history)
+        if self._ranked is not self.history.arrival:  # ranking costs as much as all the rest
+            self._ranked = self.history.arrival
+            self._inwardness = front.inwardness(geometry, self.active, self.history)
+        inwardness = self._inwardness
         scalars = {
             "front/fitted": seen.fitted_share,
             **{f"front/depth/{face}": depth for face, depth in seen.depth.items()},

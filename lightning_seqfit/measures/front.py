@@ -9,8 +9,8 @@ With r = prediction - target and u' the target's oscillation about its trend:
   points between the face and the core.
 - *Arrival* of a point: the first step at which it was fitted. A point that never was has arrival ``inf``.
 
-The window reaches over the front, so a front between a fitted and an untouched part is read 0.3 to 0.45 window inside
-the fitted part.
+The window reaches over the front, so a sharp front between a fitted and an untouched part is read 0.28 to 0.47 window
+inside the fitted part, where the window is one wavelength (0.28 and 0.47 solve f -+ sin(2 pi f) / 2 pi = 1 / 16).
 """
 
 from __future__ import annotations
@@ -218,13 +218,17 @@ def update(history: FrontHistory | None, front: Front, active: BoolArray, step: 
             arrival=arrival, settled=arrival.copy(), fitted=front.fitted, fitted_at_start=front.fitted
         )
     else:
-        newly = front.fitted & ~history.fitted
-        history = replace(
-            history,
-            arrival=np.where(front.fitted, np.minimum(history.arrival, step), history.arrival),
-            settled=np.where(newly, float(step), np.where(front.fitted, history.settled, np.inf)),
-            fitted=front.fitted,
-        )
+        changed = front.fitted != history.fitted
+        if changed.any():
+            newly = front.fitted & changed
+            arrived = newly & np.isinf(history.arrival)
+            history = replace(
+                history,
+                # the same array as before where nothing arrived: what depends on it need not be computed again
+                arrival=np.where(arrived, float(step), history.arrival) if arrived.any() else history.arrival,
+                settled=np.where(newly, float(step), np.where(front.fitted, history.settled, np.inf)),
+                fitted=front.fitted,
+            )
     recent = (*history.recent, (float(step), front.fitted_share))[-SPEED_LOOKS:]
     return replace(_advance(history, front.local_error[active]), recent=recent)
 

@@ -217,6 +217,7 @@ def test_a_second_fit_of_the_module_goes_on_and_another_module_starts_anew(tmp_p
     run = load(tmp_path)
     assert run.fit.tolist() == [0, 0, 0]
     assert run.steps.tolist() == [0, 1, 2]
+    assert load(tmp_path, "probe.previous").fit.max() == 2  # the other module's record is not lost
 
 
 def test_the_latest_look_and_exact_steps_survive_thinning(tmp_path: Path) -> None:
