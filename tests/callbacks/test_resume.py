@@ -44,18 +44,16 @@ class Net(L.LightningModule):
 
 
 class Shuffled(Sampler[int]):
-    """Another order every epoch, and the same for the same epoch."""
+    """Another order every epoch, and the same for the same epoch: Lightning does not bring back the generators."""
 
-    epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
+    def __init__(self, net: Net) -> None:
+        self.net = net
 
     def __len__(self) -> int:
         return 64
 
     def __iter__(self) -> Any:
-        return iter(torch.randperm(64, generator=torch.Generator().manual_seed(self.epoch)).tolist())
+        return iter(torch.randperm(64, generator=torch.Generator().manual_seed(self.net.current_epoch)).tolist())
 
 
 class Kill(L.Callback):
@@ -74,10 +72,11 @@ def train(folder: Path, mode: str, *callbacks: L.Callback, resume: Path | None =
     torch.set_num_threads(1)
     torch.manual_seed(0)
     x = torch.linspace(0, 1, 64)[:, None]
+    net = Net()
     data = TensorDataset(x, torch.sin(6 * torch.pi * x))
     if "shuffled" in mode:
-        loader = DataLoader(data, batch_size=8, sampler=Shuffled())
-        keeper = ModelCheckpoint(folder / "checkpoints", every_n_epochs=6, save_top_k=-1, save_on_train_epoch_end=True)
+        loader = DataLoader(data, batch_size=8, sampler=Shuffled(net))
+        keeper = ModelCheckpoint(folder / "checkpoints", every_n_train_steps=48, save_top_k=-1)  # six epochs
     else:
         loader = DataLoader([(x, data.tensors[1])] * 70, batch_size=None)
         keeper = ModelCheckpoint(folder / "checkpoints", every_n_train_steps=45, save_top_k=-1)
@@ -95,7 +94,7 @@ def train(folder: Path, mode: str, *callbacks: L.Callback, resume: Path | None =
     )
     if "appended" in mode:
         trainer.callbacks.append(watcher)
-    trainer.fit(Net(), loader, ckpt_path=resume)
+    trainer.fit(net, loader, ckpt_path=resume)
     return trainer
 
 
