@@ -24,7 +24,10 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from lightning_seqfit import Probe
 from lightning_seqfit.callbacks import SequentialFitting
+from lightning_seqfit.callbacks.base import _Watch
+from lightning_seqfit.callbacks.basis_snapshot import BasisDiagnostic
 from lightning_seqfit.callbacks.error_front import FrontDiagnostic
+from lightning_seqfit.callbacks.fourier_residual import SpectrumDiagnostic
 from lightning_seqfit.callbacks.oscillation_count import OscillationDiagnostic
 from lightning_seqfit.demos import TanhRegression, sine
 from lightning_seqfit.record import Record
@@ -84,7 +87,9 @@ def parts(steps: int) -> dict[str, float]:
         (Probe, "observe", "forward, guarded"),
         (FrontDiagnostic, "look", "measure: front"),
         (OscillationDiagnostic, "look", "measure: oscillations"),
-        (TensorBoardLogger, "log_metrics", "logger"),
+        (SpectrumDiagnostic, "look", "measure: spectrum"),
+        (BasisDiagnostic, "look", "measure: basis"),
+        (_Watch, "_publish", "loggers"),
         (Record, "append", "record"),
     ]
     originals = [(owner, name, getattr(owner, name)) for owner, name, _ in places]

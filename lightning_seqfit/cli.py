@@ -73,8 +73,10 @@ def summary(run: Run) -> str:
     """Return the figures of the last look as a table."""
     assert run.front is not None
     assert run.oscillations is not None
+    assert run.basis is not None
+    assert run.spectrum is not None
     target, residual = run.target, run.prediction[-1] - run.target
-    counts, front = run.oscillations, run.front
+    counts, front, basis = run.oscillations, run.front, run.basis
     rows = [
         ("step", f"{run.steps[-1]:,}"),
         ("R^2", _number(1 - float(np.mean(residual**2) / np.var(target)), "{:.4f}")),
@@ -84,6 +86,14 @@ def summary(run: Run) -> str:
         ("sequentiality", _number(front.sequentiality[-1], "{:.2f}")),
         *((f"inwardness from {face}", _number(front.inwardness[face][-1], "{:+.2f}")) for face in run.faces),
         ("inwardness", _number(front.overall_inwardness[-1], "{:+.2f}")),
+        ("spectral order", _number(run.spectrum.spectral_order[-1], "{:+.2f}")),
+        (
+            "rank of the basis",
+            f"{_number(basis.numerical_rank[0], '{:g}')} to {_number(basis.numerical_rank[-1], '{:g}')}",
+        ),
+        ("median laps", _number(basis.median_laps[-1], "{:.1f}")),
+        ("relative error", _number(run.scalars["error/relative_rmse"][-1], "{:.3f}")),
+        ("projection error", _number(basis.projection_error[-1], "{:.3f}")),
         ("overhead", _number(100 * run.scalars["observer/overhead"][-1], "{:.1f} %")),
     ]
     width = max(len(label) for label, _ in rows)

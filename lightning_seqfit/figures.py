@@ -1,4 +1,4 @@
-"""Recorded arrays to pictures: Matplotlib figures without pyplot, and where loggers take them."""
+"""Recorded arrays to pictures: Matplotlib figures without pyplot."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
 from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import NDArray
 
 from lightning_seqfit.geometry import FloatArray
-from lightning_seqfit.record import FrontRecord, Run
+from lightning_seqfit.record import BasisRecord, FrontRecord, Run
 
 Image = NDArray[np.uint8]
 
 # Grey where the prediction is not finite.
 _ERROR = colormaps["viridis"].with_extremes(bad="0.7")
 _TARGET, _MODEL = "#1b6ca8", "#d1495b"
+_CONVERGED: dict[str, Any] = {"marker": "o", "linewidth": 0, "color": "white", "markeredgecolor": "black"}
 
 
 def space_time(run: Run) -> Figure:
@@ -30,7 +32,7 @@ def space_time(run: Run) -> Figure:
     front = run.front
     assert front is not None
     figure, axes = _figure(f"Local error: {_progress(run)}")
-    latest = np.append(np.diff(run.total_steps) > 0, True)  # a second fit looks again where the first ended
+    latest = _latest(run)
     steps, squared = run.total_steps[latest], front.local_error[latest].T
     error = np.sqrt(np.where(np.isfinite(squared), squared, np.nan))
     first, last = float(steps[0]), float(max(steps[-1], steps[0] + 1))
@@ -96,6 +98,97 @@ def arrival(run: Run) -> Figure:
     return figure
 
 
+def spectrum(run: Run) -> Figure:
+    """The residual's spectrum over training: frequency against step, the bands of the target marked."""
+    seen = run.spectrum
+    assert seen is not None
+    order = seen.spectral_order[-1]
+    said = f", spectral order {order:+.2f}" if np.isfinite(order) else ""
+    figure, axes = _figure(f"Spectrum of the residual: what is missing, and when{said}")
+    latest = _latest(run)
+    steps, power = run.total_steps[latest], seen.power[latest][:, 1:].T
+    first, last = float(steps[0]), float(max(steps[-1], steps[0] + 1))
+    amplitude = np.sqrt(2 * np.where(np.isfinite(power), power, np.nan))
+    largest = float(np.nanmax(amplitude)) if np.isfinite(amplitude).any() else 1.0
+    colours = LogNorm(vmin=1e-3 * (largest or 1.0), vmax=largest or 1.0)
+    frequency = seen.frequency[1:]
+    edges = np.concatenate((frequency - 0.5, [frequency[-1] + 0.5]))
+    shown = np.maximum(amplitude, 1e-3 * (largest or 1.0))
+    image = axes.pcolormesh(_edges(steps, first, last), edges, shown, cmap=_ERROR, norm=colours, rasterized=True)
+    figure.colorbar(image, ax=axes, label=f"amplitude of the residual ({run.quantity})")
+    for number, band in enumerate(np.flatnonzero(seen.carrying)):
+        label = "bands in which the target oscillates" if number == 0 else None
+        axes.axhspan(seen.edges[band], seen.edges[band + 1], xmin=0.0, xmax=0.015, color=_MODEL, label=label)
+        if np.isfinite(seen.converged[band]):
+            middle = np.sqrt(seen.edges[band] * seen.edges[band + 1])
+            axes.plot(seen.converged[band], middle, **_CONVERGED)
+    if np.isfinite(seen.converged).any():
+        axes.plot([], [], label="band within tolerance", **_CONVERGED)
+    axes.set(
+        xlabel="optimizer step",
+        ylabel="cycles per domain length",
+        yscale="log",
+        ylim=(0.9, frequency[-1] + 0.5),
+        xlim=(first, last),
+    )
+    _legend(axes, loc="lower center", bbox_to_anchor=(0.5, -0.3), ncols=2)
+    return figure
+
+
+def basis(run: Run) -> Figure:
+    """The weightiest basis functions at a few moments, ordered by where they rise or fall."""
+    seen = run.basis
+    assert seen is not None
+    wanted = np.linspace(seen.snapshot_steps[0], seen.snapshot_steps[-1], 4)
+    moments = np.unique(np.argmin(np.abs(seen.snapshot_steps[:, None] - wanted), axis=0))
+    figure = Figure(figsize=(7.2, 4.2), dpi=110, layout="constrained")
+    laps = seen.median_laps[-1]
+    said = f": {laps:.2g} laps in the median at the end (1: a step)" if np.isfinite(laps) else ""
+    figure.suptitle(f"Basis functions{said}", fontsize=12)
+    position = seen.snapshot_points[:, 0]
+    for number, moment in enumerate(moments):
+        axes = figure.add_subplot(1, len(moments), number + 1)
+        places = seen.snapshot_places[moment][:, 0]
+        order = np.argsort(np.where(np.isfinite(places), places, np.inf), kind="stable")
+        units = seen.snapshots[moment][order].astype(np.float64)
+        for row, values in enumerate(units):
+            middle, reach = (values.max() + values.min()) / 2, np.ptp(values) or 1.0
+            axes.plot(position, row - 0.8 * (values - middle) / reach, color=colormaps["viridis"](row / len(units)))
+        axes.set_title(f"step {seen.snapshot_steps[moment]:,}", fontsize=10)
+        axes.set(xlabel=run.axes[0], xlim=run.bounds[0], ylim=(len(units) - 0.4, -0.6), yticks=[])
+        if number == 0:
+            axes.set_ylabel(f"{len(units)} weightiest units, each to its own scale")
+    return figure
+
+
+def rank(run: Run) -> Figure:
+    """Rank of the basis, and the error that it allows beside the actual one, over training."""
+    seen = run.basis
+    assert seen is not None
+    figure = Figure(figsize=(7.2, 4.2), dpi=110, layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True)
+    steps, actual = run.total_steps, run.scalars["error/relative_rmse"]
+    upper.set_title(_growth(seen), fontsize=12)
+    upper.plot(steps, seen.numerical_rank, color=_TARGET, label="numerical rank")
+    upper.plot(steps, seen.effective_rank, color=_TARGET, linestyle="--", label="effective rank")
+    upper.set(ylabel="rank", ylim=(0.0, None))
+    lower.plot(steps, actual, color=_MODEL, label="actual error")
+    if np.isfinite(seen.projection_error).any():
+        label = "error that the basis allows (projection)"
+        lower.plot(steps, seen.projection_error, color=_TARGET, linestyle="--", label=label)
+    lower.set(ylabel="relative error", xlabel="optimizer step", yscale="log")
+    lower.set_xlim(float(steps[0]), float(max(steps[-1], steps[0] + 1)))
+    for axes in (upper, lower):
+        _legend(axes, loc="best")
+    return figure
+
+
+def _growth(seen: BasisRecord) -> str:
+    """What a title says of the rank: from where to where."""
+    ranks = seen.numerical_rank[np.isfinite(seen.numerical_rank)]
+    return f"Rank of the basis: from {ranks[0]:g} to {ranks[-1]:g}" if ranks.size else "Rank of the basis: not known"
+
+
 def front_position(run: Run, face: str) -> FloatArray:
     """Position of a face's front at each look, shape ``(looks,)``: where its depth ends. NaN: no core is known."""
     front = run.front
@@ -114,6 +207,10 @@ def draw(run: Run) -> dict[str, Figure]:
     figures: dict[str, Callable[[Run], Figure]] = {"fit": fit}
     if run.front is not None:
         figures |= {"front": space_time, "arrival": arrival}
+    if run.spectrum is not None:
+        figures |= {"spectrum": spectrum}
+    if run.basis is not None:
+        figures |= {"basis": basis, "rank": rank}
     return {name: make(run) for name, make in figures.items()}
 
 
@@ -128,19 +225,6 @@ def save(image: Image, path: Path) -> None:
     """Write pixels as PNG."""
     path.parent.mkdir(parents=True, exist_ok=True)
     imsave(path, image)
-
-
-def takes_images(logger: Any) -> bool:
-    """Whether a logger can show a picture: TensorBoard's writers, and loggers with ``log_image``."""
-    return hasattr(logger, "log_image") or hasattr(getattr(logger, "experiment", None), "add_image")
-
-
-def log_image(logger: Any, tag: str, image: Image, step: int) -> None:
-    """Show a picture in a logger that takes it."""
-    if hasattr(logger, "log_image"):
-        logger.log_image(key=tag, images=[image], step=step)
-    else:
-        logger.experiment.add_image(tag, image, step, dataformats="HWC")
 
 
 def _figure(title: str) -> tuple[Figure, Axes]:
@@ -186,6 +270,11 @@ def _mark_quiet(axes: Axes, run: Run, *, vertical: bool) -> None:
         span = axes.axhspan if vertical else axes.axvspan
         label = "target is flat" if number == 0 else None
         span(edges[begin], edges[end], facecolor="white", edgecolor="0.5", hatch="///", alpha=0.35, label=label)
+
+
+def _latest(run: Run) -> NDArray[np.bool_]:
+    """Looks that no other one at the same step follows: a second fit looks again where the first ended."""
+    return np.append(np.diff(run.total_steps) > 0, True)
 
 
 def _edges(centres: NDArray[Any], low: float, high: float) -> FloatArray:

@@ -38,10 +38,89 @@ class Observation:
     ----------
     prediction : the module's output at the points, shape ``(N,)``; may hold NaN and inf.
     residual : prediction - target, shape ``(N,)``.
+    features : input of the read-out layer, shape ``(N, width)``, where one was asked for.
+    weights : the layer's weights for the output that is looked at, shape ``(width,)``; None where it has no such.
     """
 
     prediction: FloatArray
     residual: FloatArray
+    features: FloatArray | None = None
+    weights: FloatArray | None = None
+
+
+class ReadOut:
+    """The layer whose input is the network's basis: found in the first evaluation, listened to in each.
+
+    Parameters
+    ----------
+    layer : dotted name in the module; None: the last ``nn.Linear`` that ran, in its last call with a row per point.
+    """
+
+    def __init__(self, layer: str | None = None) -> None:
+        if layer is not None and (not isinstance(layer, str) or not layer):
+            raise ValueError(f"layer={layer!r} is not a name: give a dotted one, such as 'net.4', or None for the last")
+        self.layer = layer
+        self.name: str | None = layer
+
+    def find(self, module: nn.Module) -> dict[str, nn.Module]:
+        """Layers to listen to, by name.
+
+        Raises
+        ------
+        ValueError
+            If the module has no layer of that name, or no ``nn.Linear`` at all.
+        """
+        layers = dict(module.named_modules())
+        if self.name is not None:
+            if self.name in layers:
+                return {self.name: layers[self.name]}
+            there = ", ".join(repr(name) for name in layers if name) or "none"
+            raise ValueError(f"layer={self.name!r} is not in {type(module).__name__}; its layers are: {there}")
+        linear: dict[str, nn.Module] = {name: layer for name, layer in layers.items() if isinstance(layer, nn.Linear)}
+        if not linear:
+            there = ", ".join(repr(name) for name in layers if name) or "none"
+            raise ValueError(
+                f"{type(module).__name__} has no nn.Linear, whose input would be its basis: name a layer with layer=, "
+                f"one of {there}, or attach ErrorFront, OscillationCount and FourierResidual alone"
+            )
+        return linear
+
+    @contextmanager
+    def listen(self, module: nn.Module, size: int) -> Iterator[dict[str, Tensor]]:
+        """Collect, while the context lasts, the last input with ``size`` rows by layer, in the order they ran."""
+        heard: dict[str, Tensor] = {}
+        handles = []
+
+        def listener(name: str) -> Callable[..., None]:
+            def hear(layer: nn.Module, inputs: tuple[Any, ...]) -> None:
+                if inputs and isinstance(inputs[0], Tensor) and inputs[0].ndim == 2 and len(inputs[0]) == size:
+                    heard.pop(name, None)
+                    heard[name] = inputs[0].as_subclass(Tensor).detach()
+
+            return hear
+
+        try:
+            handles += [layer.register_forward_pre_hook(listener(name)) for name, layer in self.find(module).items()]
+            yield heard
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def choose(self, module: nn.Module, heard: dict[str, Tensor], size: int) -> tuple[Tensor, nn.Module]:
+        """Input of the layer that ran last, and the layer; from then on only this one is listened to.
+
+        Raises
+        ------
+        ValueError
+            If none ran with a row per point.
+        """
+        if not heard:
+            asked = "no nn.Linear was" if self.name is None else f"layer={self.name!r} was not"
+            raise ValueError(
+                f"{asked} called with an input of shape ({size}, width): name with layer= one that sees a row per point"
+            )
+        self.name = next(reversed(heard))
+        return heard[self.name], module.get_submodule(self.name)
 
 
 class Probe:
@@ -188,6 +267,7 @@ class Probe:
         module: nn.Module,
         target: FloatArray,
         precision: Callable[[], AbstractContextManager[Any]] = nullcontext,
+        read_out: ReadOut | None = None,
     ) -> Observation:
         """Evaluate the module once at the points and leave it as it was.
 
@@ -196,22 +276,35 @@ class Probe:
         module : the module that trains.
         target : from :meth:`read_target`, shape ``(N,)``.
         precision : context for the forward pass, such as the trainer's autocast.
+        read_out : the layer whose input is observed too.
 
         Raises
         ------
         TypeError, ValueError
-            If the prediction is no tensor of shape (N,) or (N, k) with k > ``output``.
+            If the prediction is no tensor of shape (N,) or (N, k) with k > ``output``, or the layer cannot be found.
         """
         device, dtype = _placement(module)
         points = torch.as_tensor(self.geometry.points).to(device=device, dtype=dtype, copy=True)
-        with leave_untouched(module, device, grad=self.needs_grad), precision():
+        size = len(points)
+        with leave_untouched(module, device, grad=self.needs_grad), precision(), ExitStack() as stack:
+            heard = stack.enter_context(read_out.listen(module, size)) if read_out is not None else {}
             if self.needs_grad:
                 points.requires_grad_(True)
             output = module(points) if self.predict is None else self.predict(module, points)
-            column = self._column(output)
+            parts = [self._column(output)]
+            if read_out is not None:
+                features, layer = read_out.choose(module, heard, size)
+                parts += [features, *_output_weights(layer, features.shape[1], self.output)]
+            flat = parts[0] if len(parts) == 1 else torch.cat([part.reshape(-1).to(torch.float32) for part in parts])
             # one transfer, then float64; np.array copies, since .numpy() may alias what the module keeps
-            prediction = np.array(column.cpu().to(torch.float64).numpy())
-        return Observation(prediction=prediction, residual=prediction - target)
+            values = np.array(flat.cpu().to(torch.float64).numpy())
+        pieces = np.split(values, np.cumsum([part.numel() for part in parts])[:-1])
+        return Observation(
+            prediction=pieces[0],
+            residual=pieces[0] - target,
+            features=pieces[1].reshape(size, -1) if read_out is not None else None,
+            weights=pieces[2] if len(pieces) > 2 else None,
+        )
 
     def _column(self, output: Any) -> Tensor:
         size = len(self.geometry.points)
@@ -244,6 +337,14 @@ class Probe:
         return tensor if tensor.ndim == 1 else tensor[:, self.output]
 
 
+def _output_weights(layer: nn.Module, width: int, output: int) -> list[Tensor]:
+    """Weights by which a linear layer makes an output of its input, or nothing where it is not such a layer."""
+    weight = getattr(layer, "weight", None)
+    if not isinstance(weight, Tensor) or weight.ndim != 2 or weight.shape[1] != width:
+        return []
+    return [weight.detach()[output if output < len(weight) else 0]]
+
+
 @contextmanager
 def leave_untouched(module: nn.Module, device: torch.device, *, grad: bool = False) -> Iterator[None]:
     """Evaluation mode that undoes itself: training flags, buffers, random number generators, grad mode.
@@ -266,7 +367,7 @@ def leave_untouched(module: nn.Module, device: torch.device, *, grad: bool = Fal
     generators = _generator_states(device)
     try:
         for m, _ in training:
-            m.training = False
+            _set_mode(m, False)
         if logs:
             module.__dict__["log"] = _drop  # hides the method, as an attribute of the instance
         with ExitStack() as stack:
@@ -276,7 +377,7 @@ def leave_untouched(module: nn.Module, device: torch.device, *, grad: bool = Fal
             yield
     finally:
         for m, mode in training:
-            m.training = mode
+            _set_mode(m, mode)
         if logs:
             module.__dict__.pop("log", None)
             module.__dict__.update(own_log)
@@ -291,6 +392,14 @@ def leave_untouched(module: nn.Module, device: torch.device, *, grad: bool = Fal
                     owner._buffers[name] = buffer
         for buffer, saved in buffers:
             buffer.data.copy_(saved)  # unasked: batch norm writes without a new version, and to compare would wait
+
+
+def _set_mode(module: nn.Module, training: bool) -> None:
+    """Set one module's flag; past ``Module.__setattr__``, which looks for parameters first."""
+    if "training" in module.__dict__:
+        module.__dict__["training"] = training
+    else:  # a scripted module keeps it elsewhere
+        module.training = training
 
 
 def _generator_states(device: torch.device) -> list[tuple[Callable[[Any], Any], Any]]:

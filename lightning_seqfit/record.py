@@ -6,6 +6,7 @@ beyond that); at most 512 looks are kept.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
@@ -174,6 +175,67 @@ class OscillationsRecord:
 
 
 @dataclass(frozen=True)
+class SpectrumRecord:
+    """The residual's spectrum over the looks; arrays have the look as first axis, but for the last five.
+
+    Attributes
+    ----------
+    relative_error, share : by band label such as ``"8-16"``, shape ``(looks,)`` each; NaN where a band does not carry.
+    trend : trend term / scale, shape ``(looks,)``; likewise ``front_frequency`` and ``spectral_order``.
+    power : of the residual at ``frequency``, shape ``(looks, frequencies)``; the first one is the trend term.
+    frequency : cycles per domain length, shape ``(frequencies,)``.
+    edges : of the bands, shape ``(bands + 1,)``.
+    carrying : bands in which the target oscillates, shape ``(bands,)``.
+    converged : first step at which a band was fitted, shape ``(bands,)``; ``inf``: never.
+    target_trend_share : variance of the target's trend / variance of the target.
+    """
+
+    relative_error: dict[str, FloatArray]
+    share: dict[str, FloatArray]
+    trend: FloatArray
+    front_frequency: FloatArray
+    spectral_order: FloatArray
+    power: FloatArray
+    frequency: FloatArray
+    edges: NDArray[np.int64]
+    carrying: BoolArray
+    converged: FloatArray
+    target_trend_share: float
+
+    @property
+    def labels(self) -> list[str]:
+        """Labels of the bands, low to high."""
+        return list(self.share)
+
+
+@dataclass(frozen=True)
+class BasisRecord:
+    """The basis over the looks, each of shape ``(looks,)``, and its snapshots: S of U units at P points.
+
+    Attributes
+    ----------
+    numerical_rank, effective_rank, monotone_share, median_laps, projection_error, constant_share : NaN where absent.
+    snapshot_steps : shape ``(S,)``, counted over all fits.
+    snapshot_units : numbers of the weightiest units, shape ``(S, U)``.
+    snapshot_places : where each unit rises or falls, shape ``(S, U, d)``.
+    snapshots : values, shape ``(S, U, P)``, float16.
+    snapshot_points : shape ``(P, d)``.
+    """
+
+    numerical_rank: FloatArray
+    effective_rank: FloatArray
+    monotone_share: FloatArray
+    median_laps: FloatArray
+    projection_error: FloatArray
+    constant_share: FloatArray
+    snapshot_steps: NDArray[np.int64]
+    snapshot_units: NDArray[np.int64]
+    snapshot_places: FloatArray
+    snapshots: NDArray[np.float16]
+    snapshot_points: FloatArray
+
+
+@dataclass(frozen=True)
 class Run:
     """What was recorded of one probe; the first axis of every array over time is the look.
 
@@ -186,7 +248,7 @@ class Run:
     logger_steps : the loggers' axis; ``fit``: 0 for the first fit, 1 for the second, ...
     prediction : shape ``(looks, cells)``.
     scalars : values by tag, shape ``(looks,)``, NaN where a look has none.
-    front, oscillations : None where that was not watched.
+    front, oscillations, spectrum, basis : None where that was not watched.
     notes : what was switched off or is absent, and why.
     """
 
@@ -206,6 +268,8 @@ class Run:
     scalars: Scalars
     front: FrontRecord | None = None
     oscillations: OscillationsRecord | None = None
+    spectrum: SpectrumRecord | None = None
+    basis: BasisRecord | None = None
     notes: tuple[str, ...] = field(default=())
 
     @property
@@ -294,8 +358,8 @@ def as_run(arrays: Mapping[str, Column], source: str = "these arrays") -> Run:
         return values.get(tag, np.full(looks, np.nan))
 
     faces = [f"{axis}_{side}" for axis in about["axes"] for side in ("min", "max")]
-    front = oscillations = None
-    if "front/local_error" in arrays:
+    front = oscillations = spectrum = basis = None
+    if "front/arrival" in arrays:
         front = FrontRecord(
             local_error=arrays["front/local_error"],
             fitted=scalar("front/fitted"),
@@ -312,6 +376,32 @@ def as_run(arrays: Mapping[str, Column], source: str = "these arrays") -> Run:
     if "oscillations/target" in values:
         oscillations = OscillationsRecord(
             **{key: scalar(f"oscillations/{key}") for key in ("target", "model", "fitted", "missing", "spurious")}
+        )
+    if "fourier/converged" in arrays:
+        edges = arrays["fourier/edges"]
+        labels = [f"{low}-{high}" for low, high in itertools.pairwise(edges)]
+        spectrum = SpectrumRecord(
+            relative_error={label: scalar(f"fourier/relative_error/{label}") for label in labels},
+            share={label: scalar(f"fourier/share/{label}") for label in labels},
+            trend=scalar("fourier/trend"),
+            front_frequency=scalar("fourier/front_frequency"),
+            spectral_order=scalar("fourier/spectral_order"),
+            power=arrays["fourier/power"],
+            frequency=arrays["fourier/frequency"],
+            edges=edges,
+            carrying=arrays["fourier/carrying"],
+            converged=arrays["fourier/converged"],
+            target_trend_share=float(arrays["fourier/target_trend_share"]),
+        )
+    if "basis/snapshots" in arrays:
+        measured = ("numerical_rank", "effective_rank", "monotone_share", "median_laps", "projection_error")
+        basis = BasisRecord(
+            **{key: scalar(f"basis/{key}") for key in (*measured, "constant_share")},
+            snapshot_steps=arrays["basis/snapshot_steps"],
+            snapshot_units=arrays["basis/snapshot_units"],
+            snapshot_places=arrays["basis/snapshot_places"],
+            snapshots=arrays["basis/snapshots"],
+            snapshot_points=arrays["basis/snapshot_points"],
         )
     return Run(
         name=about["name"],
@@ -330,5 +420,7 @@ def as_run(arrays: Mapping[str, Column], source: str = "these arrays") -> Run:
         scalars=Scalars(values, f"seqfit/{about['name']}/" if about["name"] else "seqfit/"),
         front=front,
         oscillations=oscillations,
+        spectrum=spectrum,
+        basis=basis,
         notes=tuple(about["notes"]),
     )

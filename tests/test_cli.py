@@ -35,6 +35,9 @@ def test_the_demo_prints_a_table_and_where_everything_lies(tmp_path: Path, capsy
         "probe_fit.png",
         "probe_front.png",
         "probe_arrival.png",
+        "probe_spectrum.png",
+        "probe_basis.png",
+        "probe_rank.png",
     }
     assert list(run_dir.glob("events.out.tfevents.*"))
 

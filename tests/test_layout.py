@@ -25,7 +25,7 @@ LAYERS = (
     {"geometry"},
     {"measures"},
     {"probe", "adapters"},
-    {"record", "figures"},
+    {"record", "figures", "loggers"},
     {"callbacks"},
     {""},
     {"demos"},

@@ -17,11 +17,12 @@ import lightning.pytorch as pl
 import numpy as np
 import torch
 from lightning.pytorch.utilities.rank_zero import rank_zero_info  # type: ignore[attr-defined]
+from threadpoolctl import ThreadpoolController
 
-from lightning_seqfit import figures
+from lightning_seqfit import figures, loggers
 from lightning_seqfit.geometry import FloatArray, Geometry
 from lightning_seqfit.measures.trend import Trend
-from lightning_seqfit.probe import Observation, Probe
+from lightning_seqfit.probe import Observation, Probe, ReadOut
 from lightning_seqfit.record import Record, as_run, contents, write
 
 Cadence = int | Callable[[int], bool]
@@ -47,16 +48,29 @@ class Scene:
 
 @dataclass(frozen=True)
 class Reading:
-    """What one diagnostic has to say of one look: scalars by tag, and fields of shape ``(N,)`` for the record."""
+    """What one diagnostic has to say of one look.
+
+    Attributes
+    ----------
+    scalars : by tag.
+    fields : shape ``(N,)``, for the record, which keeps block means.
+    arrays : of any one shape, at most 1,024 values, for the record.
+    """
 
     scalars: dict[str, float]
     fields: dict[str, FloatArray] = field(default_factory=dict)
+    arrays: dict[str, FloatArray] = field(default_factory=dict)
 
 
 class Diagnostic(ABC):
     """One measure bound to one probe: holds the state that accumulates, and names its tags."""
 
     name: ClassVar[str]
+
+    @property
+    def read_out(self) -> ReadOut | None:
+        """The layer whose input it wants to see; None: it looks at the prediction only."""
+        return None
 
     @abstractmethod
     def begin(self, scene: Scene) -> None:
@@ -69,6 +83,10 @@ class Diagnostic(ABC):
     def fixed(self) -> dict[str, Any]:
         """Arrays and numbers of the whole run for the record's file; fields have shape ``(N,)``."""
         return {}
+
+    def notes(self) -> list[str]:
+        """What is absent, and why."""
+        return []
 
     def state_dict(self) -> dict[str, Any]:
         """State that accumulates, as arrays and builtin values."""
@@ -266,10 +284,14 @@ class _Watch:
         self.one_figure_seconds = 0.3  # a guess at the first set; measured from then on
         self.unwritten = False
         self.fresh = True  # nothing of this record is in a file yet
+        self.threads = ThreadpoolController()
 
     def __getstate__(self) -> dict[str, Any]:
-        """A process that is spawned gets everything but the reference to the module."""
-        return {**self.__dict__, "module": None}
+        """What a spawned process gets: everything but the module and this process' libraries."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("module", "threads")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ |= {**state, "module": None, "threads": ThreadpoolController()}
 
     # ------------------------------------------------------------------ when
 
@@ -328,7 +350,7 @@ class _Watch:
                 self.scene = Scene(self.probe.geometry, target, trend)
                 for diagnostic in self.diagnostics.values():
                     diagnostic.begin(self.scene)
-                observation = self.probe.observe(module, target, trainer.precision_plugin.forward_context)
+                observation = self._observe(trainer, module)
             except Exception as caught:
                 error = caught
         problem = _broadcast(trainer, None if error is None else (type(error).__name__, str(error)))
@@ -337,6 +359,13 @@ class _Watch:
         if problem is not None:
             raise RuntimeError(f"on rank zero: {problem[0]}: {problem[1]}")
         return observation
+
+    def _observe(self, trainer: pl.Trainer, module: pl.LightningModule) -> Observation:
+        """Evaluate the module once for all diagnostics, under the trainer's precision."""
+        assert self.scene is not None
+        asked = (d.read_out for d in self.diagnostics.values() if d.read_out is not None and d.name not in self.off)
+        precision = trainer.precision_plugin.forward_context
+        return self.probe.observe(module, self.scene.target, precision, next(asked, None))
 
     def _schedule(self, step: int) -> None:
         """First step at which one of the callbacks is due; a function is asked at every step."""
@@ -423,7 +452,7 @@ class _Watch:
             if "prediction" in self.off:
                 return {}
             try:
-                observation = self.probe.observe(module, self.scene.target, trainer.precision_plugin.forward_context)
+                observation = self._observe(trainer, module)
             except Exception as error:
                 self._switch_off("prediction", error)
                 return {}
@@ -445,16 +474,20 @@ class _Watch:
             "error/max": float(np.max(np.abs(residual))),
         }
         fields: dict[str, FloatArray] = {"prediction": observation.prediction}
-        for name, diagnostic in self.diagnostics.items():
-            if name in self.off:
-                continue
-            try:
-                reading = diagnostic.look(observation, self.scale, step + self.offset)
-            except Exception as error:
-                self._switch_off(name, error)
-                continue
-            scalars |= reading.scalars
-            fields |= reading.fields
+        arrays: dict[str, FloatArray] = {}
+        # one thread: where all cores are busy with the training, those of numpy's BLAS would wait for each other
+        with self.threads.limit(limits=1, user_api="blas"):
+            for name, diagnostic in self.diagnostics.items():
+                if name in self.off:
+                    continue
+                try:
+                    reading = diagnostic.look(observation, self.scale, step + self.offset)
+                except Exception as error:
+                    self._switch_off(name, error)
+                    continue
+                scalars |= reading.scalars
+                fields |= reading.fields
+                arrays |= reading.arrays
         if self.looks:
             scalars |= self._cost()
         geometry = self.scene.geometry
@@ -465,6 +498,7 @@ class _Watch:
                 "logger_steps": self.logger_step,
                 "fit": self.fit,
                 **{name: geometry.coarsen(values) for name, values in fields.items()},
+                **arrays,
                 **{f"scalar/{tag}": value for tag, value in scalars.items()},
             }
         )
@@ -488,15 +522,15 @@ class _Watch:
             part = f"scalars for {type(logger).__name__} {number}"
             if part not in self.off:
                 try:
-                    logger.log_metrics(tags, step=self.logger_step)
+                    loggers.log_scalars(logger, tags, self.logger_step)
                 except Exception as error:
                     self._switch_off(part, error)
 
     def _announce(self, trainer: pl.Trainer, scalars: Mapping[str, float]) -> dict[str, float]:
         """Put finite values where monitors and the progress bar look; EarlyStopping stops on any other."""
         tags = {f"seqfit/{self.prefix}{tag}": value for tag, value in scalars.items() if math.isfinite(value)}
-        # one access: the property gathers Lightning's own metrics every time
-        trainer.callback_metrics.update({tag: torch.tensor(value) for tag, value in tags.items()})
+        # one access and one tensor: the property gathers Lightning's own metrics every time
+        trainer.callback_metrics.update(zip(tags, torch.tensor(list(tags.values())).unbind(), strict=True))
         if "front/fitted" in scalars:
             trainer.progress_bar_metrics[f"{self.prefix}front/fitted"] = scalars["front/fitted"]
         return tags
@@ -559,7 +593,10 @@ class _Watch:
             "axes": geometry.axes,
             "bounds": geometry.bounds,
             "shape": geometry.coarse_shape(),
-            "notes": [f"{part}: {reason}" for part, reason in self.off.items()],
+            "notes": [
+                *(f"{part}: {reason}" for part, reason in self.off.items()),
+                *(note for diagnostic in self.diagnostics.values() for note in diagnostic.notes()),
+            ],
         }
         return contents(self.record, arrays, about)
 
@@ -594,7 +631,7 @@ class _Watch:
             takers = {
                 f"figures for {type(logger).__name__} {number}": logger
                 for number, logger in enumerate(trainer.loggers)
-                if figures.takes_images(logger)
+                if loggers.takes_images(logger)
             }
             if takers or last:
                 for name, figure in figures.draw(as_run(self._contents())).items():
@@ -614,7 +651,7 @@ class _Watch:
         if part in self.off:
             return
         try:
-            figures.log_image(logger, tag, image, self.logger_step)
+            loggers.log_image(logger, tag, image, self.logger_step)
         except Exception as error:
             self._switch_off(part, error)
 

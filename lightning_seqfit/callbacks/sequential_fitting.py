@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from lightning_seqfit.callbacks.base import Cadence, ProbeCallback
+from lightning_seqfit.callbacks.basis_snapshot import BasisDiagnostic
 from lightning_seqfit.callbacks.error_front import FrontDiagnostic
+from lightning_seqfit.callbacks.fourier_residual import SpectrumDiagnostic
 from lightning_seqfit.callbacks.oscillation_count import OscillationDiagnostic
 from lightning_seqfit.probe import Probe
 
 
 class SequentialFitting(ProbeCallback):
-    """Log where the fit has got to, from which side it comes, and how many oscillations it has.
+    """Log where the fit has got to, how many oscillations it has, which frequencies it lacks and what its basis is.
 
-    All tags of :class:`ErrorFront` and :class:`OscillationCount`, from one evaluation of the module a look.
+    All tags of :class:`ErrorFront`, :class:`OscillationCount`, :class:`FourierResidual` and :class:`BasisSnapshot`,
+    from one evaluation of the module a look.
 
     Parameters
     ----------
     probe : where to look and what should be there.
     every_n_steps : optimizer steps between looks (the first ones are closer), or a function (step) -> bool.
-    tolerance : relative error at which a place or an oscillation is fitted, between 0 and 1.
+    tolerance : relative error at which a place, an oscillation or a band is fitted, between 0 and 1.
+    layer : dotted name of the layer whose input is the basis; default: the last ``nn.Linear`` that ran.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument cannot be used.
+        If an argument cannot be used; before the first batch, if the module does not suit the probe.
 
     Examples
     --------
@@ -33,5 +37,13 @@ class SequentialFitting(ProbeCallback):
     >>> trainer = L.Trainer(max_steps=8_000, callbacks=[SequentialFitting(probe)], logger=False)
     """
 
-    def __init__(self, probe: Probe, *, every_n_steps: Cadence = 100, tolerance: float = 0.25) -> None:
-        super().__init__(probe, [FrontDiagnostic(tolerance), OscillationDiagnostic(tolerance)], every_n_steps)
+    def __init__(
+        self, probe: Probe, *, every_n_steps: Cadence = 100, tolerance: float = 0.25, layer: str | None = None
+    ) -> None:
+        diagnostics = [
+            FrontDiagnostic(tolerance),
+            OscillationDiagnostic(tolerance),
+            SpectrumDiagnostic(tolerance),
+            BasisDiagnostic(layer),
+        ]
+        super().__init__(probe, diagnostics, every_n_steps)

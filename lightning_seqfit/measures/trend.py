@@ -5,9 +5,9 @@ The trend is the constant and linear part of one least-squares fit of
     [1, x_1, ..., x_d, cos and sin of the strongest Fourier mode of the linearly detrended target],
 
 in several dimensions with all sign combinations of that mode. A straight line fitted alone would eat low
-oscillations: it takes 61 % of the variance of sin(2 pi x). Of a sum of several low sines one mode is not enough: the
-line takes a part of the others (2 % of equal sines of 5, 10, ..., 50 cycles, two thirds of one and two cycles). No fit
-can tell these from a slope without knowing that the frequencies are whole numbers.
+oscillations: it takes 61 % of the variance of sin(2 pi x). Of a sum of several sines one mode is not enough, the line
+takes a part of the others. So there is no slope where the target has at most half as many significant frequencies
+without one: a slope that is not there turns two lines of the spectrum into many.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class Trend:
     ----------
     values : trend at the points, shape ``(N,)``.
     oscillation : target - trend, shape ``(N,)``; u' in the formulas of the other measures.
-    variance : mean(oscillation**2), or 0.0 where that is at most 1e-10 mean(target**2): then nothing oscillates.
+    variance : mean(oscillation**2) over the box, or 0.0 where nothing oscillates: over the points it is at most 1e-10
+        mean(target**2).
     wavelength : per axis, 1 / the power-weighted mean frequency, in the axis' units; ``inf``: the axis has none.
     shortest_wavelength : per axis, 1 / the frequency below which 95 % of the power lies; ``inf``: none.
     window : per axis, one wavelength and at most a quarter of the axis. An axis without a wavelength takes the
@@ -82,10 +83,12 @@ def fit_trend(geometry: Geometry, target: FloatArray) -> Trend:
     design = np.column_stack([plane, *_harmonics(unit, mode)])
     coefficients = np.linalg.lstsq(design, scaled, rcond=None)[0]
     values = plane @ coefficients[: plane.shape[1]]
+    nothing = float(np.mean((scaled - values) ** 2)) <= 1e-10 * float(np.mean(scaled**2))
+    level = np.full(len(scaled), geometry.mean(scaled))
+    if not nothing and 2 * _significant(geometry, scaled - level) <= _significant(geometry, scaled - values):
+        values = level
     oscillation = scaled - values
-
-    variance = float(np.mean(oscillation**2))
-    nothing = variance <= 1e-10 * float(np.mean(scaled**2))
+    variance = geometry.mean(oscillation**2)
     if nothing:
         wavelength = shortest = (math.inf,) * geometry.dimension
     else:
@@ -108,6 +111,12 @@ def _harmonics(unit: FloatArray, mode: FloatArray) -> list[FloatArray]:
         phase = 2 * np.pi * unit[:, present] @ (mode[present] * np.array([1.0, *signs])[: len(present)])
         columns += [np.cos(phase), np.sin(phase)] if len(present) else []
     return columns
+
+
+def _significant(geometry: Geometry, field: FloatArray) -> int:
+    """Number of frequencies that hold a significant part of the power."""
+    power = geometry.power(field)[1:]
+    return int(np.count_nonzero(power >= SIGNIFICANT_POWER * power.max()))
 
 
 def _wavelengths(geometry: Geometry, oscillation: FloatArray) -> tuple[tuple[float, ...], tuple[float, ...]]:

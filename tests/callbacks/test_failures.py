@@ -247,6 +247,9 @@ def test_a_training_that_breaks_off_leaves_a_whole_record(error: type[BaseExcept
         "probe_front.png",
         "probe_fit.png",
         "probe_arrival.png",
+        "probe_spectrum.png",
+        "probe_basis.png",
+        "probe_rank.png",
     }
 
 
@@ -261,7 +264,8 @@ def test_figures_and_scalars_reach_tensorboard(tmp_path: Path) -> None:
     assert {"seqfit/front/fitted", "seqfit/second/oscillations/fitted", "seqfit/front/depth/x_min"} <= set(
         tags["scalars"]
     )
-    assert set(tags["images"]) == {"seqfit/fit", "seqfit/front", "seqfit/arrival", "seqfit/second/fit"}
+    figures = {"fit", "front", "arrival", "spectrum", "basis", "rank"}
+    assert set(tags["images"]) == {*(f"seqfit/{name}" for name in figures), "seqfit/second/fit"}
     assert [event.step for event in events.Scalars("seqfit/error/max")] == [0, 0, 1, 2, 3, 5, 7, 10, 14, 20, 28, 29]
 
 

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
-from scipy.stats import spearmanr
+from scipy.stats import rankdata, spearmanr
 
 from lightning_seqfit.geometry import Grid
+from lightning_seqfit.measures import front
 from lightning_seqfit.measures.front import (
     SPEED_LOOKS,
     Front,
@@ -656,3 +657,11 @@ class TestTwoDimensions:
                     before += is_active
                 depths.append(before / line_active.sum())
             assert front.depth[face] == pytest.approx(np.mean(depths), abs=1e-12)
+
+
+@given(
+    st.lists(st.lists(st.sampled_from([0.0, 1.0, 2.0, 7.5, np.inf]), min_size=6, max_size=6), min_size=1, max_size=5)
+)
+def test_average_ranks_are_those_of_scipy(rows):
+    values = np.array(rows)
+    np.testing.assert_array_equal(front._average_ranks(values), rankdata(values, axis=1))

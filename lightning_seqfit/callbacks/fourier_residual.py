@@ -1,0 +1,105 @@
+"""Which frequencies of the target are missing, and in which order they are fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from lightning_seqfit.callbacks.base import Cadence, Diagnostic, ProbeCallback, Reading, Scene, checked_tolerance
+from lightning_seqfit.measures import spectrum
+from lightning_seqfit.probe import Observation, Probe
+
+#: Frequencies kept of each look.
+MOST_FREQUENCIES = 1024
+
+
+class SpectrumDiagnostic(Diagnostic):
+    """The residual's spectrum, and when each band of the target was fitted."""
+
+    name = "fourier"
+
+    def __init__(self, tolerance: float) -> None:
+        self.tolerance = checked_tolerance(tolerance)
+        self.history: spectrum.SpectrumHistory | None = None
+
+    @property
+    def options(self) -> tuple[Any, ...]:
+        """The tolerance."""
+        return (("tolerance", self.tolerance),)
+
+    def begin(self, scene: Scene) -> None:
+        """Find the target's bands."""
+        self.scene = scene
+        self.target = spectrum.target_spectrum(scene.geometry, scene.trend)
+
+    def look(self, observation: Observation, scale: float, step: int) -> Reading:
+        """Read the spectrum, and take it into the history."""
+        seen = spectrum.measure_spectrum(self.scene.geometry, self.target, observation.residual, scale)
+        self.history = spectrum.update(self.history, seen, step, self.tolerance)
+        labels = self.target.labels
+        scalars = {
+            **{
+                f"fourier/relative_error/{label}": float(error)
+                for label, error, carries in zip(labels, seen.relative_error, self.target.carrying, strict=True)
+                if carries
+            },
+            **{f"fourier/share/{label}": float(share) for label, share in zip(labels, seen.share, strict=True)},
+            "fourier/trend": seen.trend_share,
+            "fourier/front_frequency": spectrum.front_frequency(self.target, seen, self.tolerance),
+            "fourier/spectral_order": spectrum.spectral_order(self.target, self.history),
+        }
+        return Reading(scalars, arrays={"fourier/power": seen.power[:MOST_FREQUENCIES]})
+
+    def fixed(self) -> dict[str, Any]:
+        """Bands, which of them carry, and when they converged."""
+        arrays: dict[str, Any] = {
+            "fourier/edges": self.target.edges,
+            "fourier/carrying": self.target.carrying,
+            "fourier/band_power": self.target.band_power,
+            "fourier/frequency": self.target.frequency[:MOST_FREQUENCIES],
+            "fourier/target_trend_share": spectrum.trend_share_of_target(self.scene.trend, self.scene.target),
+        }
+        if self.history is not None:
+            arrays["fourier/converged"] = self.history.converged
+        return {name: np.asarray(value) for name, value in arrays.items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """The history."""
+        return {} if self.history is None else asdict(self.history)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take the history back; an empty state begins anew."""
+        self.history = spectrum.SpectrumHistory(**state) if state else None
+
+
+class FourierResidual(ProbeCallback):
+    """Log the spectrum of prediction - target in octave bands.
+
+    Tags under ``seqfit/``: ``error/relative_rmse``, ``error/max``, ``fourier/relative_error/<lo>-<hi>`` for the bands
+    in which the target oscillates, ``fourier/share/<lo>-<hi>``, ``fourier/trend``, ``fourier/front_frequency``,
+    ``fourier/spectral_order``, ``observer/...``. Definitions: :mod:`lightning_seqfit.measures.spectrum`.
+
+    Parameters
+    ----------
+    probe : where to look and what should be there.
+    every_n_steps : optimizer steps between looks (the first ones are closer), or a function (step) -> bool.
+    tolerance : relative error at which a band is fitted, between 0 and 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument cannot be used.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from lightning_seqfit import Probe
+    >>> probe = Probe.grid(bounds=[(0.0, 1.0)], target=lambda x: torch.sin(26 * torch.pi * x[:, 0]))
+    >>> callback = FourierResidual(probe, every_n_steps=50)
+    """
+
+    def __init__(self, probe: Probe, *, every_n_steps: Cadence = 100, tolerance: float = 0.25) -> None:
+        super().__init__(probe, [SpectrumDiagnostic(tolerance)], every_n_steps)

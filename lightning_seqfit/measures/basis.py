@@ -1,0 +1,350 @@
+r"""Which functions the read-out combines: their rank, their shape, and how well they could express the target.
+
+The input of the read-out layer is a matrix Phi, one row per point and one column per unit, and the prediction is
+[1, Phi] times the output weights. With s_1 >= s_2 >= ... the singular values of Phi less its column means:
+
+- *Numerical rank*: the number of s_i above 1e-3 s_1. *Effective rank*: exp(-sum p_i ln p_i), p_i = s_i / sum(s); from
+  1, one function only, to the number of units, all independent and alike in weight (Roy and Vetterli 2007). Both are 0
+  where no unit varies.
+- *Laps* of a unit along an axis: its total variation / its range, each summed over the lines along that axis. 1: the
+  unit is monotone, a step; sin(2 pi k x) on the unit interval has 2 k. A unit whose range along every line is at most
+  1e-3 of the widest one of all is constant and has none.
+- *Projection error*: relative RMS of what the best output weights would leave of the target, its least-squares residual
+  on [1, Phi]. Far below the actual error: the output weights are what is missing. About equal: the basis is.
+
+The singular values come from the Gram matrix on the smaller side, whose eigenvalues are their squares. Those below
+1e-6 s_1 are the rounding of units computed in float32: they are set to 0 and take no part in the projection. A pivoted
+Cholesky factorisation comes first, which takes unit after unit and ends once no other has more than 1e-13 s_1^2 of its
+own left: of many units that are much alike, such as smooth steps, only a few reach the eigenvalue solver. Singular
+values above 1e-3 s_1 are right to five digits; near 1e-6 s_1 they are not, and one just above may be set to 0.
+
+References
+----------
+O. Roy and M. Vetterli, "The effective rank: a measure of effective dimensionality", EUSIPCO 2007.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import lapack
+
+from lightning_seqfit.geometry import FloatArray, Geometry, IntArray
+
+#: A singular value counts towards the numerical rank above this share of the largest.
+RANK_TOLERANCE = 1e-3
+#: Singular values at most this share of the largest are rounding.
+ROUNDING = 1e-6
+#: A unit is constant when its range is at most this share of the widest.
+CONSTANT_RANGE = 1e-3
+#: A unit is monotone up to this many laps: one of small range around a large value moves back and forth by rounding.
+MONOTONE_LAPS = 1.05
+#: Share of the prediction's variation that [1, Phi] may fail to reproduce if the prediction is linear in Phi.
+LINEAR_TOLERANCE = 1e-3
+# The factorisation ends when no unit has more than this share of the largest eigenvalue left: a tenth of ROUNDING^2.
+_COMPRESSION = 1e-13
+
+
+@dataclass(frozen=True)
+class Basis:
+    """The units of the last hidden layer at one look. All numbers are NaN where a unit is not finite.
+
+    Attributes
+    ----------
+    singular_values : of the units less their means, in descending order, shape ``(min(N, width),)``.
+    numerical_rank : singular values above 1e-3 of the largest, a whole number, 0 and up.
+    effective_rank : exponential of their entropy, from 1 to the number of units; 0: no unit varies.
+    laps : total variation / range per unit and axis, 1 and up, shape ``(width, d)``; NaN: constant along the axis.
+    constant_share : share of units that are constant along all axes, in [0, 1].
+    median_laps : median over the other units of their laps along the axis where they have the most; NaN: none varies.
+    monotone_share : share of the other units with at most 1.05 laps along each axis, in [0, 1]; NaN: none varies.
+    projection_error : relative RMS of the target's least-squares residual on [1, Phi], 0 and up; NaN: absent.
+    projection_note : why the projection error is absent; empty where it is there.
+    """
+
+    singular_values: FloatArray
+    numerical_rank: float
+    effective_rank: float
+    laps: FloatArray
+    constant_share: float
+    median_laps: float
+    monotone_share: float
+    projection_error: float
+    projection_note: str
+
+
+def measure_basis(
+    geometry: Geometry, features: FloatArray, target: FloatArray, prediction: FloatArray, scale: float
+) -> Basis:
+    """Measure the basis that the last hidden layer offers.
+
+    Parameters
+    ----------
+    geometry : where the N points lie.
+    features : Phi, the input of the read-out layer, shape ``(N, width)``.
+    target : shape ``(N,)``, finite.
+    prediction : what the module makes of the features, shape ``(N,)``. It tells whether the output is linear in them.
+    scale : the mean square that errors are relative to: the target's ``trend.variance``, or the first look's mean(r^2)
+        where nothing oscillates. 0 or NaN: unknown.
+
+    Returns
+    -------
+    Basis
+
+    Notes
+    -----
+    The projection error is absent where it would say nothing: the target is 0 everywhere, as for the residual of an
+    equation; the prediction is not linear in the features to 1e-3; or the units are as many as the points and
+    independent, so that they reproduce whatever is asked of them.
+
+    Examples
+    --------
+    >>> from lightning_seqfit.geometry import Grid
+    >>> grid = Grid(bounds=((0.0, 1.0),), shape=(512,), axes=("x",))
+    >>> x = grid.points
+    >>> steps = np.tanh((x - np.array([0.2, 0.5, 0.8])) / 0.05)
+    >>> basis = measure_basis(grid, steps, target=steps[:, 1] - 2.0, prediction=steps.sum(axis=1), scale=1.0)
+    >>> basis.numerical_rank, basis.laps.round(6).ravel().tolist(), basis.monotone_share
+    (3.0, [1.0, 1.0, 1.0], 1.0)
+    >>> basis.projection_error < 1e-9
+    True
+    """
+    features = np.asarray(features, dtype=np.float64)
+    points, width = features.shape
+    if not _usable(features):
+        return Basis(
+            singular_values=np.full(min(points, width), math.nan),
+            numerical_rank=math.nan,
+            effective_rank=math.nan,
+            laps=np.full((width, geometry.dimension), math.nan),
+            constant_share=math.nan,
+            median_laps=math.nan,
+            monotone_share=math.nan,
+            projection_error=math.nan,
+            projection_note="the units are not finite",
+        )
+    decomposition = _decompose(features)
+    singular_values = decomposition.singular_values
+    error, note = _projection_error(decomposition, target, prediction, scale)
+    laps = unit_laps(geometry, features)
+    varying = ~np.isnan(laps).all(axis=1)
+    most = np.nanmax(laps[varying], axis=1)
+    return Basis(
+        singular_values=singular_values,
+        numerical_rank=float(np.count_nonzero(singular_values > RANK_TOLERANCE * singular_values[0])),
+        effective_rank=_effective_rank(singular_values),
+        laps=laps,
+        constant_share=float(np.mean(~varying)),
+        median_laps=float(np.median(most)) if most.size else math.nan,
+        monotone_share=float(np.mean(most <= MONOTONE_LAPS)) if most.size else math.nan,
+        projection_error=error,
+        projection_note=note,
+    )
+
+
+def _usable(features: FloatArray) -> bool:
+    """Whether the features and their squares are finite."""
+    return math.isfinite(np.vdot(features, features))
+
+
+@dataclass(frozen=True)
+class _Decomposition:
+    """Phi less its column means, and the eigenvectors of its Gram matrix.
+
+    centred : shape ``(N, width)``.
+    singular_values : shape ``(min(N, width),)``, descending; 0 where they are rounding.
+    vectors : singular vectors of the ``rank`` others on the smaller side: over units, shape ``(width, rank)``, or,
+        where the points are fewer, over points, shape ``(N, rank)``.
+    """
+
+    centred: FloatArray
+    singular_values: FloatArray
+    vectors: FloatArray
+
+    @property
+    def rank(self) -> int:
+        return int(self.vectors.shape[1])
+
+    def residual(self, fields: FloatArray) -> FloatArray:
+        """What a least-squares fit by Phi leaves of fields of mean 0, shape ``(k, N)``."""
+        points, width = self.centred.shape
+        if points < width:
+            return fields - fields @ self.vectors @ self.vectors.T
+        squares = self.singular_values[: self.rank] ** 2
+        coefficients = (fields @ self.centred @ self.vectors / squares) @ self.vectors.T
+        return fields - coefficients @ self.centred.T
+
+
+def _decompose(features: FloatArray) -> _Decomposition:
+    centred = features - features[0]  # makes a constant column exactly 0, which its mean need not
+    centred -= centred.mean(axis=0)
+    points, width = centred.shape
+    gram = centred.T @ centred if width <= points else centred @ centred.T
+    singular_values = np.zeros(len(gram))
+    trace = float(np.trace(gram))
+    if trace == 0.0:
+        return _Decomposition(centred, singular_values, np.zeros((len(gram), 0)))
+
+    # gram = factor factor^T up to the compression; sum(lambda^2) / sum(lambda) is a lower bound on the largest lambda
+    tolerance = _COMPRESSION * np.vdot(gram, gram) / trace
+    lower, order, columns, _ = lapack.dpstrf(gram.T, tol=tolerance, lower=1)
+    factor = np.empty((len(gram), columns))
+    factor[order - 1] = np.tril(lower)[:, :columns]
+    # the eigenvalues of factor^T factor are those of factor factor^T, which are not 0
+    eigenvalues, vectors = np.linalg.eigh(factor.T @ factor)
+    eigenvalues, vectors = eigenvalues[::-1], vectors[:, ::-1]
+    rank = int(np.count_nonzero(eigenvalues > ROUNDING**2 * eigenvalues[0]))
+    singular_values[:rank] = np.sqrt(eigenvalues[:rank])
+    return _Decomposition(centred, singular_values, factor @ (vectors[:, :rank] / singular_values[:rank]))
+
+
+def _effective_rank(singular_values: FloatArray) -> float:
+    present = singular_values[singular_values > 0.0]
+    if not present.size:
+        return 0.0
+    shares = present / present.sum()
+    return float(np.exp(-np.sum(shares * np.log(shares))))
+
+
+def _projection_error(
+    decomposition: _Decomposition, target: FloatArray, prediction: FloatArray, scale: float
+) -> tuple[float, str]:
+    """Relative RMS of the target's residual, or NaN and the reason."""
+    if not np.any(target):
+        return math.nan, "the target is 0 everywhere: for the residual of an equation the basis has no target"
+    if not (scale > 0.0 and math.isfinite(scale)):
+        return math.nan, "the scale of the error is not known"
+    if not np.isfinite(prediction).all():
+        return math.nan, "the prediction is not finite"
+    if decomposition.rank >= len(target) - 1:
+        return math.nan, "there are as many independent units as points: they reproduce any target"
+    size = float(np.max(np.abs(prediction))) or 1.0
+    fields = np.stack([target, prediction / size])
+    fields -= fields.mean(axis=1, keepdims=True)
+    error, unexplained = np.sqrt(np.mean(decomposition.residual(fields) ** 2, axis=1))
+    # a prediction that hardly varies about a large value is its rounding to float32
+    if unexplained > max(LINEAR_TOLERANCE * math.sqrt(np.mean(fields[1] ** 2)), ROUNDING):
+        return math.nan, (
+            "the output is not linear in this layer: something follows it, such as a hard constraint or rounding to "
+            "half precision"
+        )
+    return float(error) / math.sqrt(scale), ""
+
+
+def unit_laps(geometry: Geometry, features: FloatArray) -> FloatArray:
+    """Total variation / range of each unit along each axis, shape ``(width, d)``; NaN: constant along it.
+
+    Both are summed over the lines along the axis, so that lines on which the unit moves more weigh more.
+
+    Parameters
+    ----------
+    geometry : where the N points lie.
+    features : shape ``(N, width)``, finite.
+
+    Examples
+    --------
+    >>> from lightning_seqfit.geometry import Grid
+    >>> grid = Grid(bounds=((0.0, 1.0),), shape=(512,), axes=("x",))
+    >>> x = grid.points[:, 0]
+    >>> features = np.column_stack([np.tanh(9 * x - 5), np.sin(6 * np.pi * x), np.full(512, 7.0)])
+    >>> unit_laps(grid, features).round(2).ravel().tolist()
+    [1.0, 6.0, nan]
+    """
+    width = features.shape[1]
+    variation, spread, reach = (np.zeros((width, geometry.dimension)) for _ in range(3))
+    for axis in range(geometry.dimension):
+        values = _along(features, geometry.lines(axis))
+        change = np.diff(values, axis=1)
+        variation[:, axis] = np.abs(change, out=change).sum(axis=(0, 1))
+        ranges = values.max(axis=1) - values.min(axis=1)
+        spread[:, axis], reach[:, axis] = ranges.sum(axis=0), ranges.max(axis=0)
+    varies = reach > CONSTANT_RANGE * reach.max(initial=0.0)
+    return np.divide(variation, spread, out=np.full_like(spread, math.nan), where=varies)
+
+
+def _along(features: FloatArray, lines: IntArray) -> FloatArray:
+    """Features along lines, shape ``(lines, points, width)``; a view where these run through the points in order."""
+    if np.array_equal(lines.ravel(), np.arange(lines.size)):
+        return features.reshape(*lines.shape, -1)
+    return features[lines]
+
+
+def unit_places(geometry: Geometry, features: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Where each unit rises or falls, and over what width, along each axis.
+
+    The place is the centroid of |d phi|; the width is that of the middle 80 % of it, from 10 % to 90 % of the unit's
+    total variation: for a step, its 10-90 % width. Both speak of the part of the step inside the domain. Over several
+    lines along an axis both are means, weighted by the total variation on the line.
+
+    Parameters
+    ----------
+    geometry : where the N points lie.
+    features : shape ``(N, width)``.
+
+    Returns
+    -------
+    places, widths : each of shape ``(width, d)``, in the axis' units; NaN: constant along the axis, or not finite.
+
+    Examples
+    --------
+    >>> from lightning_seqfit.geometry import Grid
+    >>> grid = Grid(bounds=((0.0, 1.0),), shape=(512,), axes=("x",))
+    >>> places, widths = unit_places(grid, np.tanh((grid.points - 0.3) / 0.02))
+    >>> places.round(3).item(), widths.round(3).item()  # 2 artanh(0.8) = 2.197 times 0.02
+    (0.3, 0.044)
+    """
+    features = np.asarray(features, dtype=np.float64)
+    places, widths = (np.full((features.shape[1], geometry.dimension), math.nan) for _ in range(2))
+    if not _usable(features):
+        return places, widths
+    varies = ~np.isnan(unit_laps(geometry, features))
+    for axis in range(geometry.dimension):
+        units = np.flatnonzero(varies[:, axis])
+        lines = geometry.lines(axis)
+        position = geometry.points[lines, axis][:, :, None]
+        change = np.abs(np.diff(features[:, units][lines], axis=1))
+        passed = np.cumsum(change, axis=1)
+        variation = passed[:, -1]
+        middle = (position[:, 1:] + position[:, :-1]) / 2
+        width = _crossing(position, change, passed, 0.9) - _crossing(position, change, passed, 0.1)
+        total = variation.sum(axis=0)
+        places[units, axis] = np.sum(middle * change, axis=(0, 1)) / total
+        widths[units, axis] = np.sum(variation * width, axis=0) / total
+    return places, widths
+
+
+def _crossing(position: FloatArray, change: FloatArray, passed: FloatArray, share: float) -> FloatArray:
+    """Where a share of the total variation is passed, per line and unit; the first point of a line without any."""
+    level = share * passed[:, -1:]
+    at = np.argmax(passed >= level, axis=1, keepdims=True)
+    here = np.take_along_axis(change, at, axis=1)
+    missing = level - np.take_along_axis(passed, at, axis=1) + here
+    part = np.divide(missing, here, out=np.zeros_like(here), where=here > 0.0)
+    start = np.take_along_axis(position, at, axis=1)
+    length = np.take_along_axis(np.diff(position, axis=1), at, axis=1)
+    crossing: FloatArray = start + part * length
+    return crossing[:, 0]
+
+
+def important_units(features: FloatArray, weights: FloatArray | None, count: int) -> IntArray:
+    """Units that move the prediction most, the first one most: the largest |w_j| std(phi_j).
+
+    Parameters
+    ----------
+    features : shape ``(N, width)``; units that are not finite come last.
+    weights : of the read-out layer, shape ``(width,)``; ``None``: all alike.
+    count : how many units to return; all of them if there are fewer.
+
+    Examples
+    --------
+    >>> important_units(np.array([[1.0, 0.0, 5.0], [2.0, 9.0, 5.0]]), np.array([-7.0, 1.0, 99.0]), count=2).tolist()
+    [1, 0]
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        importance = np.std(features, axis=0, dtype=np.float64)
+        if weights is not None:
+            importance = importance * np.abs(weights)
+    finite = np.where(np.isfinite(importance), importance, -1.0)
+    return np.argsort(-finite, kind="stable")[:count]

@@ -1,0 +1,313 @@
+r"""At which frequencies the fit lacks: the Fourier spectrum of the residual, in octave bands.
+
+With r = prediction - target, u' the target's oscillation about its trend, and d = r less its least-squares line (plane)
+where the variance of the target's trend is at least 1 % of mean(u'^2), less its mean elsewhere:
+
+    trend term           mean((r - d)^2), that is mean(r^2) - mean(d^2)
+    power of frequency f |DFT(d)(f)|^2, unwindowed; on a grid  trend term + sum over f = mean(r^2)
+    band [lo, hi)        octaves 1-2, 2-4, 4-8, ... of f in cycles per domain length, n-D: its Euclidean norm
+    share of a band      its power / mean(u'^2), 0 and up
+    relative error       sqrt(its power / the same of u'); 0: the band is fitted, 1: it is missing
+
+It is the spectrum of the residual, not the difference of two spectra: a pure phase error counts in full. There is no
+window: a Hann window keeps 0.6 % of a residual in the outer 10 % at each end, where the fronts are.
+
+A band *carries* where u' holds a frequency of at least 1 % of the power of its strongest one. Only there a relative
+error says anything. Of a sine of k cycles a line takes 6 / (pi k)^2 of the variance. It takes it from r and from u'
+alike, so that a missing band reads 1, but where the target has a trend, an error in the phase of one or two cycles is
+read too small.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from lightning_seqfit.geometry import BoolArray, FloatArray, Geometry, IntArray
+from lightning_seqfit.measures.trend import SIGNIFICANT_POWER, Trend
+
+#: The residual loses its line where the variance of the target's trend is at least this share of mean(u'^2).
+TREND_SHARE = 0.01
+# A variance below this share of the mean square is rounding.
+_ROUNDING = 1e-24
+# Frequencies are compared with this tolerance: numpy's fftfreq(49, 1 / 49) ends at 24.000000000000004.
+_NEAR = 1e-9
+
+
+@dataclass(frozen=True)
+class TargetSpectrum:
+    """What the target and its points fix for every look: B bands of M frequencies.
+
+    Attributes
+    ----------
+    edges : edges of the bands in cycles per domain length, whole numbers, shape ``(B + 1,)``.
+    labels : ``"1-2"``, ``"2-4"``, ... per band.
+    carrying : bands in which the target oscillates, shape ``(B,)``.
+    band_power : power of u' per band, detrended as the residual is, shape ``(B,)``.
+    frequency : Euclidean norm of each of ``geometry.frequencies``, shape ``(M,)``.
+    group : 0 for row 0 of the frequencies, which holds the trend term; 1, ..., B: the band; shape ``(M,)``.
+    trend_basis : orthonormal basis of what the residual loses, shape ``(N, 1)``: its mean, or ``(N, 1 + d)``: its line
+        or plane.
+    """
+
+    edges: IntArray
+    labels: tuple[str, ...]
+    carrying: BoolArray
+    band_power: FloatArray
+    frequency: FloatArray
+    group: IntArray
+    trend_basis: FloatArray
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """The spectrum of the residual at one look; NaN throughout where the residual is not finite.
+
+    Attributes
+    ----------
+    trend_share : trend term / scale, 0 and up.
+    share : power of each band / scale, shape ``(B,)``, 0 and up. On a grid ``trend_share`` and these add up to
+        mean(r^2) / scale. ``inf`` where that is beyond the range of a float.
+    relative_error : per band, shape ``(B,)``, 0 and up; NaN where the band does not carry.
+    power : per frequency, shape ``(M,)``; row 0 is the trend term. On a grid it adds up to mean(r^2).
+    """
+
+    trend_share: float
+    share: FloatArray
+    relative_error: FloatArray
+    power: FloatArray
+
+
+def target_spectrum(geometry: Geometry, trend: Trend) -> TargetSpectrum:
+    """Find the bands, and which of them the target has power in; once for all looks.
+
+    The bands are octaves from 1 on. The last one ends at the highest frequency there is (n-D: the corner), rounded up
+    to a whole number, and contains it. A frequency between 0 and 1 belongs to the first.
+
+    Parameters
+    ----------
+    geometry : where the N points lie.
+    trend : the target's trend. Where nothing oscillates about it, no band carries.
+
+    Returns
+    -------
+    TargetSpectrum
+
+    Examples
+    --------
+    >>> from lightning_seqfit.geometry import Grid
+    >>> from lightning_seqfit.measures.trend import fit_trend
+    >>> grid = Grid(bounds=((0.0, 1.0),), shape=(100,), axes=("x",))
+    >>> x = grid.points[:, 0]
+    >>> target = target_spectrum(grid, fit_trend(grid, np.sin(6 * np.pi * x) + 0.2 * np.sin(40 * np.pi * x)))
+    >>> target.labels
+    ('1-2', '2-4', '4-8', '8-16', '16-32', '32-50')
+    >>> target.carrying.tolist()
+    [False, True, False, False, True, False]
+    """
+    frequency = np.sqrt(np.sum(geometry.frequencies**2, axis=1))
+    edges = _octaves(float(frequency.max()))
+    bands = len(edges) - 1
+    group = np.clip(np.searchsorted(edges, frequency + _NEAR, side="right"), 1, bands)
+    group[0] = 0
+
+    basis = _trend_basis(geometry, linear=_has_slope(trend))
+    band_power = np.zeros(bands)
+    carrying = np.zeros(bands, dtype=bool)
+    if trend.variance > 0.0:
+        power = geometry.power(trend.oscillation)
+        power[0] = 0.0
+        carrying[group[(power > 0.0) & (power >= SIGNIFICANT_POWER * power.max())] - 1] = True
+        # Carrying is asked of u' as it is: of a single cycle a line leaves a sawtooth, which has every frequency.
+        detrended = trend.oscillation - basis @ (trend.oscillation @ basis)
+        band_power = _summed(geometry.power(detrended), group, bands)[1:]
+    return TargetSpectrum(
+        edges=edges,
+        labels=tuple(f"{low}-{high}" for low, high in itertools.pairwise(edges)),
+        carrying=carrying,
+        band_power=band_power,
+        frequency=frequency,
+        group=group,
+        trend_basis=basis,
+    )
+
+
+def _octaves(highest: float) -> IntArray:
+    """Edges 1, 2, 4, ..., and the highest frequency rounded up."""
+    last = max(math.ceil(highest - _NEAR), 2)
+    return np.array([2**octave for octave in range((last - 1).bit_length())] + [last], dtype=np.intp)
+
+
+def _has_slope(trend: Trend) -> bool:
+    size = float(np.max(np.abs(trend.values))) or 1.0  # keeps squares of extreme targets in range
+    values = trend.values / size
+    variance = float(np.var(values))
+    rounding = variance <= _ROUNDING * float(np.mean(values**2))
+    return not rounding and variance >= TREND_SHARE * (trend.variance / size / size)
+
+
+def _trend_basis(geometry: Geometry, *, linear: bool) -> FloatArray:
+    columns = [np.ones(len(geometry.points))]
+    if linear:
+        centres = np.array([(low + high) / 2 for low, high in geometry.bounds])
+        columns += list(((geometry.points - centres) / np.array(geometry.lengths)).T)
+    # not QR: an axis with a single cell has no slope, and QR would make a direction up for it
+    basis, singular, _ = np.linalg.svd(np.column_stack(columns), full_matrices=False)
+    return np.ascontiguousarray(basis[:, singular > 1e-10 * singular[0]])
+
+
+def measure_spectrum(geometry: Geometry, target: TargetSpectrum, residual: FloatArray, scale: float) -> Spectrum:
+    """Read the spectrum of one residual.
+
+    Parameters
+    ----------
+    geometry : where the N points lie.
+    target : see :func:`target_spectrum`.
+    residual : prediction - target, shape ``(N,)``.
+    scale : the mean square that shares are relative to: ``trend.variance``, or the first look's mean(r^2) where
+        nothing oscillates. 0 or NaN: unknown; then shares are NaN.
+
+    Returns
+    -------
+    Spectrum
+
+    Examples
+    --------
+    >>> from lightning_seqfit.geometry import Grid
+    >>> from lightning_seqfit.measures.trend import fit_trend
+    >>> grid = Grid(bounds=((0.0, 1.0),), shape=(512,), axes=("x",))
+    >>> x = grid.points[:, 0]
+    >>> trend = fit_trend(grid, np.cos(6 * np.pi * x) + np.cos(40 * np.pi * x))
+    >>> target = target_spectrum(grid, trend)
+    >>> residual = np.cos(6 * np.pi * x + 1) - trend.oscillation  # 3 cycles one radian late, 20 cycles missing
+    >>> spectrum = measure_spectrum(grid, target, residual, trend.variance)
+    >>> {label: round(float(e), 3) for label, e in zip(target.labels, spectrum.relative_error) if e > 0}
+    {'2-4': 0.959, '16-32': 1.0}
+    """
+    size = float(np.max(np.abs(residual)))
+    if not math.isfinite(size):
+        nothing = np.full(len(target.band_power), math.nan)
+        return Spectrum(math.nan, nothing, nothing.copy(), np.full(len(target.group), math.nan))
+    size = size or 1.0
+    scaled = np.asarray(residual, dtype=np.float64) / size  # the square of a large residual must not overflow
+    coefficients = scaled @ target.trend_basis
+    power = geometry.power(scaled - target.trend_basis @ coefficients)
+    power[0] = coefficients @ coefficients / len(scaled)
+    amplitude = size * np.sqrt(_summed(power, target.group, len(target.band_power)))
+
+    root = math.sqrt(scale) if 0.0 < scale < math.inf else math.nan
+    relative_error = np.full(len(target.band_power), math.nan)
+    with np.errstate(over="ignore"):  # what is beyond the range of a float is inf
+        np.divide(amplitude[1:], np.sqrt(target.band_power), out=relative_error, where=target.carrying)
+        share = (amplitude / root) ** 2
+        power = power * size * size
+    return Spectrum(trend_share=float(share[0]), share=share[1:], relative_error=relative_error, power=power)
+
+
+def _summed(power: FloatArray, group: IntArray, bands: int) -> FloatArray:
+    """Power of row 0 and of each band, shape ``(1 + bands,)``."""
+    return np.asarray(np.bincount(group, power, minlength=bands + 1), dtype=np.float64)
+
+
+def trend_share_of_target(trend: Trend, target: FloatArray) -> float:
+    """Variance of the target's trend over the variance of the target, 0 and up; NaN for a constant target.
+
+    Near 1: the trend is nearly all there is, and a fit can look good without one oscillation. It exceeds 1 where trend
+    and oscillation run against each other.
+
+    Examples
+    --------
+    >>> from lightning_seqfit.geometry import Grid
+    >>> from lightning_seqfit.measures.trend import fit_trend
+    >>> grid = Grid(bounds=((0.0, 1.0),), shape=(512,), axes=("x",))
+    >>> x = grid.points[:, 0]
+    >>> values = 20 * x + np.cos(26 * np.pi * x)
+    >>> round(trend_share_of_target(fit_trend(grid, values), values), 3)  # 400 / 12 and 1 / 2
+    0.985
+    """
+    size = float(np.max(np.abs(target))) or 1.0
+    variance = float(np.var(target / size))
+    if variance <= _ROUNDING * float(np.mean((target / size) ** 2)):
+        return math.nan
+    return float(np.var(trend.values / size)) / variance
+
+
+def front_frequency(target: TargetSpectrum, spectrum: Spectrum, tolerance: float = 0.25) -> float:
+    """Frequency up to which the target is fitted, in cycles per domain length.
+
+    The upper edge of the highest carrying band that is within the tolerance together with all carrying bands below it.
+    0: the lowest carrying band is not. NaN: no band carries, or the residual is not finite.
+
+    Examples
+    --------
+    >>> from lightning_seqfit.geometry import Grid
+    >>> from lightning_seqfit.measures.trend import fit_trend
+    >>> grid = Grid(bounds=((0.0, 1.0),), shape=(512,), axes=("x",))
+    >>> x = grid.points[:, 0]
+    >>> trend = fit_trend(grid, np.cos(6 * np.pi * x) + np.cos(40 * np.pi * x))
+    >>> target = target_spectrum(grid, trend)
+    >>> front_frequency(target, measure_spectrum(grid, target, -np.cos(40 * np.pi * x), trend.variance))
+    4.0
+    """
+    errors = spectrum.relative_error[target.carrying]
+    if errors.size == 0 or np.isnan(errors).any():
+        return math.nan
+    reached = int(np.argmin(np.append(errors <= tolerance, False)))  # carrying bands before the first that is not
+    return float(target.edges[1:][target.carrying][reached - 1]) if reached else 0.0
+
+
+@dataclass(frozen=True)
+class SpectrumHistory:
+    """What accumulates over looks; see :func:`update`. Steps are optimizer steps, counted over all fits.
+
+    Attributes
+    ----------
+    converged : first step at which a band was within the tolerance, shape ``(B,)``; ``inf``: never so far, and where
+        the band does not carry.
+    """
+
+    converged: FloatArray
+
+
+def update(history: SpectrumHistory | None, spectrum: Spectrum, step: int, tolerance: float = 0.25) -> SpectrumHistory:
+    """Take one more look into the history; ``None`` begins one. Looks come in the order of their steps.
+
+    Examples
+    --------
+    >>> from lightning_seqfit.geometry import Grid
+    >>> from lightning_seqfit.measures.trend import fit_trend
+    >>> grid = Grid(bounds=((0.0, 1.0),), shape=(512,), axes=("x",))
+    >>> low, high = (np.cos(2 * np.pi * k * grid.points[:, 0]) for k in (3, 20))
+    >>> trend = fit_trend(grid, low + high)
+    >>> target = target_spectrum(grid, trend)
+    >>> history = None
+    >>> for step, residual in [(0, low + high), (100, high), (500, 0.2 * high)]:
+    ...     history = update(history, measure_spectrum(grid, target, residual, trend.variance), step)
+    >>> history.converged[target.carrying].tolist(), spectral_order(target, history)
+    ([100.0, 500.0], 1.0)
+    """
+    before = np.full(len(spectrum.relative_error), np.inf) if history is None else history.converged
+    within = spectrum.relative_error <= tolerance  # NaN is not
+    return SpectrumHistory(converged=np.where(within, np.minimum(before, float(step)), before))
+
+
+def spectral_order(target: TargetSpectrum, history: SpectrumHistory) -> float:
+    """In which order the frequencies are fitted, in [-1, 1].
+
+    Spearman's correlation of frequency with the step of convergence over the carrying bands. Bands that have not
+    converged rank last together.
+
+    1: low frequencies first, the spectral bias of a network with smooth units. -1: high frequencies first. 0: no
+    order, or all converged at one look. NaN: fewer than two carrying bands, or none has converged yet.
+    """
+    converged = history.converged[target.carrying]
+    if len(converged) < 2 or not np.isfinite(converged).any():
+        return math.nan
+    ranks = stats.rankdata(converged) - (len(converged) + 1) / 2
+    places = np.arange(len(converged)) - (len(converged) - 1) / 2
+    spread = math.sqrt(float(ranks @ ranks) * float(places @ places))
+    return float(ranks @ places) / spread if spread > 0 else 0.0
