@@ -7,6 +7,7 @@ import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import lightning as L
@@ -15,7 +16,16 @@ import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from lightning_seqfit.callbacks import SequentialFitting
-from lightning_seqfit.demos import SIRENCO2, Regression, SIRENRegression, TanhCO2, TanhRegression, co2_monthly, sine
+from lightning_seqfit.demos import (
+    SIRENCO2,
+    Regression,
+    SIRENRegression,
+    TanhCO2,
+    TanhRegression,
+    co2_monthly,
+    co2_weekly,
+    sine,
+)
 from lightning_seqfit.probe import Probe
 from lightning_seqfit.record import Run, load
 
@@ -43,11 +53,19 @@ def co2_probe() -> Probe:
     return Probe.grid(bounds=bounds, target=ppm, resolution=len(ppm), axes=["year"], quantity="CO2 (ppm)")
 
 
+def co2_weekly_probe() -> Probe:
+    """Return a probe of the weekly CO2 record at its own points, gaps and all."""
+    years, ppm = co2_weekly()
+    return Probe.points(years, ppm, axes=["year"], quantity="CO2 (ppm)")
+
+
 DEMOS = {
     ("sine", "tanh"): Demo(TanhRegression, sine_probe, max_steps=8_000, every_n_steps=100),
     ("sine", "siren"): Demo(SIRENRegression, sine_probe, max_steps=500, every_n_steps=1),
     ("co2", "tanh"): Demo(TanhCO2, co2_probe, max_steps=8_000, every_n_steps=100),
     ("co2", "siren"): Demo(SIRENCO2, co2_probe, max_steps=1_500, every_n_steps=5),
+    ("co2-weekly", "tanh"): Demo(partial(TanhCO2, weekly=True), co2_weekly_probe, max_steps=8_000, every_n_steps=100),
+    ("co2-weekly", "siren"): Demo(partial(SIRENCO2, weekly=True), co2_weekly_probe, max_steps=1_500, every_n_steps=20),
 }
 
 
@@ -116,6 +134,7 @@ def _parser() -> argparse.ArgumentParser:
         help="sine: a tanh network fits sin(26 pi x); siren: a SIREN fits it; co2: the CO2 record of Mauna Loa",
     )
     demo.add_argument("--network", choices=["tanh", "siren"], help="network of the co2 demo (default: tanh)")
+    demo.add_argument("--weekly", action="store_true", help="co2: the weekly record with its gaps, at its own points")
     demo.add_argument("--seed", type=int, default=0, help="seed of the network's weights (default: %(default)s)")
     demo.add_argument("--max-steps", type=_steps, help="optimizer steps (default: as many as the demo takes)")
     demo.add_argument("--logdir", type=Path, default=Path("seqfit-logs"), help="where runs go (default: %(default)s)")
@@ -136,7 +155,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     warnings.filterwarnings("ignore", message=".*treespec.*LeafSpec", category=FutureWarning)
     if options.network is not None and options.name != "co2":
         parser.error(f"--network belongs to `seqfit demo co2`, not to `seqfit demo {options.name}`")
-    target = "co2" if options.name == "co2" else "sine"
+    if options.weekly and options.name != "co2":
+        parser.error(f"--weekly belongs to `seqfit demo co2`, not to `seqfit demo {options.name}`")
+    target = ("co2-weekly" if options.weekly else "co2") if options.name == "co2" else "sine"
     network = options.network or ("siren" if options.name == "siren" else "tanh")
     demo = DEMOS[target, network]
     name = f"{target}-{network}"

@@ -23,8 +23,8 @@ IntArray = NDArray[np.intp]
 
 #: Highest frequency that is fitted to scattered points.
 HIGHEST_FREQUENCY = 256
-#: Condition number of that fit which is still accepted. In the spectrum of 512 points drawn at random, noise then has up
-#: to four times its power; at 100 up to 36 times, and of 6.5 cycles and a tenth of noise the wavelength is that of 31.
+#: Condition number of that fit which is still accepted. In the spectrum of 512 points drawn at random, noise then has
+#: up to four times its power; at 100 up to 36 times, and 6.5 cycles with a tenth of noise have the wavelength of 31.
 MOST_CONDITION = 20.0
 
 
@@ -70,7 +70,7 @@ class Geometry(ABC):
         """Power of a field at :attr:`frequencies`, shape ``(M,)``; a new array."""
 
     def mean(self, field: FloatArray) -> float:
-        """Mean over the box, which is :meth:`moving_mean` where the window covers it: here, of equally spaced points."""
+        """Mean over the box, :meth:`moving_mean` over a window that covers it; here: points are equally spaced."""
         return float(np.mean(field))
 
     @abstractmethod

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from lightning_seqfit.geometry import FloatArray, Geometry, Grid
+from lightning_seqfit.geometry import FloatArray, Geometry, Grid, Scattered
 from lightning_seqfit.measures.trend import Trend, fit_trend
 
 #: Cells per axis in one, two and three dimensions.
@@ -27,6 +27,8 @@ CELLS_PER_WAVELENGTH, CELLS_PER_SHORTEST_WAVELENGTH = 4.0, 2.5
 _LARGEST_BUFFER = 1_000_000
 # Squares of the target must stay in the range of float64.
 _LARGEST_VALUE = 1e150
+#: Share of a target's oscillation that the harmonics which scattered points can tell must hold.
+LEAST_TOLD = 0.5
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
@@ -40,12 +42,14 @@ class Observation:
     residual : prediction - target, shape ``(N,)``.
     features : input of the read-out layer, shape ``(N, width)``, where one was asked for.
     weights : the layer's weights for the output that is looked at, shape ``(width,)``; None where it has no such.
+    outputs : number of outputs of the layer; 0 where it has no weights.
     """
 
     prediction: FloatArray
     residual: FloatArray
     features: FloatArray | None = None
     weights: FloatArray | None = None
+    outputs: int = 0
 
 
 class ReadOut:
@@ -201,22 +205,101 @@ class Probe:
         """
         box = _checked_bounds(bounds)
         dimension = len(box)
-        try:
-            names = tuple(axes) if axes is not None else ("x", "y", "z")[:dimension]
-        except TypeError:
-            names = ()
-        if isinstance(axes, str) or len(names) != dimension or any(name in names[:i] for i, name in enumerate(names)):
-            raise ValueError(f"axes={axes!r} does not name {dimension} axes: give {dimension} different names")
-        for axis in names:
-            if not isinstance(axis, str) or not _NAME.fullmatch(axis):
-                raise ValueError(
-                    f"axes={axes!r}: {axis!r} cannot stand in a tag: use letters, digits, '_', '.' and '-'"
-                )
+        names = _checked_axes(axes, dimension)
         shape = _checked_resolution(resolution, dimension)
         geometry = Grid(bounds=box, shape=shape, axes=names)
         return cls(
             geometry, target, predict=predict, output=output, needs_grad=needs_grad, name=name, quantity=quantity
         )
+
+    @classmethod
+    def points(
+        cls,
+        points: ArrayLike,
+        target: float | Callable[..., Any] | ArrayLike,
+        *,
+        bounds: Sequence[Sequence[float]] | None = None,
+        axes: Sequence[str] | None = None,
+        predict: Callable[..., Any] | None = None,
+        output: int = 0,
+        needs_grad: bool = False,
+        name: str = "",
+        quantity: str = "value",
+    ) -> Probe:
+        """Look at given points along one axis, in any order, such as those of a measured series.
+
+        Parameters
+        ----------
+        points : shape (N,) or (N, 1), at least 4, in the module's units.
+        target : as for :meth:`grid`; an array has one value per point, in their order.
+        bounds : one ``(low, high)`` around all points; default: half a mean spacing beyond the outermost ones.
+        axes, predict, output, needs_grad, name, quantity : as for :meth:`grid`.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Where an argument cannot be used, or a gap between the points is too wide to tell any frequency.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> years = np.array([1960.2, 1958.5, 1959.1, 1961.7, 1962.3])
+        >>> probe = Probe.points(years, np.sin(years), axes=["year"], quantity="level (m)")
+        >>> probe.geometry.points.shape
+        (5, 1)
+        """
+        if isinstance(points, Tensor):
+            points = points.as_subclass(Tensor).detach().cpu().to(torch.float64).numpy()
+        try:
+            coordinates = np.array(points, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"points is {type(points).__name__}: give N numbers, or an array (N, 1)") from error
+        if coordinates.shape != (coordinates.size, 1) and coordinates.ndim != 1:
+            raise ValueError(f"points has shape {coordinates.shape}: this version looks along one axis; give (N, 1)")
+        names = _checked_axes(axes, 1)
+        geometry = Scattered.spanning(coordinates.ravel(), axes=names)
+        if bounds is not None:
+            geometry = Scattered(geometry.coordinates, _checked_bounds(bounds), names)
+        return cls(
+            geometry,
+            target,
+            predict=predict,
+            output=output,
+            needs_grad=needs_grad,
+            name=name,
+            quantity=quantity,
+        )
+
+    @classmethod
+    def from_dataset(cls, dataset: Any, **options: Any) -> Probe:
+        """Look at the points of a map-style dataset of (point, value) pairs, with its own values as target.
+
+        Parameters
+        ----------
+        dataset : ``len(dataset)`` and ``dataset[i] -> (point, value)``, one number each.
+        options : as for :meth:`points`.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the dataset does not hold such pairs.
+
+        Examples
+        --------
+        >>> from torch.utils.data import TensorDataset
+        >>> x = torch.linspace(0, 1, 50)[:, None]
+        >>> len(Probe.from_dataset(TensorDataset(x, torch.sin(9 * x))).geometry.points)
+        50
+        """
+        try:
+            pairs = [dataset[index] for index in range(len(dataset))]
+            points, values = (np.array([float(pair[side]) for pair in pairs]) for side in (0, 1))
+        except (TypeError, ValueError, IndexError, KeyError, RuntimeError) as error:
+            raise TypeError(
+                f"{type(dataset).__name__} does not hold pairs of one number each ({type(error).__name__}: {error}): "
+                "use Probe.points(points, values)"
+            ) from error
+        return cls.points(points, values, **options)
 
     def read_target(self, module: nn.Module) -> tuple[FloatArray, Trend]:
         """Target at the points as the module sees them, shape ``(N,)``, and its trend.
@@ -246,8 +329,10 @@ class Probe:
 
     def _check_resolution(self, geometry: Geometry, trend: Trend) -> None:
         """Refuse a target, seen on ``geometry``, that oscillates too fast for the probe's own grid."""
-        if not isinstance(self.geometry, Grid):
+        if isinstance(self.geometry, Scattered):
+            _check_points(self.geometry, trend)
             return
+        assert isinstance(self.geometry, Grid)
         for axis, cells in enumerate(self.geometry.shape):
             length = geometry.lengths[axis]
             wavelength, shortest = trend.wavelength[axis], trend.shortest_wavelength[axis]
@@ -292,9 +377,12 @@ class Probe:
                 points.requires_grad_(True)
             output = module(points) if self.predict is None else self.predict(module, points)
             parts = [self._column(output)]
+            outputs = 0
             if read_out is not None:
                 features, layer = read_out.choose(module, heard, size)
-                parts += [features, *_output_weights(layer, features.shape[1], self.output)]
+                weights = _weights(layer, features.shape[1])
+                outputs = len(weights)
+                parts += [features, *weights[self.output if self.output < outputs else 0 :][:1]]
             flat = parts[0] if len(parts) == 1 else torch.cat([part.reshape(-1).to(torch.float32) for part in parts])
             # one transfer, then float64; np.array copies, since .numpy() may alias what the module keeps
             values = np.array(flat.cpu().to(torch.float64).numpy())
@@ -303,7 +391,8 @@ class Probe:
             prediction=pieces[0],
             residual=pieces[0] - target,
             features=pieces[1].reshape(size, -1) if read_out is not None else None,
-            weights=pieces[2] if len(pieces) > 2 else None,
+            weights=pieces[2] if outputs else None,
+            outputs=outputs,
         )
 
     def _column(self, output: Any) -> Tensor:
@@ -337,12 +426,12 @@ class Probe:
         return tensor if tensor.ndim == 1 else tensor[:, self.output]
 
 
-def _output_weights(layer: nn.Module, width: int, output: int) -> list[Tensor]:
-    """Weights by which a linear layer makes an output of its input, or nothing where it is not such a layer."""
+def _weights(layer: nn.Module, width: int) -> Tensor:
+    """Weights by which a layer makes its outputs, shape ``(outputs, width)``; none where it is no linear layer."""
     weight = getattr(layer, "weight", None)
-    if not isinstance(weight, Tensor) or weight.ndim != 2 or weight.shape[1] != width:
-        return []
-    return [weight.detach()[output if output < len(weight) else 0]]
+    if isinstance(weight, Tensor) and weight.ndim == 2 and weight.shape[1] == width:
+        return weight.detach()
+    return torch.zeros(0, width)
 
 
 @contextmanager
@@ -504,6 +593,38 @@ def _checked_bounds(bounds: Any) -> tuple[tuple[float, float], ...]:
         if not low < high:
             raise ValueError(f"bounds={bounds!r}: low={low} is not below high={high}; {wanted}")
     return box
+
+
+def _checked_axes(axes: Any, dimension: int) -> tuple[str, ...]:
+    try:
+        names = tuple(axes) if axes is not None else ("x", "y", "z")[:dimension]
+        distinct = len(names) == dimension == len(set(names))
+    except TypeError:
+        names, distinct = (), False
+    if isinstance(axes, str) or not distinct:
+        raise ValueError(f"axes={axes!r} does not name {dimension} axes: give {dimension} different names")
+    for axis in names:
+        if not isinstance(axis, str) or not _NAME.fullmatch(axis):
+            raise ValueError(f"axes={axes!r}: {axis!r} cannot stand in a tag: use letters, digits, '_', '.' and '-'")
+    return names
+
+
+def _check_points(geometry: Scattered, trend: Trend) -> None:
+    """Refuse a target that oscillates too fast for scattered points to tell."""
+    if trend.variance == 0.0:
+        return
+    length, (wavelength,) = geometry.lengths[0], trend.wavelength
+    size, need = len(geometry.points), CELLS_PER_WAVELENGTH * length / wavelength
+    # relative to the largest value, so that squares of extreme targets stay in range
+    oscillation = trend.oscillation / np.max(np.abs(trend.oscillation))
+    told = float(np.sum(geometry.power(oscillation)[1:])) / geometry.mean(oscillation**2)
+    if size < need * (1 - 1e-9) or told < LEAST_TOLD:
+        raise ValueError(
+            f"{size} points are too few, or too unevenly spread, for the target: harmonics up to "
+            f"{geometry.highest_frequency} cycles over axis {geometry.axes[0]}, the most that the points can tell "
+            f"(condition number {geometry.condition:.3g}), hold {100 * told:.0f} % of its oscillation; give more "
+            "points, fill the widest gaps, or look along a shorter stretch"
+        )
 
 
 def _checked_resolution(resolution: Any, dimension: int) -> tuple[int, ...]:

@@ -20,7 +20,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_info  # type: ignore
 from threadpoolctl import ThreadpoolController
 
 from lightning_seqfit import figures, loggers
-from lightning_seqfit.geometry import FloatArray, Geometry
+from lightning_seqfit.geometry import FloatArray, Geometry, Scattered
 from lightning_seqfit.measures.trend import Trend
 from lightning_seqfit.probe import Observation, Probe, ReadOut
 from lightning_seqfit.record import Record, as_run, contents, write
@@ -458,7 +458,7 @@ class _Watch:
                 return {}
         residual = observation.residual
         with np.errstate(over="ignore", invalid="ignore"):
-            mean_square = float(np.mean(residual**2))
+            mean_square = self.scene.geometry.mean(residual**2)
         if math.isnan(self.scale):
             self.scale = self.scene.trend.variance or (mean_square if math.isfinite(mean_square) else math.nan)
         unknown = not np.isfinite(residual).all()
@@ -594,6 +594,7 @@ class _Watch:
             "bounds": geometry.bounds,
             "shape": geometry.coarse_shape(),
             "notes": [
+                *_about_points(geometry),
                 *(f"{part}: {reason}" for part, reason in self.off.items()),
                 *(note for diagnostic in self.diagnostics.values() for note in diagnostic.notes()),
             ],
@@ -671,6 +672,13 @@ def _coarse(geometry: Geometry, values: np.ndarray[Any, Any]) -> np.ndarray[Any,
     """Block means of a field; of a mask, where most of the block is."""
     means = geometry.coarsen(values.astype(np.float64))
     return means > 0.5 if values.dtype == bool else means
+
+
+def _about_points(geometry: Geometry) -> list[str]:
+    """What a record says of scattered points: how far their harmonics can be trusted."""
+    if not isinstance(geometry, Scattered):
+        return []
+    return [f"points: harmonics up to {geometry.highest_frequency}, condition number {geometry.condition:.3g}"]
 
 
 def _logger_step(trainer: pl.Trainer) -> int:

@@ -53,7 +53,10 @@ class BasisDiagnostic(Diagnostic):
         """Measure the basis, and take a snapshot if one is due."""
         assert observation.features is not None
         features = observation.features
-        seen = measure_basis(self.scene.geometry, features, self.scene.target, observation.prediction, scale)
+        only_output = observation.weights if observation.outputs == 1 else None
+        seen = measure_basis(
+            self.scene.geometry, features, self.scene.target, observation.prediction, scale, only_output
+        )
         self.absent = seen.projection_note
         self.latest = (step, features, observation.weights)
         if not self.snapshots or step >= self.growth * self.snapshots[-1]["step"]:

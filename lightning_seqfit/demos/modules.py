@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lightning_seqfit.demos.data import co2_monthly
+from lightning_seqfit.demos.data import co2_monthly, co2_weekly
 from lightning_seqfit.demos.networks import SIREN, TanhMLP
 from lightning_seqfit.demos.targets import sine
 
@@ -265,6 +265,8 @@ class TanhCO2(Regression):
         Units in a hidden layer, and number of hidden layers, of :class:`~lightning_seqfit.demos.TanhMLP`.
     learning_rate, optimizer
         As for :class:`Regression`.
+    weekly : bool
+        Whether to train on the weekly record with its gaps instead.
 
     Examples
     --------
@@ -280,10 +282,11 @@ class TanhCO2(Regression):
         depth: int = 2,
         learning_rate: float = 5e-3,
         optimizer: OptimizerName = "adam",
+        weekly: bool = False,
     ) -> None:
         super().__init__(
             TanhMLP(width=width, depth=depth),
-            *co2_monthly(),
+            *(co2_weekly() if weekly else co2_monthly()),
             normalize=True,
             learning_rate=learning_rate,
             optimizer=optimizer,
@@ -303,6 +306,8 @@ class SIRENCO2(Regression):
         :class:`~lightning_seqfit.demos.SIREN`.
     learning_rate, optimizer
         As for :class:`Regression`.
+    weekly : bool
+        Whether to train on the weekly record with its gaps instead.
 
     Examples
     --------
@@ -319,10 +324,11 @@ class SIRENCO2(Regression):
         omega_0: float = 30.0,
         learning_rate: float = 1e-3,
         optimizer: OptimizerName = "adam",
+        weekly: bool = False,
     ) -> None:
         super().__init__(
             SIREN(width=width, depth=depth, omega_0=omega_0),
-            *co2_monthly(),
+            *(co2_weekly() if weekly else co2_monthly()),
             normalize=True,
             learning_rate=learning_rate,
             optimizer=optimizer,

@@ -76,7 +76,12 @@ class Basis:
 
 
 def measure_basis(
-    geometry: Geometry, features: FloatArray, target: FloatArray, prediction: FloatArray, scale: float
+    geometry: Geometry,
+    features: FloatArray,
+    target: FloatArray,
+    prediction: FloatArray,
+    scale: float,
+    weights: FloatArray | None = None,
 ) -> Basis:
     """Measure the basis that the last hidden layer offers.
 
@@ -88,6 +93,8 @@ def measure_basis(
     prediction : what the module makes of the features, shape ``(N,)``. It tells whether the output is linear in them.
     scale : the mean square that errors are relative to: the target's ``trend.variance``, or the first look's mean(r^2)
         where nothing oscillates. 0 or NaN: unknown.
+    weights : of a layer with one output, shape ``(width,)``: the prediction must then be that output, scaled and
+        shifted. A rich basis can reproduce what a hard constraint makes of its output, without being what is fitted.
 
     Returns
     -------
@@ -127,7 +134,7 @@ def measure_basis(
         )
     decomposition = _decompose(features)
     singular_values = decomposition.singular_values
-    error, note = _projection_error(decomposition, target, prediction, scale)
+    error, note = _projection_error(decomposition, target, prediction, scale, weights)
     laps = unit_laps(geometry, features)
     varying = ~np.isnan(laps).all(axis=1)
     most = np.nanmax(laps[varying], axis=1)
@@ -209,7 +216,11 @@ def _effective_rank(singular_values: FloatArray) -> float:
 
 
 def _projection_error(
-    decomposition: _Decomposition, target: FloatArray, prediction: FloatArray, scale: float
+    decomposition: _Decomposition,
+    target: FloatArray,
+    prediction: FloatArray,
+    scale: float,
+    weights: FloatArray | None,
 ) -> tuple[float, str]:
     """Relative RMS of the target's residual, or NaN and the reason."""
     if not np.any(target):
@@ -224,13 +235,31 @@ def _projection_error(
     fields = np.stack([target, prediction / size])
     fields -= fields.mean(axis=1, keepdims=True)
     error, unexplained = np.sqrt(np.mean(decomposition.residual(fields) ** 2, axis=1))
-    # a prediction that hardly varies about a large value is its rounding to float32
-    if unexplained > max(LINEAR_TOLERANCE * math.sqrt(np.mean(fields[1] ** 2)), ROUNDING):
+    rounding = ROUNDING  # a prediction that hardly varies about a large value is its rounding to float32
+    if weights is not None and np.isfinite(weights).all():
+        terms = decomposition.centred * weights
+        combined = terms.sum(axis=1)
+        unexplained = max(unexplained, _unexplained(fields[1], combined))
+        # so is what large terms leave that cancel each other
+        spread = math.sqrt(float(np.mean(combined**2)))
+        share = float(np.max(np.abs(terms).sum(axis=1))) / spread if spread > 0.0 else 0.0
+        rounding *= max(1.0, share * math.sqrt(float(np.mean(fields[1] ** 2))))
+    if unexplained > max(LINEAR_TOLERANCE * math.sqrt(np.mean(fields[1] ** 2)), rounding):
         return math.nan, (
             "the output is not linear in this layer: something follows it, such as a hard constraint or rounding to "
             "half precision"
         )
     return float(error) / math.sqrt(scale), ""
+
+
+def _unexplained(prediction: FloatArray, combined: FloatArray) -> float:
+    """RMS of what a scaled output of the layer leaves of a prediction of mean 0."""
+    combined = combined - combined.mean()
+    size = float(np.max(np.abs(combined))) or 1.0
+    combined /= size
+    power = float(combined @ combined)
+    scaled = combined * (float(combined @ prediction) / power) if power > 0.0 else combined
+    return math.sqrt(float(np.mean((prediction - scaled) ** 2)))
 
 
 def unit_laps(geometry: Geometry, features: FloatArray) -> FloatArray:

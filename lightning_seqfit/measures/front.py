@@ -19,6 +19,7 @@ import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+
 from lightning_seqfit.geometry import BoolArray, FloatArray, Geometry
 from lightning_seqfit.measures.trend import Trend
 
