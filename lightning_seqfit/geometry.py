@@ -89,6 +89,10 @@ class Geometry(ABC):
     def coarsen(self, field: FloatArray, limit: int = 1024) -> FloatArray:
         """Field on at most ``limit`` cells: block means; every value where they are few enough. Low face first."""
 
+    def thinned(self, limit: int) -> tuple[Geometry, IntArray]:
+        """Evenly chosen points, about ``limit``, as a geometry of their own, and their numbers here; by default all."""
+        return self, np.arange(len(self.points))
+
     @abstractmethod
     def coarse_shape(self, limit: int = 1024) -> tuple[int, ...]:
         """Cells per axis of what :meth:`coarsen` returns."""
@@ -189,6 +193,26 @@ class Grid(Geometry):
                 counts = np.diff(np.append(starts, cells)).reshape([-1 if a == axis else 1 for a in range(means.ndim)])
                 means = np.add.reduceat(means, starts, axis=axis) / counts
         return means.reshape(-1)
+
+    def thinned(self, limit: int) -> tuple[Geometry, IntArray]:
+        """Every k-th point along each axis.
+
+        Examples
+        --------
+        >>> grid = Grid(bounds=((0.0, 1.0),), shape=(8,), axes=("x",))
+        >>> fewer, numbers = grid.thinned(4)
+        >>> fewer.points.ravel().tolist(), numbers.tolist()
+        ([0.0625, 0.3125, 0.5625, 0.8125], [0, 2, 4, 6])
+        """
+        block = self._block(limit)
+        numbers = np.arange(math.prod(self.shape), dtype=np.intp).reshape(self.shape)
+        chosen = numbers[tuple(slice(None, None, block) for _ in self.shape)]
+        bounds = []
+        for (low, high), cells, kept in zip(self.bounds, self.shape, chosen.shape, strict=True):
+            cell = (high - low) / cells
+            start = low + cell / 2 - block * cell / 2  # the first centre stays where it is
+            bounds.append((start, start + kept * block * cell))
+        return Grid(bounds=tuple(bounds), shape=chosen.shape, axes=self.axes), chosen.ravel()
 
     def coarse_shape(self, limit: int = 1024) -> tuple[int, ...]:
         """Shape of the grid of blocks that :meth:`coarsen` returns."""
@@ -329,6 +353,18 @@ class Scattered(Geometry):
         power[1:] = coefficients[1::2] ** 2 + coefficients[2::2] ** 2
         return power
 
+    def told(self, field: FloatArray) -> float:
+        """Share of a field of mean 0 that the harmonics up to K explain, at most 1.
+
+        The adjusted coefficient of determination: near 0 for what they explain by their number alone.
+        """
+        size, columns = len(field), len(self._harmonics.fit)
+        sorted_field = field[self._order]
+        harmonics = math.sqrt(size) * _harmonic_design(self._sorted, self.highest_frequency)
+        fitted = harmonics @ (self._harmonics.fit @ sorted_field)
+        left = float(np.mean((sorted_field - fitted) ** 2) / np.mean(field**2))
+        return 1.0 - left * (size - 1) / max(size - columns, 1)
+
     def mean(self, field: FloatArray) -> float:
         """Mean over the line of the cell-wise constant field; where points are dense, each of them weighs less.
 
@@ -378,6 +414,11 @@ class Scattered(Geometry):
         ([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [1.5, 3.5, 5.5])
         """
         return self._ranked.coarsen(field[self._order], limit)
+
+    def thinned(self, limit: int) -> tuple[Geometry, IntArray]:
+        """Every k-th point along the line, in the order of the line."""
+        chosen = self._order[:: -(-len(self._order) // limit)]
+        return Scattered(self.coordinates[chosen], self.bounds, self.axes), chosen
 
     def coarse_shape(self, limit: int = 1024) -> tuple[int, ...]:
         """Number of blocks that :meth:`coarsen` returns."""

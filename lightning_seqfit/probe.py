@@ -15,7 +15,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from lightning_seqfit.geometry import FloatArray, Geometry, Grid, Scattered
+from lightning_seqfit.geometry import FloatArray, Geometry, Grid, IntArray, Scattered
 from lightning_seqfit.measures.trend import Trend, fit_trend
 
 #: Cells per axis in one, two and three dimensions.
@@ -40,7 +40,7 @@ class Observation:
     ----------
     prediction : the module's output at the points, shape ``(N,)``; may hold NaN and inf.
     residual : prediction - target, shape ``(N,)``.
-    features : input of the read-out layer, shape ``(N, width)``, where one was asked for.
+    features : input of the read-out layer at the rows asked for, shape ``(rows, width)``, where one was.
     weights : the layer's weights for the output that is looked at, shape ``(width,)``; None where it has no such.
     outputs : number of outputs of the layer; 0 where it has no weights.
     """
@@ -58,13 +58,15 @@ class ReadOut:
     Parameters
     ----------
     layer : dotted name in the module; None: the last ``nn.Linear`` that ran, in its last call with a row per point.
+    rows : numbers of the points whose features are wanted; None: all.
     """
 
-    def __init__(self, layer: str | None = None) -> None:
+    def __init__(self, layer: str | None = None, rows: IntArray | None = None) -> None:
         if layer is not None and (not isinstance(layer, str) or not layer):
             raise ValueError(f"layer={layer!r} is not a name: give a dotted one, such as 'net.4', or None for the last")
         self.layer = layer
         self.name: str | None = layer
+        self.rows = rows
 
     def find(self, module: nn.Module) -> dict[str, nn.Module]:
         """Layers to listen to, by name.
@@ -124,7 +126,10 @@ class ReadOut:
                 f"{asked} called with an input of shape ({size}, width): name with layer= one that sees a row per point"
             )
         self.name = next(reversed(heard))
-        return heard[self.name], module.get_submodule(self.name)
+        features = heard[self.name]
+        if self.rows is not None:
+            features = features[torch.tensor(self.rows, device=features.device)]
+        return features, module.get_submodule(self.name)
 
 
 class Probe:
@@ -369,7 +374,7 @@ class Probe:
             If the prediction is no tensor of shape (N,) or (N, k) with k > ``output``, or the layer cannot be found.
         """
         device, dtype = _placement(module)
-        points = torch.as_tensor(self.geometry.points).to(device=device, dtype=dtype, copy=True)
+        points = torch.tensor(self.geometry.points, dtype=torch.float64).to(device=device, dtype=dtype)
         size = len(points)
         with leave_untouched(module, device, grad=self.needs_grad), precision(), ExitStack() as stack:
             heard = stack.enter_context(read_out.listen(module, size)) if read_out is not None else {}
@@ -390,7 +395,7 @@ class Probe:
         return Observation(
             prediction=pieces[0],
             residual=pieces[0] - target,
-            features=pieces[1].reshape(size, -1) if read_out is not None else None,
+            features=pieces[1].reshape(parts[1].shape) if read_out is not None else None,
             weights=pieces[2] if outputs else None,
             outputs=outputs,
         )
@@ -524,9 +529,8 @@ def _evaluate_target(
 ) -> FloatArray:
     """Values of a target callable at the points as the module sees them, shape ``(N,)``."""
     # the module's rounding of the coordinates, but never less than float32 for the arithmetic
-    seen = (
-        torch.as_tensor(points).to(device=device, dtype=dtype, copy=True).to(torch.promote_types(dtype, torch.float32))
-    )
+    seen = torch.tensor(points, dtype=torch.float64).to(device=device, dtype=dtype)
+    seen = seen.to(torch.promote_types(dtype, torch.float32))
     with leave_untouched(nn.Module(), device):
         try:
             values = target(seen)
@@ -617,13 +621,13 @@ def _check_points(geometry: Scattered, trend: Trend) -> None:
     size, need = len(geometry.points), CELLS_PER_WAVELENGTH * length / wavelength
     # relative to the largest value, so that squares of extreme targets stay in range
     oscillation = trend.oscillation / np.max(np.abs(trend.oscillation))
-    told = float(np.sum(geometry.power(oscillation)[1:])) / geometry.mean(oscillation**2)
+    told = geometry.told(oscillation)
     if size < need * (1 - 1e-9) or told < LEAST_TOLD:
         raise ValueError(
             f"{size} points are too few, or too unevenly spread, for the target: harmonics up to "
             f"{geometry.highest_frequency} cycles over axis {geometry.axes[0]}, the most that the points can tell "
-            f"(condition number {geometry.condition:.3g}), hold {100 * told:.0f} % of its oscillation; give more "
-            "points, fill the widest gaps, or look along a shorter stretch"
+            f"(condition number {geometry.condition:.3g}), hold {100 * max(told, 0.0):.0f} % of its oscillation; give "
+            "more points, fill the widest gaps, or look along a shorter stretch"
         )
 
 

@@ -203,7 +203,7 @@ class TestMovingMean:
         x = points.coordinates
         inside = np.abs(x - 0.5) <= 0.5 - 2 / 13
         means = points.moving_mean(np.sin(26 * np.pi * x) ** 2, (4 / 13,))
-        np.testing.assert_allclose(means[inside], 0.5, atol=0.03)  # seen: 0.021
+        np.testing.assert_allclose(means[inside], 0.5, atol=0.03)  # seen: 0.016
 
     def test_the_field_is_left_as_it_was(self):
         field = noise(512)
@@ -284,7 +284,7 @@ class TestPower:
     def test_noise_has_at_most_four_times_its_power(self, seed):
         points = random_points(seed)
         own = 2 * points.highest_frequency / 512  # as many of 512 orthogonal directions
-        assert 0.6 * own < points.power(noise(512, seed + 100))[1:].sum() < 4 * own  # seen: 0.9 to 3.5
+        assert 0.6 * own < points.power(noise(512, seed + 100))[1:].sum() < 4 * own  # seen: 1.2 to 3.5
 
     def test_a_gap_lowers_the_highest_frequency_and_no_frequency_below_is_wrong(self):
         x = np.random.default_rng(0).random(700)

@@ -346,10 +346,11 @@ class _Watch:
         observation, error = None, None
         if self._evaluates(trainer):
             try:
-                target, trend = self.probe.read_target(module)
-                self.scene = Scene(self.probe.geometry, target, trend)
-                for diagnostic in self.diagnostics.values():
-                    diagnostic.begin(self.scene)
+                with self.threads.limit(limits=1, user_api="blas"):
+                    target, trend = self.probe.read_target(module)
+                    self.scene = Scene(self.probe.geometry, target, trend)
+                    for diagnostic in self.diagnostics.values():
+                        diagnostic.begin(self.scene)
                 observation = self._observe(trainer, module)
             except Exception as caught:
                 error = caught

@@ -14,6 +14,8 @@ from lightning_seqfit.probe import Observation, Probe, ReadOut
 
 #: Snapshots kept of a run, units shown in one along one axis and along several, and points of each.
 MOST_SNAPSHOTS, UNITS_1D, UNITS_ND, MOST_POINTS = 12, 16, 8, 4096
+#: Points at which the basis is measured, evenly chosen: more cost much and say little of smooth functions along a line.
+MEASURED_POINTS_1D = 768
 #: A snapshot is taken when the step has grown by this factor since the last one.
 SNAPSHOT_GROWTH = 1.4
 
@@ -46,17 +48,20 @@ class BasisDiagnostic(Diagnostic):
 
     def begin(self, scene: Scene) -> None:
         """Remember the scene, and look for the layer anew: the module may be another."""
-        self.scene = scene
-        self.listened.name = self.layer
+        self.listened.name, self.listened.rows = self.layer, None
+        self.geometry, self.rows = scene.geometry, np.arange(len(scene.target))
+        if scene.geometry.dimension == 1 and len(scene.target) > MEASURED_POINTS_1D:
+            self.geometry, self.rows = scene.geometry.thinned(MEASURED_POINTS_1D)
+            self.listened.rows = self.rows
+        self.target = scene.target[self.rows]
 
     def look(self, observation: Observation, scale: float, step: int) -> Reading:
         """Measure the basis, and take a snapshot if one is due."""
         assert observation.features is not None
         features = observation.features
         only_output = observation.weights if observation.outputs == 1 else None
-        seen = measure_basis(
-            self.scene.geometry, features, self.scene.target, observation.prediction, scale, only_output
-        )
+        prediction = observation.prediction[self.rows]
+        seen = measure_basis(self.geometry, features, self.target, prediction, scale, only_output)
         self.absent = seen.projection_note
         self.latest = (step, features, observation.weights)
         if not self.snapshots or step >= self.growth * self.snapshots[-1]["step"]:
@@ -78,7 +83,7 @@ class BasisDiagnostic(Diagnostic):
         if self.latest is None:
             return None
         step, features, weights = self.latest
-        geometry = self.scene.geometry
+        geometry = self.geometry
         units = important_units(features, weights, UNITS_1D if geometry.dimension == 1 else UNITS_ND)
         chosen = features[:, units]
         with np.errstate(over="ignore"):  # beyond float16 is inf
@@ -98,14 +103,14 @@ class BasisDiagnostic(Diagnostic):
             kept += [latest] if latest is not None else []
         if not kept:
             return {}
-        points = self.scene.geometry.points
+        points = self.geometry.points
         return {
             "basis/snapshot_steps": np.array([snapshot["step"] for snapshot in kept]),
             "basis/snapshot_units": np.stack([snapshot["units"] for snapshot in kept]),
             "basis/snapshot_places": np.stack([snapshot["places"] for snapshot in kept]),
             "basis/snapshots": np.stack([snapshot["values"] for snapshot in kept]),
             "basis/snapshot_points": np.stack(
-                [self.scene.geometry.coarsen(column, MOST_POINTS) for column in points.T], axis=-1
+                [self.geometry.coarsen(column, MOST_POINTS) for column in points.T], axis=-1
             ),
         }
 

@@ -1,0 +1,104 @@
+"""One look at networks of several widths, as a multiple of one bare forward pass over the same points.
+
+    python benchmarks/look.py [--repeats 41]
+
+Every row is the median over repeats, look and forward pass alternating in one run. "look" is everything but the
+loggers: the guarded evaluation with its features, all measures, and the record. The shares are parts of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import lightning as L
+import torch
+from threadpoolctl import threadpool_limits
+
+from lightning_seqfit import Probe
+from lightning_seqfit.callbacks.base import Diagnostic, Scene
+from lightning_seqfit.callbacks.basis_snapshot import BasisDiagnostic
+from lightning_seqfit.callbacks.error_front import FrontDiagnostic
+from lightning_seqfit.callbacks.fourier_residual import SpectrumDiagnostic
+from lightning_seqfit.callbacks.oscillation_count import OscillationDiagnostic
+from lightning_seqfit.demos import SIRENRegression, TanhRegression, sine
+from lightning_seqfit.record import Record
+
+
+def seconds(function: Callable[[], Any]) -> float:
+    begun = time.perf_counter()
+    function()
+    return time.perf_counter() - begun
+
+
+def measure(kind: type[L.LightningModule], width: int, size: int, repeats: int) -> dict[str, float]:
+    """Median milliseconds of the forward pass and of each part of a look."""
+    L.seed_everything(0, verbose=False)
+    module = kind(width=width)
+    optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)
+    batch = (module.inputs, module.targets)
+    for _ in range(30):  # not the initial network, whose units are hardly different
+        optimizer.zero_grad()
+        torch.nn.functional.mse_loss(module.network(batch[0]), batch[1]).backward()
+        optimizer.step()
+    probe = Probe.grid(bounds=[(0.0, 1.0)], target=sine, resolution=size)
+    target, trend = probe.read_target(module)
+    diagnostics: list[Diagnostic] = [
+        FrontDiagnostic(0.25),
+        OscillationDiagnostic(0.25),
+        SpectrumDiagnostic(0.25),
+        basis := BasisDiagnostic(None),
+    ]
+    for diagnostic in diagnostics:
+        diagnostic.begin(Scene(probe.geometry, target, trend))
+    points = torch.as_tensor(probe.geometry.points).float()
+    record = Record()
+    times: dict[str, list[float]] = {}
+
+    def clock(part: str, function: Callable[[], Any]) -> Any:
+        begun = time.perf_counter()
+        result = function()
+        times.setdefault(part, []).append(time.perf_counter() - begun)
+        return result
+
+    for step in range(repeats):
+        with torch.no_grad():
+            clock("forward", lambda: module(points))
+        seen = clock("evaluation", lambda: probe.observe(module, target, read_out=basis.read_out))
+        row: dict[str, Any] = {"steps": step, "prediction": probe.geometry.coarsen(seen.prediction)}
+        for diagnostic in diagnostics:
+            reading = clock(diagnostic.name, partial(diagnostic.look, seen, trend.variance, step))
+            row |= {f"scalar/{tag}": value for tag, value in reading.scalars.items()}
+            row |= {name: probe.geometry.coarsen(values) for name, values in reading.fields.items()} | reading.arrays
+        clock("record", partial(record.append, row))
+    return {part: 1e3 * statistics.median(spent[1:]) for part, spent in times.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=41)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    parts = ["evaluation", "front", "oscillations", "fourier", "basis", "record"]
+    print("| network | width | points | forward, ms | look, ms | look / forward | " + " | ".join(parts) + " |")
+    print("|" + "---|" * (6 + len(parts)))
+    with threadpool_limits(limits=1, user_api="blas"):
+        for kind in (TanhRegression, SIRENRegression):
+            for width in (50, 256, 1024):
+                for size in (512, 4096):
+                    spent = measure(kind, width, size, options.repeats if width < 1024 else min(options.repeats, 11))
+                    look = sum(spent[part] for part in parts)
+                    shares = " | ".join(f"{100 * spent[part] / look:.0f} %" for part in parts)
+                    print(
+                        f"| {kind.__name__.removesuffix('Regression')} | {width} | {size:,} | {spent['forward']:.2f} | "
+                        f"{look:.2f} | {look / spent['forward']:.2f} | {shares} |",
+                        flush=True,
+                    )
+
+
+if __name__ == "__main__":
+    main()
