@@ -20,8 +20,8 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from lightning_seqfit import Probe
-from lightning_seqfit.callbacks.base import Diagnostic, Scene
 from lightning_seqfit.callbacks.basis_snapshot import BasisDiagnostic
+from lightning_seqfit.callbacks.diagnostic import Diagnostic, Scene
 from lightning_seqfit.callbacks.error_front import FrontDiagnostic
 from lightning_seqfit.callbacks.fourier_residual import SpectrumDiagnostic
 from lightning_seqfit.callbacks.oscillation_count import OscillationDiagnostic

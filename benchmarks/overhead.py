@@ -24,11 +24,11 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from lightning_seqfit import Probe
 from lightning_seqfit.callbacks import SequentialFitting
-from lightning_seqfit.callbacks.base import _Watch
 from lightning_seqfit.callbacks.basis_snapshot import BasisDiagnostic
 from lightning_seqfit.callbacks.error_front import FrontDiagnostic
 from lightning_seqfit.callbacks.fourier_residual import SpectrumDiagnostic
 from lightning_seqfit.callbacks.oscillation_count import OscillationDiagnostic
+from lightning_seqfit.callbacks.watch import Watch
 from lightning_seqfit.demos import TanhRegression, sine
 from lightning_seqfit.record import Record
 
@@ -89,7 +89,7 @@ def parts(steps: int) -> dict[str, float]:
         (OscillationDiagnostic, "look", "measure: oscillations"),
         (SpectrumDiagnostic, "look", "measure: spectrum"),
         (BasisDiagnostic, "look", "measure: basis"),
-        (_Watch, "_publish", "loggers"),
+        (Watch, "_publish", "loggers"),
         (Record, "append", "record"),
     ]
     originals = [(owner, name, getattr(owner, name)) for owner, name, _ in places]

@@ -24,6 +24,7 @@ RUNS = [
     *(("sine", "siren", seed) for seed in range(5)),
     *(("co2", "tanh", seed) for seed in range(3)),
     *(("co2", "siren", seed) for seed in range(3)),
+    *(("co2-weekly", "tanh", seed) for seed in range(3)),
 ]
 COLUMNS = [
     "demo",
@@ -37,11 +38,15 @@ COLUMNS = [
     "inwardness",
     "low end",
     "high end",
+    "rank",
+    "median laps",
+    "projection / actual error",
+    "yearly band's error",
 ]
 
 
 def number(value: float, form: str) -> str:
-    return "unknown" if np.isnan(value) else format(value, form)
+    return "-" if np.isnan(value) else format(value, form)
 
 
 def row(run: tuple[str, str, int]) -> list[str]:
@@ -60,6 +65,12 @@ def row(run: tuple[str, str, int]) -> list[str]:
     front, counts = seen.front, seen.oscillations
     assert front is not None
     assert counts is not None
+    assert seen.basis is not None
+    assert seen.spectrum is not None
+    # half way for a fit that gets there, else the end
+    at = int(np.argmax(front.fitted >= 0.5)) if front.fitted[-1] >= 0.5 else -1
+    projection = seen.basis.projection_error[at] / seen.scalars["error/relative_rmse"][at]
+    yearly = seen.spectrum.relative_error["32-64"][-1] if target.startswith("co2") else np.nan
     error = np.mean((seen.prediction[-1] - seen.target) ** 2)
     there = seen.steps[counts.missing <= 1.0]
     return [
@@ -73,6 +84,10 @@ def row(run: tuple[str, str, int]) -> list[str]:
         number(front.sequentiality[-1], ".2f"),
         number(front.overall_inwardness[-1], "+.2f"),
         *(number(front.inwardness[face][-1], "+.2f") for face in seen.faces),
+        f"{seen.basis.numerical_rank[0]:g} to {seen.basis.numerical_rank[-1]:g}",
+        f"{seen.basis.median_laps[-1]:.1f}",
+        number(projection, ".2f"),
+        "" if target == "sine" else number(yearly, ".3f"),
     ]
 
 

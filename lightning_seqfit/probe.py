@@ -1,12 +1,11 @@
-"""Where to look, what should be there, how to ask the module, and the guard that leaves the module as it was."""
+"""Where to look, what should be there, and how to ask the module."""
 
 from __future__ import annotations
 
 import math
-import random
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,16 +14,16 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from lightning_seqfit.geometry import FloatArray, Geometry, Grid, IntArray, Scattered
+from lightning_seqfit.geometry import FloatArray, Geometry, Grid, Scattered
+from lightning_seqfit.guard import leave_untouched
 from lightning_seqfit.measures.trend import Trend, fit_trend
+from lightning_seqfit.read_out import ReadOut, output_weights
 
 #: Cells per axis in one, two and three dimensions.
 DEFAULT_RESOLUTION = (512, 96, 32)
 #: Cells that a wavelength must span, and that the shortest significant one must.
 CELLS_PER_WAVELENGTH, CELLS_PER_SHORTEST_WAVELENGTH = 4.0, 2.5
 
-# Larger buffers are data, not state: they are not copied at every look.
-_LARGEST_BUFFER = 1_000_000
 # Squares of the target must stay in the range of float64.
 _LARGEST_VALUE = 1e150
 #: Share of a target's oscillation that the harmonics which scattered points can tell must hold.
@@ -50,86 +49,6 @@ class Observation:
     features: FloatArray | None = None
     weights: FloatArray | None = None
     outputs: int = 0
-
-
-class ReadOut:
-    """The layer whose input is the network's basis: found in the first evaluation, listened to in each.
-
-    Parameters
-    ----------
-    layer : dotted name in the module; None: the last ``nn.Linear`` that ran, in its last call with a row per point.
-    rows : numbers of the points whose features are wanted; None: all.
-    """
-
-    def __init__(self, layer: str | None = None, rows: IntArray | None = None) -> None:
-        if layer is not None and (not isinstance(layer, str) or not layer):
-            raise ValueError(f"layer={layer!r} is not a name: give a dotted one, such as 'net.4', or None for the last")
-        self.layer = layer
-        self.name: str | None = layer
-        self.rows = rows
-
-    def find(self, module: nn.Module) -> dict[str, nn.Module]:
-        """Layers to listen to, by name.
-
-        Raises
-        ------
-        ValueError
-            If the module has no layer of that name, or no ``nn.Linear`` at all.
-        """
-        layers = dict(module.named_modules())
-        if self.name is not None:
-            if self.name in layers:
-                return {self.name: layers[self.name]}
-            there = ", ".join(repr(name) for name in layers if name) or "none"
-            raise ValueError(f"layer={self.name!r} is not in {type(module).__name__}; its layers are: {there}")
-        linear: dict[str, nn.Module] = {name: layer for name, layer in layers.items() if isinstance(layer, nn.Linear)}
-        if not linear:
-            there = ", ".join(repr(name) for name in layers if name) or "none"
-            raise ValueError(
-                f"{type(module).__name__} has no nn.Linear, whose input would be its basis: name a layer with layer=, "
-                f"one of {there}, or attach ErrorFront, OscillationCount and FourierResidual alone"
-            )
-        return linear
-
-    @contextmanager
-    def listen(self, module: nn.Module, size: int) -> Iterator[dict[str, Tensor]]:
-        """Collect, while the context lasts, the last input with ``size`` rows by layer, in the order they ran."""
-        heard: dict[str, Tensor] = {}
-        handles = []
-
-        def listener(name: str) -> Callable[..., None]:
-            def hear(layer: nn.Module, inputs: tuple[Any, ...]) -> None:
-                if inputs and isinstance(inputs[0], Tensor) and inputs[0].ndim == 2 and len(inputs[0]) == size:
-                    heard.pop(name, None)
-                    heard[name] = inputs[0].as_subclass(Tensor).detach()
-
-            return hear
-
-        try:
-            handles += [layer.register_forward_pre_hook(listener(name)) for name, layer in self.find(module).items()]
-            yield heard
-        finally:
-            for handle in handles:
-                handle.remove()
-
-    def choose(self, module: nn.Module, heard: dict[str, Tensor], size: int) -> tuple[Tensor, nn.Module]:
-        """Input of the layer that ran last, and the layer; from then on only this one is listened to.
-
-        Raises
-        ------
-        ValueError
-            If none ran with a row per point.
-        """
-        if not heard:
-            asked = "no nn.Linear was" if self.name is None else f"layer={self.name!r} was not"
-            raise ValueError(
-                f"{asked} called with an input of shape ({size}, width): name with layer= one that sees a row per point"
-            )
-        self.name = next(reversed(heard))
-        features = heard[self.name]
-        if self.rows is not None:
-            features = features[torch.tensor(self.rows, device=features.device)]
-        return features, module.get_submodule(self.name)
 
 
 class Probe:
@@ -385,7 +304,7 @@ class Probe:
             outputs = 0
             if read_out is not None:
                 features, layer = read_out.choose(module, heard, size)
-                weights = _weights(layer, features.shape[1])
+                weights = output_weights(layer, features.shape[1])
                 outputs = len(weights)
                 parts += [features, *weights[self.output if self.output < outputs else 0 :][:1]]
             flat = parts[0] if len(parts) == 1 else torch.cat([part.reshape(-1).to(torch.float32) for part in parts])
@@ -429,90 +348,6 @@ class Probe:
                 f"use output=0{'' if components <= 1 else f' to {components - 1}'}"
             )
         return tensor if tensor.ndim == 1 else tensor[:, self.output]
-
-
-def _weights(layer: nn.Module, width: int) -> Tensor:
-    """Weights by which a layer makes its outputs, shape ``(outputs, width)``; none where it is no linear layer."""
-    weight = getattr(layer, "weight", None)
-    if isinstance(weight, Tensor) and weight.ndim == 2 and weight.shape[1] == width:
-        return weight.detach()
-    return torch.zeros(0, width)
-
-
-@contextmanager
-def leave_untouched(module: nn.Module, device: torch.device, *, grad: bool = False) -> Iterator[None]:
-    """Evaluation mode that undoes itself: training flags, buffers, random number generators, grad mode.
-
-    The flags are set one by one: ``eval()`` may be overridden, and ``train()`` would thaw a BatchNorm frozen by hand.
-    ``inference_mode`` is left, since a tensor that the module caches inside it breaks the next backward pass.
-    What the module logs meanwhile is dropped.
-    """
-    modules = list(module.modules())
-    training = [(m, m.training) for m in modules]
-    registered = [(m, dict(m._buffers.items())) for m in modules]
-    buffers = [
-        (buffer, buffer.detach().clone())
-        for _, kept in registered
-        for buffer in kept.values()
-        if buffer is not None and buffer.numel() <= _LARGEST_BUFFER and not buffer.is_inference()
-    ]
-    logs = hasattr(module, "_current_fx_name")  # a LightningModule, of either package
-    own_log = {"log": module.__dict__["log"]} if "log" in module.__dict__ else {}
-    generators = _generator_states(device)
-    try:
-        for m, _ in training:
-            _set_mode(m, False)
-        if logs:
-            module.__dict__["log"] = _drop  # hides the method, as an attribute of the instance
-        with ExitStack() as stack:
-            stack.enter_context(torch.compiler.set_stance("force_eager"))
-            stack.enter_context(torch.inference_mode(False))
-            stack.enter_context(torch.enable_grad() if grad else torch.no_grad())
-            yield
-    finally:
-        for m, mode in training:
-            _set_mode(m, mode)
-        if logs:
-            module.__dict__.pop("log", None)
-            module.__dict__.update(own_log)
-        for restore, state in generators:
-            restore(state)
-        for owner, kept in registered:
-            now = dict(owner._buffers.items())
-            for name in now.keys() - kept.keys():
-                del owner._buffers[name]
-            for name, buffer in kept.items():
-                if now.get(name) is not buffer:
-                    owner._buffers[name] = buffer
-        for buffer, saved in buffers:
-            buffer.data.copy_(saved)  # unasked: batch norm writes without a new version, and to compare would wait
-
-
-def _set_mode(module: nn.Module, training: bool) -> None:
-    """Set one module's flag; past ``Module.__setattr__``, which looks for parameters first."""
-    if "training" in module.__dict__:
-        module.__dict__["training"] = training
-    else:  # a scripted module keeps it elsewhere
-        module.training = training
-
-
-def _generator_states(device: torch.device) -> list[tuple[Callable[[Any], Any], Any]]:
-    """Every random number generator that an evaluation may draw from: how to set it, and its state now."""
-    states: list[tuple[Callable[[Any], Any], Any]] = [
-        (random.setstate, random.getstate()),
-        (np.random.set_state, np.random.get_state()),
-        (torch.set_rng_state, torch.get_rng_state()),
-    ]
-    if device.type in ("cuda", "xpu"):
-        backend = getattr(torch, device.type)
-        states.append((lambda state: backend.set_rng_state(state, device), backend.get_rng_state(device)))
-    elif device.type == "mps":
-        states.append((torch.mps.set_rng_state, torch.mps.get_rng_state()))
-    return states
-
-
-def _drop(*args: Any, **kwargs: Any) -> None:
-    """Stand in for ``LightningModule.log`` during an evaluation of ours."""
 
 
 def _placement(module: nn.Module) -> tuple[torch.device, torch.dtype]:

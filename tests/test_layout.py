@@ -24,7 +24,7 @@ ROOT = Path(lightning_seqfit.__file__).parent
 LAYERS = (
     {"geometry"},
     {"measures"},
-    {"probe", "adapters"},
+    {"guard", "read_out", "probe", "adapters"},
     {"record", "figures", "loggers"},
     {"callbacks"},
     {""},

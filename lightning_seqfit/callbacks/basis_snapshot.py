@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from lightning_seqfit.callbacks.base import Cadence, Diagnostic, ProbeCallback, Reading, Scene
+from lightning_seqfit.callbacks.base import ProbeCallback
+from lightning_seqfit.callbacks.diagnostic import Diagnostic, Reading, Scene
+from lightning_seqfit.callbacks.watch import Cadence
 from lightning_seqfit.geometry import FloatArray
 from lightning_seqfit.measures.basis import important_units, measure_basis, unit_places
-from lightning_seqfit.probe import Observation, Probe, ReadOut
+from lightning_seqfit.probe import Observation, Probe
+from lightning_seqfit.read_out import ReadOut
 
 #: Snapshots kept of a run, units shown in one along one axis and along several, and points of each.
 MOST_SNAPSHOTS, UNITS_1D, UNITS_ND, MOST_POINTS = 12, 16, 8, 4096

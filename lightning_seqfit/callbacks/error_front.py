@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from lightning_seqfit.callbacks.base import Cadence, Diagnostic, ProbeCallback, Reading, Scene, checked_tolerance
+from lightning_seqfit.callbacks.base import ProbeCallback
+from lightning_seqfit.callbacks.diagnostic import Diagnostic, Reading, Scene, checked_tolerance
+from lightning_seqfit.callbacks.watch import Cadence
 from lightning_seqfit.geometry import FloatArray
 from lightning_seqfit.measures import front
 from lightning_seqfit.probe import Observation, Probe

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from lightning_seqfit.callbacks.base import Cadence, Diagnostic, ProbeCallback, Reading, Scene, checked_tolerance
+from lightning_seqfit.callbacks.base import ProbeCallback
+from lightning_seqfit.callbacks.diagnostic import Diagnostic, Reading, Scene, checked_tolerance
+from lightning_seqfit.callbacks.watch import Cadence
 from lightning_seqfit.measures import spectrum
 from lightning_seqfit.probe import Observation, Probe
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from lightning_seqfit.callbacks.base import Cadence, Diagnostic, ProbeCallback, Reading, Scene, checked_tolerance
+from lightning_seqfit.callbacks.base import ProbeCallback
+from lightning_seqfit.callbacks.diagnostic import Diagnostic, Reading, Scene, checked_tolerance
+from lightning_seqfit.callbacks.watch import Cadence
 from lightning_seqfit.measures.oscillations import count_oscillations, target_laps
 from lightning_seqfit.probe import Observation, Probe
 

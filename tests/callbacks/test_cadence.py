@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from lightning_seqfit import Probe, load
 from lightning_seqfit.callbacks import ErrorFront, OscillationCount, SequentialFitting
-from lightning_seqfit.callbacks.base import next_look
+from lightning_seqfit.callbacks.watch import next_look
 
 EARLY = [0, 1, 2, 3, 4, 6, 8, 11, 15, 21, 29, 41, 57, 80, 112, 157, 220, 308]
 

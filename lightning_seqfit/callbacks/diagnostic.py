@@ -1,0 +1,84 @@
+"""What a callback measures: one diagnostic for each measure, bound to a probe."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from lightning_seqfit.geometry import FloatArray, Geometry
+from lightning_seqfit.measures.trend import Trend
+from lightning_seqfit.probe import Observation
+from lightning_seqfit.read_out import ReadOut
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is fixed while a probe is watched: where the points lie, the target there, and its trend."""
+
+    geometry: Geometry
+    target: FloatArray
+    trend: Trend
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one diagnostic has to say of one look.
+
+    Attributes
+    ----------
+    scalars : by tag.
+    fields : shape ``(N,)``, for the record, which keeps block means.
+    arrays : of any one shape, at most 1,024 values, for the record.
+    """
+
+    scalars: dict[str, float]
+    fields: dict[str, FloatArray] = field(default_factory=dict)
+    arrays: dict[str, FloatArray] = field(default_factory=dict)
+
+
+class Diagnostic(ABC):
+    """One measure bound to one probe: holds the state that accumulates, and names its tags."""
+
+    name: ClassVar[str]
+
+    @property
+    def read_out(self) -> ReadOut | None:
+        """The layer whose input it wants to see; None: it looks at the prediction only."""
+        return None
+
+    @abstractmethod
+    def begin(self, scene: Scene) -> None:
+        """Compute what the target alone decides. State is kept: a resumed or a second fit goes on."""
+
+    @abstractmethod
+    def look(self, observation: Observation, scale: float, step: int) -> Reading:
+        """Measure one look; ``scale`` is the mean square that errors are relative to, ``step`` counts over all fits."""
+
+    def fixed(self) -> dict[str, Any]:
+        """Arrays and numbers of the whole run for the record's file; fields have shape ``(N,)``."""
+        return {}
+
+    def notes(self) -> list[str]:
+        """What is absent, and why."""
+        return []
+
+    def state_dict(self) -> dict[str, Any]:
+        """State that accumulates, as arrays and builtin values."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:  # noqa: B027 - most diagnostics have no state
+        """Become what :meth:`state_dict` saw."""
+
+    @property
+    def options(self) -> tuple[Any, ...]:
+        """What two diagnostics of one name must agree on to share a probe."""
+        return ()
+
+
+def checked_tolerance(tolerance: float) -> float:
+    """Return a tolerance that can be used, or say which can."""
+    if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not 0.0 < tolerance < 1.0:
+        raise ValueError(f"tolerance={tolerance!r}: give a relative error between 0 and 1, such as 0.25")
+    return float(tolerance)

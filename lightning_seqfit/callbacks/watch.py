@@ -1,0 +1,509 @@
+"""When to look, what to log, what to keep: the watch that callbacks on one probe share. No mathematics."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+import warnings
+import weakref
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from lightning.pytorch.utilities.rank_zero import rank_zero_info  # type: ignore[attr-defined]
+from threadpoolctl import ThreadpoolController
+
+from lightning_seqfit import figures, loggers
+from lightning_seqfit.callbacks.diagnostic import Diagnostic, Scene
+from lightning_seqfit.geometry import FloatArray, Geometry, Scattered
+from lightning_seqfit.probe import Observation, Probe
+from lightning_seqfit.record import Record, as_run, contents, write
+
+Cadence = int | Callable[[int], bool]
+
+#: Seconds between two writes of the record's file, at the most.
+WRITE_SECONDS = 30.0
+#: Figures of one tag in one run: TensorBoard keeps ten images.
+MOST_FIGURES = 10
+#: Share of the training time that figures may take before the last one.
+FIGURE_SHARE = 0.01
+
+log = logging.getLogger(__name__)
+
+
+def next_look(step: int, every_n_steps: int) -> int:
+    """First step after ``step`` at which a look is due.
+
+    1, 2, 3, 4, 6, 8, 11, ... (times 1.4) until the spacing is ``every_n_steps``, from then on its multiples.
+
+    Examples
+    --------
+    >>> steps = [0]
+    >>> while steps[-1] < 600:
+    ...     steps.append(next_look(steps[-1], 100))
+    >>> steps
+    [0, 1, 2, 3, 4, 6, 8, 11, 15, 21, 29, 41, 57, 80, 112, 157, 220, 308, 400, 500, 600]
+    """
+    due = 1
+    while due <= step:
+        following = max(due + 1, round(1.4 * due))
+        if following - due >= every_n_steps:
+            return (step // every_n_steps + 1) * every_n_steps
+        due = following
+    return due
+
+
+def warn(message: str) -> None:
+    """Warn, also where warnings are errors: a message of ours must not end a training."""
+    try:
+        warnings.warn(f"seqfit: {message}", UserWarning, stacklevel=2)
+    except UserWarning:
+        log.warning("seqfit: %s", message)
+
+
+class Watch:
+    """One probe under watch over one or more fits of a module."""
+
+    def __init__(self, probe: Probe) -> None:
+        self.probe = probe
+        self.prefix = f"{probe.name}/" if probe.name else ""
+        self.record = Record()
+        self.diagnostics: dict[str, Diagnostic] = {}
+        self.cadences: list[Cadence] = []
+        self.scene: Scene | None = None
+        self.scale = math.nan
+        self.fit = 0
+        self.offset = 0  # optimizer steps of earlier fits that global_step has forgotten
+        self.last_step = -1
+        self.next_step = 0
+        self.logger_step = 0
+        self.running = self.once = False
+        self.off: dict[str, str] = {}  # what was switched off, and why
+        self.module: weakref.ref[Any] | None = None
+        self.folder: Path | None = None
+        self.looked = 0.0
+        self.looks = 0
+        self.started = self.written = 0.0
+        self.drawn = 0
+        self.next_figure = 0
+        self.figure_seconds = 0.0
+        self.one_figure_seconds = 0.3  # a guess at the first set; measured from then on
+        self.unwritten = False
+        self.fresh = True  # nothing of this record is in a file yet
+        self.threads = ThreadpoolController()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a spawned process gets: everything but the module and this process' libraries."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("module", "threads")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ |= {**state, "module": None, "threads": ThreadpoolController()}
+
+    def start(
+        self,
+        trainer: pl.Trainer,
+        module: pl.LightningModule,
+        diagnostics: dict[str, Diagnostic],
+        cadences: list[Cadence],
+        restored: Mapping[str, Any] | None,
+    ) -> None:
+        """Begin a fit: check everything against the module, go on from a restored state or an earlier fit, and look."""
+        self.diagnostics, self.cadences = diagnostics, cadences
+        self.off = {}
+        self.once = bool(trainer.fast_dev_run)  # type: ignore[attr-defined]
+        folder = trainer.log_dir or trainer.default_root_dir  # collective: every rank asks
+        self.folder = None if self.once else Path(folder) / "seqfit"
+        if restored is not None:
+            self._restore(restored)
+        elif self.module is not None and self.module() is module and self.last_step >= 0:
+            self.fit += 1
+            self.offset += max(self.last_step - trainer.global_step, 0)
+        else:
+            self._forget()
+        self.module = weakref.ref(module)
+        observation = self._first_evaluation(trainer, module)
+        self.looked = 0.0
+        self.looks = 0
+        self.drawn = 0
+        self.figure_seconds = 0.0
+        self.running = True
+        self.logger_step = _logger_step(trainer)
+        self.started = self.written = time.perf_counter()
+        step = trainer.global_step
+        self.next_figure = max(step, 1) * 2
+        if restored is None:
+            self._look(trainer, module, step, observation)
+        else:  # what monitors ask for must be there before the next look
+            self._announce(trainer, self._last_scalars())
+        if self.once:
+            self.running = False
+        self._schedule(self.last_step)
+
+    def _forget(self) -> None:
+        self.record = Record()
+        self.fit, self.offset, self.last_step, self.scale = 0, 0, -1, math.nan
+        self.fresh = True
+        for diagnostic in self.diagnostics.values():
+            diagnostic.load_state_dict({})
+
+    def _first_evaluation(self, trainer: pl.Trainer, module: pl.LightningModule) -> Observation | None:
+        """Target, diagnostics and prediction, checked on the ranks that evaluate; every rank raises what they raise."""
+        observation, error = None, None
+        if self._evaluates(trainer):
+            try:
+                with self.threads.limit(limits=1, user_api="blas"):
+                    target, trend = self.probe.read_target(module)
+                    self.scene = Scene(self.probe.geometry, target, trend)
+                    for diagnostic in self.diagnostics.values():
+                        diagnostic.begin(self.scene)
+                observation = self._observe(trainer, module)
+            except Exception as caught:
+                error = caught
+        problem = _broadcast(trainer, None if error is None else (type(error).__name__, str(error)))
+        if error is not None:
+            raise error
+        if problem is not None:
+            raise RuntimeError(f"on rank zero: {problem[0]}: {problem[1]}")
+        return observation
+
+    def _observe(self, trainer: pl.Trainer, module: pl.LightningModule) -> Observation:
+        """Evaluate the module once for all diagnostics, under the trainer's precision."""
+        assert self.scene is not None
+        asked = (d.read_out for d in self.diagnostics.values() if d.read_out is not None and d.name not in self.off)
+        precision = trainer.precision_plugin.forward_context
+        return self.probe.observe(module, self.scene.target, precision, next(asked, None))
+
+    def _schedule(self, step: int) -> None:
+        """First step at which one of the callbacks is due; a function is asked at every step."""
+        self.next_step = min(step + 1 if callable(n) else next_look(step, n) for n in self.cadences)
+
+    def _due(self, step: int) -> bool:
+        if step < self.next_step or step <= self.last_step:
+            return False
+        last = self.last_step
+        if any(n(step) if callable(n) else step >= next_look(last, n) for n in self.cadences):
+            return True
+        self.next_step = min(step + 1 if callable(n) else next_look(last, n) for n in self.cadences)
+        return False
+
+    def after_batch(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Look if one is due; runs after every batch, so it does next to nothing where none is."""
+        step = trainer.global_step
+        if step < self.next_step or not self.running:
+            return
+        if self._due(step):
+            self.logger_step = _logger_step(trainer)
+            self._look(trainer, module, step)
+            self._schedule(step)
+
+    def checkpoint(self, trainer: pl.Trainer, module: pl.LightningModule) -> dict[str, Any] | None:
+        """Take a look that is due, write the record, and return the state to save; None where nothing was seen."""
+        if self.running:
+            self.after_batch(trainer, module)
+            if self.unwritten:
+                self._write()
+        return self._state() if self.last_step >= 0 else None
+
+    def finish(self, trainer: pl.Trainer, module: pl.LightningModule, *, look: bool) -> None:
+        """End the fit once, whichever hook comes first."""
+        if not self.running:
+            return
+        if look and trainer.global_step > self.last_step:
+            # the axis has moved on since the last batch's own curves
+            self.logger_step = max(self.logger_step, _logger_step(trainer) - 1)
+            self._look(trainer, module, trainer.global_step)
+        self.running = False
+        if not trainer.is_global_zero or self.folder is None or not len(self.record):
+            return
+        self._draw(trainer, last=True)
+        self._write()
+        rank_zero_info(f"seqfit: {self._summary()}")
+
+    def _evaluates(self, trainer: pl.Trainer) -> bool:
+        """Rank zero, or every rank where the forward pass is collective."""
+        collective = {"FSDPStrategy", "ModelParallelStrategy", "DeepSpeedStrategy"}
+        names = {cls.__name__ for cls in type(trainer.strategy).__mro__}
+        return trainer.is_global_zero or bool(names & collective)
+
+    def _look(
+        self, trainer: pl.Trainer, module: pl.LightningModule, step: int, observation: Observation | None = None
+    ) -> None:
+        begun = time.perf_counter()
+        scalars: dict[str, float] = {}
+        if self._evaluates(trainer):
+            try:
+                scalars = self._measure(trainer, module, step, observation)
+            except Exception as error:  # nothing of ours ends a training
+                self._switch_off("looking", error)
+        self.last_step = step
+        scalars = _broadcast(trainer, scalars)
+        self._publish(trainer, scalars)
+        now = time.perf_counter()
+        self.looked += now - begun
+        self.looks += 1
+        if trainer.is_global_zero and self.folder is not None:
+            if now - self.written >= WRITE_SECONDS:
+                self._write()
+            if self._figure_due(step):
+                self._draw(trainer)
+            self.looked += time.perf_counter() - now
+
+    def _measure(
+        self, trainer: pl.Trainer, module: pl.LightningModule, step: int, observation: Observation | None
+    ) -> dict[str, float]:
+        """Scalars of one look by short tag; takes the look into the record."""
+        assert self.scene is not None
+        if observation is None:
+            if "prediction" in self.off:
+                return {}
+            try:
+                observation = self._observe(trainer, module)
+            except Exception as error:
+                self._switch_off("prediction", error)
+                return {}
+        residual = observation.residual
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean_square = self.scene.geometry.mean(residual**2)
+        if math.isnan(self.scale):
+            self.scale = self.scene.trend.variance or (mean_square if math.isfinite(mean_square) else math.nan)
+        unknown = not np.isfinite(residual).all()
+        if unknown and "finite" not in self.off:
+            bad = int(np.count_nonzero(~np.isfinite(observation.prediction)))
+            self.off["finite"] = f"prediction not finite at {bad} of {len(residual)} points from step {step} on"
+            warn(
+                f"the prediction at {self._label()} is NaN or infinite at {bad} of {len(residual)} points at step "
+                f"{step}; looking goes on. Lower the learning rate, clip gradients, or check the range of the inputs"
+            )
+        scalars = {
+            "error/relative_rmse": math.sqrt(mean_square / self.scale) if self.scale > 0 else math.nan,
+            "error/max": float(np.max(np.abs(residual))),
+        }
+        fields: dict[str, FloatArray] = {"prediction": observation.prediction}
+        arrays: dict[str, FloatArray] = {}
+        # one thread: where all cores are busy with the training, those of numpy's BLAS would wait for each other
+        with self.threads.limit(limits=1, user_api="blas"):
+            for name, diagnostic in self.diagnostics.items():
+                if name in self.off:
+                    continue
+                try:
+                    reading = diagnostic.look(observation, self.scale, step + self.offset)
+                except Exception as error:
+                    self._switch_off(name, error)
+                    continue
+                scalars |= reading.scalars
+                fields |= reading.fields
+                arrays |= reading.arrays
+        if self.looks:
+            scalars |= self._cost()
+        geometry = self.scene.geometry
+        self.record.append(
+            {
+                "steps": step,
+                "total_steps": step + self.offset,
+                "logger_steps": self.logger_step,
+                "fit": self.fit,
+                **{name: geometry.coarsen(values) for name, values in fields.items()},
+                **arrays,
+                **{f"scalar/{tag}": value for tag, value in scalars.items()},
+            }
+        )
+        self.unwritten = True
+        return scalars
+
+    def _cost(self) -> dict[str, float]:
+        """What the looks before this one have cost."""
+        training = time.perf_counter() - self.started - self.looked
+        return {
+            "observer/overhead": self.looked / training if training > 0 else math.nan,
+            "observer/seconds_per_look": self.looked / self.looks,
+        }
+
+    def _publish(self, trainer: pl.Trainer, scalars: Mapping[str, float]) -> None:
+        """To monitors and the progress bar on every rank, and to every logger."""
+        tags = self._announce(trainer, scalars)
+        if not tags or not trainer.is_global_zero:
+            return
+        for number, logger in enumerate(trainer.loggers):
+            part = f"scalars for {type(logger).__name__} {number}"
+            if part not in self.off:
+                try:
+                    loggers.log_scalars(logger, tags, self.logger_step)
+                except Exception as error:
+                    self._switch_off(part, error)
+
+    def _announce(self, trainer: pl.Trainer, scalars: Mapping[str, float]) -> dict[str, float]:
+        """Put finite values where monitors and the progress bar look; EarlyStopping stops on any other."""
+        tags = {f"seqfit/{self.prefix}{tag}": value for tag, value in scalars.items() if math.isfinite(value)}
+        # one access and one tensor: the property gathers Lightning's own metrics every time
+        trainer.callback_metrics.update(zip(tags, torch.tensor(list(tags.values())).unbind(), strict=True))
+        if "front/fitted" in scalars:
+            trainer.progress_bar_metrics[f"{self.prefix}front/fitted"] = scalars["front/fitted"]
+        return tags
+
+    def _last_scalars(self) -> dict[str, float]:
+        names = [name for name in self.record.names if name.startswith("scalar/")]
+        return {name.removeprefix("scalar/"): float(self.record[name][-1]) for name in names}
+
+    def _switch_off(self, part: str, error: Exception) -> None:
+        """Say once what failed, and do not try it again in this fit."""
+        reason = f"{type(error).__name__}: {error}"
+        self.off[part] = reason
+        warn(
+            f"{part} of {self._label()} failed at step {self.last_step} and is switched off for the rest of this fit; "
+            f"the training goes on. {reason}"
+        )
+        log.debug("%s failed", part, exc_info=error)
+
+    def _label(self) -> str:
+        return f"probe {self.probe.name!r}" if self.probe.name else "the probe"
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "version": 1,
+            "fit": self.fit,
+            "offset": self.offset,
+            "last_step": self.last_step,
+            "scale": self.scale,
+            "off": dict(self.off),
+            "record": self.record.state_dict(),
+            "diagnostics": {name: _to_tensors(d.state_dict()) for name, d in self.diagnostics.items()},
+        }
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        self.fit, self.offset = int(state["fit"]), int(state["offset"])
+        self.last_step, self.scale = int(state["last_step"]), float(state["scale"])
+        self.fresh = False
+        self.record = Record()
+        self.record.load_state_dict(state["record"])
+        for name, diagnostic in self.diagnostics.items():
+            diagnostic.load_state_dict(_to_arrays(state["diagnostics"].get(name, {})))
+
+    def _contents(self) -> dict[str, Any]:
+        assert self.scene is not None
+        geometry, trend = self.scene.geometry, self.scene.trend
+        fixed = {"target": self.scene.target, "trend": trend.values}
+        for diagnostic in self.diagnostics.values():
+            fixed |= diagnostic.fixed()
+        size = len(self.scene.target)
+        arrays = {
+            name: _coarse(geometry, value) if np.shape(value) == (size,) else np.asarray(value)
+            for name, value in fixed.items()
+        }
+        arrays["points"] = np.stack([geometry.coarsen(column) for column in geometry.points.T], axis=-1)
+        about = {
+            "name": self.probe.name,
+            "quantity": self.probe.quantity,
+            "axes": geometry.axes,
+            "bounds": geometry.bounds,
+            "shape": geometry.coarse_shape(),
+            "notes": [
+                *_about_points(geometry),
+                *(f"{part}: {reason}" for part, reason in self.off.items()),
+                *(note for diagnostic in self.diagnostics.values() for note in diagnostic.notes()),
+            ],
+        }
+        return contents(self.record, arrays, about)
+
+    def _write(self) -> None:
+        self.written = time.perf_counter()
+        if self.folder is None or self.scene is None or "record" in self.off or not len(self.record):
+            return
+        try:
+            path = self.folder / f"{self.probe.name or 'probe'}.npz"
+            if self.fresh and path.exists():  # of another run in the same folder
+                path.replace(path.with_name(f"{path.stem}.previous.npz"))
+            write(path, self._contents())
+            self.fresh = self.unwritten = False
+        except Exception as error:
+            self._switch_off("record", error)
+
+    def _figure_due(self, step: int) -> bool:
+        """At doubling steps, while figures take less than their share of the time."""
+        if step < self.next_figure or self.drawn >= MOST_FIGURES - 1 or "figures" in self.off:
+            return False
+        elapsed = time.perf_counter() - self.started
+        return self.figure_seconds + self.one_figure_seconds < FIGURE_SHARE * elapsed
+
+    def _draw(self, trainer: pl.Trainer, *, last: bool = False) -> None:
+        """To the loggers that take images and, at the end, beside the record."""
+        if "figures" in self.off or self.scene is None:
+            return
+        begun = time.perf_counter()
+        try:
+            takers = {
+                f"figures for {type(logger).__name__} {number}": logger
+                for number, logger in enumerate(trainer.loggers)
+                if loggers.takes_images(logger)
+            }
+            if takers or last:
+                for name, figure in figures.draw(as_run(self._contents())).items():
+                    image = figures.as_image(figure)
+                    if last and self.folder is not None:
+                        figures.save(image, self.folder / f"{self.probe.name or 'probe'}_{name}.png")
+                    for part, logger in takers.items():
+                        self._show(part, logger, f"seqfit/{self.prefix}{name}", image)
+        except Exception as error:
+            self._switch_off("figures", error)
+        self.one_figure_seconds = time.perf_counter() - begun
+        self.figure_seconds += self.one_figure_seconds
+        self.drawn += 1
+        self.next_figure = 2 * max(self.last_step, 1)
+
+    def _show(self, part: str, logger: Any, tag: str, image: figures.Image) -> None:
+        if part in self.off:
+            return
+        try:
+            loggers.log_image(logger, tag, image, self.logger_step)
+        except Exception as error:
+            self._switch_off(part, error)
+
+    def _summary(self) -> str:
+        values = self._last_scalars()
+        said = []
+        if "front/fitted" in values:
+            said.append(f"{100 * values['front/fitted']:.0f} % fitted")
+        if values.get("oscillations/target"):
+            said.append(f"{values['oscillations/fitted']:g} of {values['oscillations/target']:g} oscillations")
+        said.append(f"relative RMSE {values['error/relative_rmse']:.3g}")
+        name = f"{self.probe.name}: " if self.probe.name else ""
+        return f"{name}{', '.join(said)}; record and figures in {self.folder}"
+
+
+def _coarse(geometry: Geometry, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Block means of a field; of a mask, where most of the block is."""
+    means = geometry.coarsen(values.astype(np.float64))
+    return means > 0.5 if values.dtype == bool else means
+
+
+def _about_points(geometry: Geometry) -> list[str]:
+    """What a record says of scattered points: how far their harmonics can be trusted."""
+    if not isinstance(geometry, Scattered):
+        return []
+    return [f"points: harmonics up to {geometry.highest_frequency}, condition number {geometry.condition:.3g}"]
+
+
+def _logger_step(trainer: pl.Trainer) -> int:
+    """Step on the axis of Lightning's own curves."""
+    return int(trainer.fit_loop.epoch_loop._batches_that_stepped)
+
+
+def _broadcast(trainer: pl.Trainer, value: Any) -> Any:
+    """Rank zero's value on every rank."""
+    return trainer.strategy.broadcast(value) if trainer.world_size > 1 else value
+
+
+def _to_tensors(value: Any) -> Any:
+    """Arrays to tensors, so that ``torch.load(weights_only=True)`` reads them."""
+    if isinstance(value, Mapping):
+        return {key: _to_tensors(item) for key, item in value.items()}
+    return torch.from_numpy(value.copy()) if isinstance(value, np.ndarray) else value
+
+
+def _to_arrays(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _to_arrays(item) for key, item in value.items()}
+    return value.cpu().numpy() if isinstance(value, torch.Tensor) else value
