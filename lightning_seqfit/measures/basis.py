@@ -237,12 +237,12 @@ def _projection_error(
     error, unexplained = np.sqrt(np.mean(decomposition.residual(fields) ** 2, axis=1))
     rounding = ROUNDING  # a prediction that hardly varies about a large value is its rounding to float32
     if weights is not None and np.isfinite(weights).all():
-        terms = decomposition.centred * weights
-        combined = terms.sum(axis=1)
+        combined = decomposition.centred @ weights
         unexplained = max(unexplained, _unexplained(fields[1], combined))
         # so is what large terms leave that cancel each other
         spread = math.sqrt(float(np.mean(combined**2)))
-        share = float(np.max(np.abs(terms).sum(axis=1))) / spread if spread > 0.0 else 0.0
+        terms = float(np.max(np.abs(decomposition.centred))) * float(np.sum(np.abs(weights)))
+        share = terms / spread if spread > 0.0 else 0.0
         rounding *= max(1.0, share * math.sqrt(float(np.mean(fields[1] ** 2))))
     if unexplained > max(LINEAR_TOLERANCE * math.sqrt(np.mean(fields[1] ** 2)), rounding):
         return math.nan, (
