@@ -1,6 +1,6 @@
 """What the callbacks cost: the default demo's training with and without everything attached, alternating.
 
-    python benchmarks/overhead.py [--pairs 7] [--steps 8000]
+    python benchmarks/overhead.py [--pairs 7] [--steps 8000] [--callbacks ErrorFront OscillationCount]
 
 Prints the median of the ratios of each pair, of the time from the first to the last batch and of the whole fit with
 teardown, and the cost of a look by part.
@@ -22,7 +22,7 @@ import lightning as L
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from lightning_seqfit import Probe
+from lightning_seqfit import Probe, callbacks
 from lightning_seqfit.callbacks import SequentialFitting
 from lightning_seqfit.callbacks.basis_snapshot import BasisDiagnostic
 from lightning_seqfit.callbacks.error_front import FrontDiagnostic
@@ -67,6 +67,12 @@ def train(steps: int, *watchers: L.Callback) -> tuple[float, float]:
 
 def watcher() -> SequentialFitting:
     return SequentialFitting(Probe.grid(bounds=[(0.0, 1.0)], target=sine))
+
+
+def some(names: list[str]) -> list[L.Callback]:
+    """Callbacks of these names on one probe."""
+    probe = Probe.grid(bounds=[(0.0, 1.0)], target=sine)
+    return [getattr(callbacks, name)(probe) for name in names]
 
 
 def timed(spent: dict[str, list[float]], part: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -127,6 +133,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--steps", type=int, default=8_000)
+    parser.add_argument("--callbacks", nargs="+", default=["SequentialFitting"], choices=callbacks.__all__)
     options = parser.parse_args()
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore")
@@ -136,7 +143,7 @@ def main() -> None:
     batches, fits = [], []
     for number in range(options.pairs):
         order = [False, True] if number % 2 == 0 else [True, False]
-        times = {watched: train(options.steps, *([watcher()] if watched else [])) for watched in order}
+        times = {watched: train(options.steps, *(some(options.callbacks) if watched else [])) for watched in order}
         batches.append(times[True][0] / times[False][0])
         fits.append(times[True][1] / times[False][1])
         print(

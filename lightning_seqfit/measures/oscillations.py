@@ -264,9 +264,14 @@ def _turning_points(values: FloatArray, hysteresis: FloatArray) -> tuple[list[in
     turning, levels = [0], [float(values[0])]
     first = last = start
     highest = sign * float(values[start])
-    steps = zip(values[start:].tolist(), (hysteresis[start:] / 2).tolist(), strict=True)
     half = float(hysteresis[start]) / 2  # of the highest point
-    for position, (value, back) in enumerate(steps, start):
+    # only where the field turns or stands, and at its end, can anything change
+    slopes = np.diff(values[start:])
+    slopes[np.abs(slopes) <= PLATEAU * hysteresis[start + 1 :]] = 0.0
+    turns = np.flatnonzero(slopes[1:] * slopes[:-1] <= 0.0) + 1
+    places = np.concatenate(([0], turns, [len(values) - 1 - start])) + start
+    steps = zip(places.tolist(), values[places].tolist(), (hysteresis[places] / 2).tolist(), strict=True)
+    for position, value, back in steps:
         height = sign * value  # falling laps are read upside down
         slack = PLATEAU * back
         if height > highest + slack:
