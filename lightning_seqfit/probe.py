@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 @dataclass(frozen=True)
 class Observation:
-    """What was seen at one look, in float64 on the host.
+    """What was seen at one look, on the host: float64, features and weights in the precision of the module.
 
     Attributes
     ----------
@@ -307,13 +308,14 @@ class Probe:
                 weights = output_weights(layer, features.shape[1])
                 outputs = len(weights)
                 parts += [features, *weights[self.output if self.output < outputs else 0 :][:1]]
-            flat = parts[0] if len(parts) == 1 else torch.cat([part.reshape(-1).to(torch.float32) for part in parts])
-            # one transfer, then float64; a copy, since .numpy() may alias what the module keeps
-            values = flat.cpu().to(torch.float64, copy=True).numpy()
-        pieces = np.split(values, np.cumsum([part.numel() for part in parts])[:-1])
+            # one transfer; in float32 at least, which numpy can read
+            precise = reduce(torch.promote_types, (part.dtype for part in parts), torch.float32)
+            flat = torch.cat([part.reshape(-1).to(precise) for part in parts]).cpu().numpy()
+        pieces = np.split(flat, np.cumsum([part.numel() for part in parts])[:-1])
+        prediction = pieces[0].astype(np.float64)
         return Observation(
-            prediction=pieces[0],
-            residual=pieces[0] - target,
+            prediction=prediction,
+            residual=prediction - target,
             features=pieces[1].reshape(parts[1].shape) if read_out is not None else None,
             weights=pieces[2] if outputs else None,
             outputs=outputs,

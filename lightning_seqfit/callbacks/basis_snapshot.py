@@ -18,7 +18,7 @@ from lightning_seqfit.read_out import ReadOut
 #: Snapshots kept of a run, units shown in one along one axis and along several, and points of each.
 MOST_SNAPSHOTS, UNITS_1D, UNITS_ND, MOST_POINTS = 12, 16, 8, 4096
 #: Points at which the basis is measured, evenly chosen: more cost much and say little of smooth functions along a line.
-MEASURED_POINTS_1D = 768
+MEASURED_POINTS_1D = 512
 #: A snapshot is taken when the step has grown by this factor since the last one.
 SNAPSHOT_GROWTH = 1.4
 

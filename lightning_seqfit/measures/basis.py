@@ -15,8 +15,10 @@ The input of the read-out layer is a matrix Phi, one row per point and one colum
 The singular values come from the Gram matrix on the smaller side, whose eigenvalues are their squares. Those below
 1e-6 s_1 are the rounding of units computed in float32: they are set to 0 and take no part in the projection. A pivoted
 Cholesky factorisation comes first, which takes unit after unit and ends once no other has more than 1e-13 s_1^2 of its
-own left: of many units that are much alike, such as smooth steps, only a few reach the eigenvalue solver. Singular
-values above 1e-3 s_1 are right to five digits; near 1e-6 s_1 they are not, and one just above may be set to 0.
+own left: of many units that are much alike, such as smooth steps, only a few reach the eigenvalue solver. Where more
+than 128 do, their eigenvectors are not computed, which would take most of the time: the least-squares fit is then
+damped by (1e-6 s_1)^2 (Tikhonov) instead of cut off there. Singular values above 1e-3 s_1 are right to five digits;
+near 1e-6 s_1 they are not, and one just above may be set to 0.
 
 References
 ----------
@@ -26,10 +28,11 @@ O. Roy and M. Vetterli, "The effective rank: a measure of effective dimensionali
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import lapack
+from scipy import linalg
 
 from lightning_seqfit.geometry import FloatArray, Geometry, IntArray
 
@@ -45,6 +48,8 @@ MONOTONE_LAPS = 1.05
 LINEAR_TOLERANCE = 1e-3
 # The factorisation ends when no unit has more than this share of the largest eigenvalue left: a tenth of ROUNDING^2.
 _COMPRESSION = 1e-13
+# With more columns than this eigenvectors are not computed.
+_MOST_VECTORS = 128
 
 
 @dataclass(frozen=True)
@@ -118,9 +123,9 @@ def measure_basis(
     >>> basis.projection_error < 1e-9
     True
     """
-    features = np.asarray(features, dtype=np.float64)
     points, width = features.shape
-    if not _usable(features):
+    centred = _centred(features)
+    if centred is None:
         return Basis(
             singular_values=np.full(min(points, width), math.nan),
             numerical_rank=math.nan,
@@ -132,7 +137,7 @@ def measure_basis(
             projection_error=math.nan,
             projection_note="the units are not finite",
         )
-    decomposition = _decompose(features)
+    decomposition = _decompose(centred)
     singular_values = decomposition.singular_values
     error, note = _projection_error(decomposition, target, prediction, scale, weights)
     laps = unit_laps(geometry, features)
@@ -151,60 +156,70 @@ def measure_basis(
     )
 
 
-def _usable(features: FloatArray) -> bool:
-    """Whether the features and their squares are finite."""
-    return math.isfinite(np.vdot(features, features))
+def _centred(features: FloatArray) -> FloatArray | None:
+    """Phi less its column means, in float64; None where it or its squares are not finite."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        centred = features.astype(np.float64)
+        centred -= centred[0].copy()  # makes a constant column exactly 0, which its mean need not
+        centred -= centred.mean(axis=0)
+        return centred if math.isfinite(np.vdot(centred, centred)) else None
 
 
 @dataclass(frozen=True)
 class _Decomposition:
-    """Phi less its column means, and the eigenvectors of its Gram matrix.
+    """Phi less its column means, and its Gram matrix on the smaller side, factor factor^T.
 
     centred : shape ``(N, width)``.
     singular_values : shape ``(min(N, width),)``, descending; 0 where they are rounding.
-    vectors : singular vectors of the ``rank`` others on the smaller side: over units, shape ``(width, rank)``, or,
-        where the points are fewer, over points, shape ``(N, rank)``.
+    rank : how many of them are not 0.
+    factor : shape ``(min(N, width), columns)``.
+    solve : solution of (factor^T factor) x = b for right sides in rows, without the directions that are rounding.
     """
 
     centred: FloatArray
     singular_values: FloatArray
-    vectors: FloatArray
-
-    @property
-    def rank(self) -> int:
-        return int(self.vectors.shape[1])
+    rank: int
+    factor: FloatArray
+    solve: Callable[[FloatArray], FloatArray]
 
     def residual(self, fields: FloatArray) -> FloatArray:
         """What a least-squares fit by Phi leaves of fields of mean 0, shape ``(k, N)``."""
         points, width = self.centred.shape
         if points < width:
-            return fields - fields @ self.vectors @ self.vectors.T
-        squares = self.singular_values[: self.rank] ** 2
-        coefficients = (fields @ self.centred @ self.vectors / squares) @ self.vectors.T
+            return fields - self.solve(fields @ self.factor) @ self.factor.T
+        coefficients = self.solve(self.solve(fields @ self.centred @ self.factor)) @ self.factor.T
         return fields - coefficients @ self.centred.T
 
 
-def _decompose(features: FloatArray) -> _Decomposition:
-    centred = features - features[0]  # makes a constant column exactly 0, which its mean need not
-    centred -= centred.mean(axis=0)
+def _decompose(centred: FloatArray) -> _Decomposition:
     points, width = centred.shape
     gram = centred.T @ centred if width <= points else centred @ centred.T
     singular_values = np.zeros(len(gram))
     trace = float(np.trace(gram))
     if trace == 0.0:
-        return _Decomposition(centred, singular_values, np.zeros((len(gram), 0)))
+        return _Decomposition(centred, singular_values, 0, np.zeros((len(gram), 0)), np.copy)
 
     # gram = factor factor^T up to the compression; sum(lambda^2) / sum(lambda) is a lower bound on the largest lambda
     tolerance = _COMPRESSION * np.vdot(gram, gram) / trace
-    lower, order, columns, _ = lapack.dpstrf(gram.T, tol=tolerance, lower=1)
+    lower, order, columns, _ = linalg.lapack.dpstrf(gram.T, tol=tolerance, lower=1)
     factor = np.empty((len(gram), columns))
-    factor[order - 1] = np.tril(lower)[:, :columns]
+    factor[order - 1] = np.tril(lower[:, :columns])
     # the eigenvalues of factor^T factor are those of factor factor^T, which are not 0
-    eigenvalues, vectors = np.linalg.eigh(factor.T @ factor)
-    eigenvalues, vectors = eigenvalues[::-1], vectors[:, ::-1]
-    rank = int(np.count_nonzero(eigenvalues > ROUNDING**2 * eigenvalues[0]))
-    singular_values[:rank] = np.sqrt(eigenvalues[:rank])
-    return _Decomposition(centred, singular_values, factor @ (vectors[:, :rank] / singular_values[:rank]))
+    inner = factor.T @ factor
+    exact = columns <= _MOST_VECTORS
+    eigenvalues, vectors = np.linalg.eigh(inner) if exact else (np.linalg.eigvalsh(inner), inner)
+    rounding = ROUNDING**2 * eigenvalues[-1]
+    rank = int(np.count_nonzero(eigenvalues > rounding))
+    singular_values[:rank] = np.sqrt(eigenvalues[::-1][:rank])
+    solve: Callable[[FloatArray], FloatArray]
+    if exact:
+        kept, directions = eigenvalues[columns - rank :], vectors[:, columns - rank :]
+        solve = lambda sides: (sides @ directions / kept) @ directions.T  # noqa: E731
+    else:
+        inner.flat[:: columns + 1] += rounding
+        damped = linalg.cho_factor(inner, overwrite_a=True, check_finite=False)
+        solve = lambda sides: linalg.cho_solve(damped, sides.T, check_finite=False).T  # noqa: E731
+    return _Decomposition(centred, singular_values, rank, factor, solve)
 
 
 def _effective_rank(singular_values: FloatArray) -> float:
@@ -241,7 +256,8 @@ def _projection_error(
         unexplained = max(unexplained, _unexplained(fields[1], combined))
         # so is what large terms leave that cancel each other
         spread = math.sqrt(float(np.mean(combined**2)))
-        terms = float(np.max(np.abs(decomposition.centred))) * float(np.sum(np.abs(weights)))
+        largest = max(float(decomposition.centred.max()), -float(decomposition.centred.min()))
+        terms = largest * float(np.sum(np.abs(weights)))
         share = terms / spread if spread > 0.0 else 0.0
         rounding *= max(1.0, share * math.sqrt(float(np.mean(fields[1] ** 2))))
     if unexplained > max(LINEAR_TOLERANCE * math.sqrt(np.mean(fields[1] ** 2)), rounding):
@@ -285,7 +301,7 @@ def unit_laps(geometry: Geometry, features: FloatArray) -> FloatArray:
     variation, spread, reach = (np.zeros((width, geometry.dimension)) for _ in range(3))
     for axis in range(geometry.dimension):
         values = _along(features, geometry.lines(axis))
-        change = np.diff(values, axis=1)
+        change = np.diff(values, axis=1)  # in the precision of the features: twice the memory is ten times the time
         variation[:, axis] = np.abs(change, out=change).sum(axis=(0, 1))
         ranges = values.max(axis=1) - values.min(axis=1)
         spread[:, axis], reach[:, axis] = ranges.sum(axis=0), ranges.max(axis=0)
@@ -324,9 +340,9 @@ def unit_places(geometry: Geometry, features: FloatArray) -> tuple[FloatArray, F
     >>> places.round(3).item(), widths.round(3).item()  # 2 artanh(0.8) = 2.197 times 0.02
     (0.3, 0.044)
     """
-    features = np.asarray(features, dtype=np.float64)
+    features = features.astype(np.float64)
     places, widths = (np.full((features.shape[1], geometry.dimension), math.nan) for _ in range(2))
-    if not _usable(features):
+    if not np.isfinite(features).all():
         return places, widths
     varies = ~np.isnan(unit_laps(geometry, features))
     for axis in range(geometry.dimension):
