@@ -1,7 +1,25 @@
 """Watch how a network fits an oscillatory target while PyTorch Lightning trains it."""
 
-from lightning_seqfit.probe import Observation, Probe
-from lightning_seqfit.record import Run, load
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lightning_seqfit.probe import Observation, Probe
+    from lightning_seqfit.record import Run, load
 
 __all__ = ["Observation", "Probe", "Run", "load"]
 __version__ = "0.1.0"
+
+# Imported when first asked for: every Trainer of an environment with this package imports it, for its entry point.
+_HOMES = {"Observation": "probe", "Probe": "probe", "Run": "record", "load": "record"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

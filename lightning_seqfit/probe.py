@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lightning_seqfit.geometry import FloatArray, Geometry, Grid, Scattered
@@ -62,7 +62,7 @@ class Probe:
     def __init__(
         self,
         geometry: Geometry,
-        target: float | Callable[..., Any] | ArrayLike,
+        target: float | Callable[..., Any] | list[float] | NDArray[Any] | Tensor,
         *,
         predict: Callable[..., Any] | None = None,
         output: int = 0,
@@ -89,7 +89,7 @@ class Probe:
     def grid(
         cls,
         bounds: Sequence[Sequence[float]],
-        target: float | Callable[..., Any] | ArrayLike,
+        target: float | Callable[..., Any] | list[float] | NDArray[Any] | Tensor,
         *,
         resolution: int | Sequence[int] | None = None,
         axes: Sequence[str] | None = None,
@@ -140,8 +140,8 @@ class Probe:
     @classmethod
     def points(
         cls,
-        points: ArrayLike,
-        target: float | Callable[..., Any] | ArrayLike,
+        points: list[float] | NDArray[Any] | Tensor,
+        target: float | Callable[..., Any] | list[float] | NDArray[Any] | Tensor,
         *,
         bounds: Sequence[Sequence[float]] | None = None,
         axes: Sequence[str] | None = None,
@@ -384,6 +384,11 @@ def _checked_values(target: Any, size: int) -> FloatArray:
     if isinstance(target, Tensor):
         target = target.as_subclass(Tensor).detach().cpu()
         target = target.numpy() if target.is_complex() else target.to(torch.float64).numpy()
+    if isinstance(target, str):
+        raise TypeError(
+            f"target={target!r} names no function that could be imported: give a dotted path such as "
+            "'my_module.my_function', of a module on the import path, or a number"
+        )
     try:
         values = np.asarray(target)
         if values.dtype.kind == "c":  # a conversion would drop the imaginary part

@@ -8,7 +8,7 @@ from typing import Any
 import lightning.pytorch as pl
 
 from lightning_seqfit.callbacks.diagnostic import Diagnostic
-from lightning_seqfit.callbacks.watch import Cadence, Watch
+from lightning_seqfit.callbacks.watch import Cadence, Watch, warn
 from lightning_seqfit.probe import Probe
 
 
@@ -40,6 +40,7 @@ class ProbeCallback(pl.Callback):
         self.every_n_steps = every_n_steps
         self._diagnostics = list(diagnostics)
         self._state_key = f"seqfit.{type(self).__name__}[{probe.name or 'probe'}]"
+        self.gives_way = False  # attached without the script's knowledge: what it cannot do is said, not raised
         self._watch: Watch | None = None
         self._restored: dict[str, Any] | None = None
 
@@ -52,8 +53,16 @@ class ProbeCallback(pl.Callback):
         """Refuse what cannot work together, before anything runs."""
         if stage != "fit":
             return
-        ours = _ours(trainer)
-        if any(other.probe is not self.probe and other.probe.name == self.probe.name for other in ours):
+        try:
+            self._refuse_clashes(_ours(trainer))
+        except ValueError as error:
+            if not self.gives_way:
+                raise
+            self._stand_aside(trainer, error)
+
+    def _refuse_clashes(self, ours: list[ProbeCallback]) -> None:
+        rivals = [other for other in ours if other.probe is not self.probe and other.probe.name == self.probe.name]
+        if any(self.gives_way or not rival.gives_way for rival in rivals):
             raise ValueError(
                 f"two probes are named {self.probe.name!r}: tags, files and checkpoints would mix; give each its own "
                 "name=, as in Probe.grid(..., name='left'), or share one probe between the callbacks"
@@ -69,6 +78,13 @@ class ProbeCallback(pl.Callback):
                                 "options, or a second probe with a name= of its own"
                             )
 
+    def _stand_aside(self, trainer: pl.Trainer, error: Exception) -> None:
+        """Say why nothing is watched, and leave the trainer's list."""
+        if trainer.is_global_zero:
+            warn(f"{type(self).__name__} was attached from outside and does not watch this training: {error}")
+        callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
+        trainer.callbacks = [callback for callback in callbacks if callback is not self]  # type: ignore[attr-defined]
+
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Check everything against the module that trains, and take the first look."""
         peers = [callback for callback in _ours(trainer) if callback.probe is self.probe]
@@ -83,7 +99,13 @@ class ProbeCallback(pl.Callback):
         for peer in peers:
             for diagnostic in peer._diagnostics:
                 diagnostics.setdefault(diagnostic.name, diagnostic)
-        self._watch.start(trainer, pl_module, diagnostics, [peer.every_n_steps for peer in peers], restored)
+        try:
+            self._watch.start(trainer, pl_module, diagnostics, [peer.every_n_steps for peer in peers], restored)
+        except Exception as error:
+            if not self.gives_way:
+                raise
+            self._watch = None
+            self._stand_aside(trainer, error)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
