@@ -384,11 +384,6 @@ def _checked_values(target: Any, size: int) -> FloatArray:
     if isinstance(target, Tensor):
         target = target.as_subclass(Tensor).detach().cpu()
         target = target.numpy() if target.is_complex() else target.to(torch.float64).numpy()
-    if isinstance(target, str):
-        raise TypeError(
-            f"target={target!r} names no function that could be imported: give a dotted path such as "
-            "'my_module.my_function', of a module on the import path, or a number"
-        )
     try:
         values = np.asarray(target)
         if values.dtype.kind == "c":  # a conversion would drop the imaginary part
@@ -397,7 +392,7 @@ def _checked_values(target: Any, size: int) -> FloatArray:
     except (TypeError, ValueError) as error:
         raise TypeError(
             f"target is {type(target).__name__}: pass a function of the points, an array of {size} real "
-            "values or a number"
+            f"values or a number{_not_imported(target)}"
         ) from error
     if values.ndim == 0 and isinstance(target, int | float | np.generic):
         values = np.full(size, float(values))
@@ -417,6 +412,13 @@ def _checked_values(target: Any, size: int) -> FloatArray:
             f"target reaches {largest:.3g}, but at most {_LARGEST_VALUE:g} can be squared: use other units"
         )
     return values
+
+
+def _not_imported(target: Any) -> str:
+    """What a message adds where a configuration names a function that is not there."""
+    if not isinstance(target, str):
+        return ""
+    return f"; {target!r} is no dotted path of a function that can be imported, such as 'my_module.my_function'"
 
 
 def _checked_name(name: str) -> str:
