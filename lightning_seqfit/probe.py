@@ -103,13 +103,13 @@ class Probe:
 
         Parameters
         ----------
-        bounds : one ``(low, high)`` per axis, in the module's units. One axis for now.
+        bounds : one ``(low, high)`` per axis, in the module's units; one, two or three axes.
         target : what the module should predict: a callable ``(points (N, d)) -> (N,) or (N, 1)``, an array of N values
             in the order of the grid, or a number (0.0 for the residual of an equation). A callable gets the points as
-            the module does, at least in float32, and once a four times finer grid, to see whether the resolution hides
-            it.
-        resolution : cells per axis; default 512.
-        axes : names for tags and figures; default ``("x",)``.
+            the module does, at least in float32, and once, for each axis, a grid four times finer along it, to see
+            whether the resolution hides it.
+        resolution : cells per axis, one number for all or one each; default 512, 96 or 32 along one, two or three axes.
+        axes : names for tags and figures; default x, y, z.
         predict : ``(module, points) -> tensor`` of shape (N,) or (N, k); default ``module(points)``.
         output : component of a prediction of shape (N, k), from 0.
         needs_grad : the prediction differentiates with ``torch.autograd.grad``, as the residual of an equation does.
@@ -235,42 +235,42 @@ class Probe:
             If the target has the wrong length or values that are not finite, cannot be evaluated, or has a wavelength
             that the resolution hides.
         """
-        target = self.target
-        if not callable(target):
-            trend = fit_trend(self.geometry, target)
-            self._check_resolution(self.geometry, trend)
-            return target, trend
+        geometry = self.geometry
         device, dtype = _placement(module)
-        values = _evaluate_target(target, self.geometry.points, device, dtype)
-        trend = fit_trend(self.geometry, values)
-        if isinstance(self.geometry, Grid):
-            fine = Grid(self.geometry.bounds, tuple(4 * cells for cells in self.geometry.shape), self.geometry.axes)
-            try:
-                finer = _evaluate_target(target, fine.points, device, dtype)
-            except (ValueError, TypeError, RuntimeError):
-                finer = None  # a target that knows its values at the N points only
-            self._check_resolution(*((self.geometry, trend) if finer is None else (fine, fit_trend(fine, finer))))
+        values = self.target
+        if callable(values):
+            values = _evaluate_target(values, geometry.points, device, dtype)
+        trend = fit_trend(geometry, values)
+        if isinstance(geometry, Scattered):
+            _check_points(geometry, trend)
+        elif isinstance(geometry, Grid):
+            for axis in range(geometry.dimension):
+                self._check_resolution(self._finer(geometry, axis, device, dtype) or trend, axis)
         return values, trend
 
-    def _check_resolution(self, geometry: Geometry, trend: Trend) -> None:
-        """Refuse a target, seen on ``geometry``, that oscillates too fast for the probe's own grid."""
-        if isinstance(self.geometry, Scattered):
-            _check_points(self.geometry, trend)
-            return
+    def _finer(self, grid: Grid, axis: int, device: torch.device, dtype: torch.dtype) -> Trend | None:
+        """Trend of the target on a grid four times finer along an axis; None where it has values at the points only."""
+        if not callable(self.target):
+            return None
+        shape = tuple(cells * (4 if axis == other else 1) for other, cells in enumerate(grid.shape))
+        fine = Grid(grid.bounds, shape, grid.axes)
+        try:
+            return fit_trend(fine, _evaluate_target(self.target, fine.points, device, dtype))
+        except (ValueError, TypeError, RuntimeError):
+            return None
+
+    def _check_resolution(self, trend: Trend, axis: int) -> None:
+        """Refuse a target that oscillates too fast for the grid's cells along an axis."""
         assert isinstance(self.geometry, Grid)
-        for axis, cells in enumerate(self.geometry.shape):
-            length = geometry.lengths[axis]
-            wavelength, shortest = trend.wavelength[axis], trend.shortest_wavelength[axis]
-            need = max(
-                CELLS_PER_WAVELENGTH * length / wavelength,
-                CELLS_PER_SHORTEST_WAVELENGTH * length / shortest,
+        cells, length = self.geometry.shape[axis], self.geometry.lengths[axis]
+        wavelength, shortest = trend.wavelength[axis], trend.shortest_wavelength[axis]
+        need = max(CELLS_PER_WAVELENGTH * length / wavelength, CELLS_PER_SHORTEST_WAVELENGTH * length / shortest)
+        if cells < need * (1 - 1e-9):
+            hidden = wavelength if CELLS_PER_WAVELENGTH * length / wavelength >= need else shortest
+            raise ValueError(
+                f"resolution={cells} is too coarse for the target's wavelength of {hidden:.3g} on axis "
+                f"{self.geometry.axes[axis]}: use at least {math.ceil(need * (1 - 1e-9))} points on it"
             )
-            if cells < need * (1 - 1e-9):
-                hidden = wavelength if CELLS_PER_WAVELENGTH * length / wavelength >= need else shortest
-                raise ValueError(
-                    f"resolution={cells} is too coarse for the target's wavelength of {hidden:.3g} on axis "
-                    f"{self.geometry.axes[axis]}: use at least {math.ceil(need * (1 - 1e-9))} points on it"
-                )
 
     def observe(
         self,
@@ -433,8 +433,8 @@ def _checked_bounds(bounds: Any) -> tuple[tuple[float, float], ...]:
         box = tuple((float(low), float(high)) for low, high in bounds)
     except (TypeError, ValueError) as error:
         raise ValueError(f"bounds={bounds!r} is not a box: {wanted}") from error
-    if len(box) != 1:
-        raise ValueError(f"bounds={bounds!r} has {len(box)} axes: this version looks along one; {wanted}")
+    if not 1 <= len(box) <= len(DEFAULT_RESOLUTION):
+        raise ValueError(f"bounds={bounds!r} has {len(box)} axes: a grid has one, two or three; {wanted}")
     for low, high in box:
         if not (math.isfinite(low) and math.isfinite(high)):
             raise ValueError(f"bounds={bounds!r}: ({low}, {high}) is not finite; {wanted}")

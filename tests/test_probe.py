@@ -69,7 +69,7 @@ class TestBounds:
             (1.0, "is not a box"),
             (None, "is not a box"),
             ([], "has 0 axes"),
-            ([(0.0, 1.0), (0.0, 1.0)], "has 2 axes: this version looks along one"),
+            ([(0.0, 1.0)] * 4, "has 4 axes: a grid has one, two or three"),
         ],
     )
     def test_bounds_that_are_no_box_are_refused_with_an_example(self, bounds, words):

@@ -17,8 +17,9 @@ from lightning_seqfit.read_out import ReadOut
 
 #: Snapshots kept of a run, units shown in one along one axis and along several, and points of each.
 MOST_SNAPSHOTS, UNITS_1D, UNITS_ND, MOST_POINTS = 12, 16, 8, 4096
-#: Points at which the basis is measured, evenly chosen: more cost much and say little of smooth functions along a line.
-MEASURED_POINTS_1D = 512
+#: Points at which the basis is measured in one, two and three dimensions, evenly chosen: more cost much and say little
+#: of functions that are smooth.
+MEASURED_POINTS = (512, 48**2, 16**3)
 #: A snapshot is taken when the step has grown by this factor since the last one.
 SNAPSHOT_GROWTH = 1.4
 
@@ -53,8 +54,9 @@ class BasisDiagnostic(Diagnostic):
         """Remember the scene, and look for the layer anew: the module may be another."""
         self.listened.name, self.listened.rows = self.layer, None
         self.geometry, self.rows = scene.geometry, np.arange(len(scene.target))
-        if scene.geometry.dimension == 1 and len(scene.target) > MEASURED_POINTS_1D:
-            self.geometry, self.rows = scene.geometry.thinned(MEASURED_POINTS_1D)
+        most = MEASURED_POINTS[scene.geometry.dimension - 1]
+        if len(scene.target) > most:
+            self.geometry, self.rows = scene.geometry.thinned(most)
             self.listened.rows = self.rows
         self.target = scene.target[self.rows]
 

@@ -11,6 +11,7 @@ import numpy as np
 from lightning_seqfit.callbacks.base import ProbeCallback
 from lightning_seqfit.callbacks.diagnostic import Diagnostic, Reading, Scene, checked_tolerance
 from lightning_seqfit.callbacks.watch import Cadence
+from lightning_seqfit.geometry import FloatArray
 from lightning_seqfit.measures import spectrum
 from lightning_seqfit.probe import Observation, Probe
 
@@ -53,7 +54,15 @@ class SpectrumDiagnostic(Diagnostic):
             "fourier/front_frequency": spectrum.front_frequency(self.target, seen, self.tolerance),
             "fourier/spectral_order": spectrum.spectral_order(self.target, self.history),
         }
-        return Reading(scalars, arrays={"fourier/power": seen.power[:MOST_FREQUENCIES]})
+        return Reading(scalars, arrays={"fourier/power": self._recorded(seen.power)})
+
+    def _recorded(self, power: FloatArray) -> FloatArray:
+        """Power at whole frequencies; along several axes in the shells around them, whatever the direction."""
+        if self.scene.geometry.dimension == 1:
+            return power[:MOST_FREQUENCIES]
+        shell = np.maximum(np.rint(self.target.frequency), self.target.frequency > 0).astype(np.intp)
+        summed: FloatArray = np.bincount(shell, power)[:MOST_FREQUENCIES].astype(np.float64)
+        return summed
 
     def fixed(self) -> dict[str, Any]:
         """Bands, which of them carry, and when they converged."""
@@ -61,7 +70,7 @@ class SpectrumDiagnostic(Diagnostic):
             "fourier/edges": self.target.edges,
             "fourier/carrying": self.target.carrying,
             "fourier/band_power": self.target.band_power,
-            "fourier/frequency": self.target.frequency[:MOST_FREQUENCIES],
+            "fourier/frequency": np.arange(len(self._recorded(self.target.frequency)), dtype=np.float64),
             "fourier/target_trend_share": spectrum.trend_share_of_target(self.scene.trend, self.scene.target),
         }
         if self.history is not None:

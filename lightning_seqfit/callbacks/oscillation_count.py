@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from lightning_seqfit.callbacks.base import ProbeCallback
 from lightning_seqfit.callbacks.diagnostic import Diagnostic, Reading, Scene, checked_tolerance
 from lightning_seqfit.callbacks.watch import Cadence
-from lightning_seqfit.measures.oscillations import count_oscillations, target_laps
+from lightning_seqfit.geometry import FloatArray
+from lightning_seqfit.measures.lobes import count_lobes, target_lobes
+from lightning_seqfit.measures.oscillations import Oscillations, count_oscillations, target_laps
 from lightning_seqfit.probe import Observation, Probe
 
 
@@ -25,20 +29,17 @@ class OscillationDiagnostic(Diagnostic):
         return (("tolerance", self.tolerance),)
 
     def begin(self, scene: Scene) -> None:
-        """Count the target's laps."""
-        self.scene = scene
-        self.laps = target_laps(scene.geometry, scene.trend)
+        """Count the target's: laps along one axis, lobes along several."""
+        geometry, trend = scene.geometry, scene.trend
+        self.count: Callable[[FloatArray, FloatArray, float], Oscillations]
+        if geometry.dimension == 1:
+            self.count = partial(count_oscillations, geometry, trend, target_laps(geometry, trend))
+        else:
+            self.count = partial(count_lobes, geometry, trend, target_lobes(geometry, trend))
 
     def look(self, observation: Observation, scale: float, step: int) -> Reading:
         """Count the model's."""
-        counts = count_oscillations(
-            self.scene.geometry,
-            self.scene.trend,
-            self.laps,
-            observation.prediction,
-            observation.residual,
-            self.tolerance,
-        )
+        counts = self.count(observation.prediction, observation.residual, self.tolerance)
         names = ("target", "model", "fitted", "missing", "spurious")
         return Reading({f"oscillations/{name}": float(getattr(counts, name)) for name in names})
 

@@ -1,0 +1,158 @@
+r"""Oscillations in two and three dimensions: lobes of the target, and which of them the prediction has.
+
+A *lobe* is a face-connected region in which u', the target less its trend, has one sign and is more than 0.3 of its RMS
+away from 0, and somewhere more than 0.5 of it. A field is smoothed first, by the mean over an eighth of the shortest
+significant wavelength along each axis (a sixth in three dimensions). Trend, window and RMS are the target's, for the
+prediction too. sin(a pi x) sin(b pi y) on [-1, 1]^2 has 4 a b lobes, a plane wave one for every half wave.
+
+A target lobe is *matched* if the RMS error over its points is at most ``tolerance`` times the RMS of u' there. A lobe
+of the prediction is *spurious* if it overlaps no target lobe of its sign.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from lightning_seqfit.geometry import FloatArray, Geometry, IntArray
+from lightning_seqfit.measures.oscillations import FARTHEST, Oscillations
+from lightning_seqfit.measures.trend import Trend
+
+#: A lobe is where a field is further from 0 than this share of the target's RMS, and somewhere than the second one.
+EDGE, PEAK = 0.3, 0.5
+
+
+@dataclass(frozen=True)
+class Lobes:
+    """Lobes of a field.
+
+    Attributes
+    ----------
+    labels : lobe of each point, 1, 2, ...; 0: none. Shape ``(N,)``.
+    signs : sign of each lobe, 1 or -1, shape ``(lobes,)``.
+    """
+
+    labels: IntArray
+    signs: IntArray
+
+    @property
+    def count(self) -> int:
+        """Number of lobes."""
+        return len(self.signs)
+
+
+def target_lobes(geometry: Geometry, trend: Trend) -> Lobes:
+    """Find the target's lobes, once for all looks.
+
+    Parameters
+    ----------
+    geometry : where the N points lie.
+    trend : the target's, from :func:`~lightning_seqfit.measures.trend.fit_trend`.
+
+    Examples
+    --------
+    >>> from lightning_seqfit.geometry import Grid
+    >>> from lightning_seqfit.measures.trend import fit_trend
+    >>> grid = Grid(bounds=((-1.0, 1.0), (-1.0, 1.0)), shape=(96, 96), axes=("x", "y"))
+    >>> x, y = grid.points.T
+    >>> target_lobes(grid, fit_trend(grid, x + np.sin(3 * np.pi * x) * np.sin(2 * np.pi * y))).count
+    24
+    """
+    if trend.variance == 0.0:
+        return Lobes(np.zeros(len(trend.oscillation), dtype=np.intp), np.zeros(0, dtype=np.intp))
+    return _read_lobes(geometry, trend, trend.oscillation)
+
+
+def count_lobes(
+    geometry: Geometry,
+    trend: Trend,
+    lobes: Lobes,
+    prediction: FloatArray,
+    residual: FloatArray,
+    tolerance: float = 0.25,
+) -> Oscillations:
+    """Count the lobes that a prediction has, lacks, and has in excess.
+
+    Parameters
+    ----------
+    geometry : where the N points lie.
+    trend : the target's trend.
+    lobes : the target's, from :func:`target_lobes`.
+    prediction : shape ``(N,)``. Not finite in a lobe: the lobe is not matched, ``model`` and ``spurious`` are NaN.
+    residual : prediction - target, shape ``(N,)``.
+    tolerance : share of the RMS of u' that the error may reach.
+
+    Returns
+    -------
+    Oscillations
+        Every count is a whole number of lobes.
+
+    Examples
+    --------
+    >>> from lightning_seqfit.geometry import Grid
+    >>> from lightning_seqfit.measures.trend import fit_trend
+    >>> grid = Grid(bounds=((-1.0, 1.0), (-1.0, 1.0)), shape=(96, 96), axes=("x", "y"))
+    >>> x, y = grid.points.T
+    >>> target = np.sin(3 * np.pi * x) * np.sin(2 * np.pi * y)
+    >>> trend = fit_trend(grid, target)
+    >>> prediction = np.where(x > 0, target, 0.0)  # the right half is fitted
+    >>> seen = count_lobes(grid, trend, target_lobes(grid, trend), prediction, prediction - target)
+    >>> seen.target, seen.model, seen.fitted, seen.missing, seen.spurious
+    (24.0, 12.0, 12.0, 12.0, 0.0)
+    """
+    size = float(np.max(np.abs(trend.oscillation), initial=0.0)) or 1.0  # keeps squares in range
+    inside = lobes.labels > 0
+    labels = lobes.labels[inside]
+    with np.errstate(invalid="ignore"):
+        error = np.clip(residual[inside], -FARTHEST * size, FARTHEST * size) / size
+    allowed = np.bincount(labels, (trend.oscillation[inside] / size) ** 2, lobes.count + 1)[1:]
+    matched = np.bincount(labels, error**2, lobes.count + 1)[1:] <= tolerance**2 * allowed
+    fitted = float(np.count_nonzero(matched))
+    model = spurious = math.nan
+    if np.isfinite(prediction).all():
+        model = spurious = 0.0
+        if lobes.count:
+            far = FARTHEST * size
+            oscillation = np.clip(prediction, trend.values - far, trend.values + far) - trend.values
+            seen = _read_lobes(geometry, trend, oscillation)
+            signs = np.concatenate(([0], lobes.signs))[lobes.labels]
+            own = np.concatenate(([2], seen.signs))[seen.labels]
+            shared = np.bincount(seen.labels[signs == own], minlength=seen.count + 1)[1:]
+            model, spurious = float(seen.count), float(np.count_nonzero(shared == 0))
+    return Oscillations(
+        target=float(lobes.count),
+        model=model,
+        fitted=fitted,
+        missing=lobes.count - fitted,
+        spurious=spurious,
+        matched=matched,
+    )
+
+
+def _read_lobes(geometry: Geometry, trend: Trend, field: FloatArray) -> Lobes:
+    rms = math.sqrt(trend.variance)
+    smoothed = geometry.moving_mean(field / rms, _smoothing(geometry, trend))
+    positive, negative = geometry.components(smoothed > EDGE), geometry.components(smoothed < -EDGE)
+    found = np.zeros(len(field), dtype=np.intp)
+    signs: list[int] = []
+    for sign, labels in ((1, positive), (-1, negative)):
+        kept = np.bincount(labels[sign * smoothed > PEAK], minlength=int(labels.max(initial=0)) + 1) > 0
+        numbers = np.where(kept, np.cumsum(kept) + len(signs), 0)
+        found += numbers[labels]
+        signs += [sign] * int(np.count_nonzero(kept))
+    return Lobes(found, np.array(signs, dtype=np.intp))
+
+
+def _smoothing(geometry: Geometry, trend: Trend) -> tuple[float, ...]:
+    """Window per axis; along an axis without a wavelength the smallest share of the others."""
+    parts = 8 if geometry.dimension < 3 else 6
+    shares = [shortest / length for shortest, length in zip(trend.shortest_wavelength, geometry.lengths, strict=True)]
+    smallest = min(shares)
+    if not math.isfinite(smallest):
+        return (0.0,) * geometry.dimension
+    return tuple(
+        (share if math.isfinite(share) else smallest) * length / parts
+        for share, length in zip(shares, geometry.lengths, strict=True)
+    )
