@@ -1,6 +1,6 @@
 """One look at networks of several widths, as a multiple of one bare forward pass over the same points.
 
-    python benchmarks/look.py [--repeats 41]
+    python benchmarks/look.py [--repeats 41] [--plane]
 
 Every row is the median over repeats, look and forward pass alternating in one run. "look" is everything but the
 loggers: the guarded evaluation with its features, all measures, and the record. The shares are parts of it.
@@ -25,7 +25,7 @@ from lightning_seqfit.callbacks.diagnostic import Diagnostic, Scene
 from lightning_seqfit.callbacks.error_front import FrontDiagnostic
 from lightning_seqfit.callbacks.fourier_residual import SpectrumDiagnostic
 from lightning_seqfit.callbacks.oscillation_count import OscillationDiagnostic
-from lightning_seqfit.demos import SIRENRegression, TanhRegression, sine
+from lightning_seqfit.demos import SIREN, TanhMLP, sine
 from lightning_seqfit.record import Record
 
 
@@ -35,18 +35,25 @@ def seconds(function: Callable[[], Any]) -> float:
     return time.perf_counter() - begun
 
 
-def measure(kind: type[L.LightningModule], width: int, size: int, repeats: int) -> dict[str, float]:
+def product(points: torch.Tensor) -> torch.Tensor:
+    """sin(5 pi x) sin(5 pi y)."""
+    return torch.sin(5 * torch.pi * points).prod(dim=1)
+
+
+def measure(kind: Callable[..., torch.nn.Module], width: int, shape: tuple[int, ...], repeats: int) -> dict[str, float]:
     """Median milliseconds of the forward pass and of each part of a look."""
     L.seed_everything(0, verbose=False)
-    module = kind(width=width)
+    dimension = len(shape)
+    module = kind(in_features=dimension, width=width)
+    target = sine if dimension == 1 else product
+    probe = Probe.grid(bounds=[(0.0, 1.0)] if dimension == 1 else [(-1.0, 1.0)] * 2, target=target, resolution=shape)
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)
-    batch = (module.inputs, module.targets)
+    inputs = torch.as_tensor(probe.geometry.points[:: max(len(probe.geometry.points) // 512, 1)]).float()
     for _ in range(30):  # not the initial network, whose units are hardly different
         optimizer.zero_grad()
-        torch.nn.functional.mse_loss(module.network(batch[0]), batch[1]).backward()
+        torch.nn.functional.mse_loss(module(inputs)[:, 0], target(inputs)).backward()
         optimizer.step()
-    probe = Probe.grid(bounds=[(0.0, 1.0)], target=sine, resolution=size)
-    target, trend = probe.read_target(module)
+    values, trend = probe.read_target(module)
     diagnostics: list[Diagnostic] = [
         FrontDiagnostic(0.25),
         OscillationDiagnostic(0.25),
@@ -54,7 +61,7 @@ def measure(kind: type[L.LightningModule], width: int, size: int, repeats: int) 
         basis := BasisDiagnostic(None),
     ]
     for diagnostic in diagnostics:
-        diagnostic.begin(Scene(probe.geometry, target, trend))
+        diagnostic.begin(Scene(probe.geometry, values, trend))
     points = torch.as_tensor(probe.geometry.points).float()
     record = Record()
     times: dict[str, list[float]] = {}
@@ -68,7 +75,7 @@ def measure(kind: type[L.LightningModule], width: int, size: int, repeats: int) 
     for step in range(repeats):
         with torch.no_grad():
             clock("forward", lambda: module(points))
-        seen = clock("evaluation", lambda: probe.observe(module, target, read_out=basis.read_out))
+        seen = clock("evaluation", lambda: probe.observe(module, values, read_out=basis.read_out))
         row: dict[str, Any] = {"steps": step, "prediction": probe.geometry.coarsen(seen.prediction)}
         for diagnostic in diagnostics:
             reading = clock(diagnostic.name, partial(diagnostic.look, seen, trend.variance, step))
@@ -81,23 +88,24 @@ def measure(kind: type[L.LightningModule], width: int, size: int, repeats: int) 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=41)
+    parser.add_argument("--plane", action="store_true", help="only the grid along two axes")
     options = parser.parse_args()
     torch.set_num_threads(1)
     parts = ["evaluation", "front", "oscillations", "fourier", "basis", "record"]
     print("| network | width | points | forward, ms | look, ms | look / forward | " + " | ".join(parts) + " |")
     print("|" + "---|" * (6 + len(parts)))
     with threadpool_limits(limits=1, user_api="blas"):
-        for kind in (TanhRegression, SIRENRegression):
-            for width in (50, 256, 1024):
-                for size in (512, 4096):
-                    spent = measure(kind, width, size, options.repeats if width < 1024 else min(options.repeats, 11))
-                    look = sum(spent[part] for part in parts)
-                    shares = " | ".join(f"{100 * spent[part] / look:.0f} %" for part in parts)
-                    print(
-                        f"| {kind.__name__.removesuffix('Regression')} | {width} | {size:,} | {spent['forward']:.2f} | "
-                        f"{look:.2f} | {look / spent['forward']:.2f} | {shares} |",
-                        flush=True,
-                    )
+        sizes: list[tuple[int, tuple[int, ...]]] = [(width, (n,)) for width in (50, 256, 1024) for n in (512, 4096)]
+        for kind in (TanhMLP, SIREN):
+            for width, shape in ([] if options.plane else sizes) + [(64, (96, 96))]:
+                spent = measure(kind, width, shape, options.repeats if width < 1024 else min(options.repeats, 11))
+                look = sum(spent[part] for part in parts)
+                shares = " | ".join(f"{100 * spent[part] / look:.0f} %" for part in parts)
+                print(
+                    f"| {kind.__name__} | {width} | {' x '.join(f'{n:,}' for n in shape)} | {spent['forward']:.2f} | "
+                    f"{look:.2f} | {look / spent['forward']:.2f} | {shares} |",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

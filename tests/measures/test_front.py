@@ -665,3 +665,35 @@ class TestTwoDimensions:
 def test_average_ranks_are_those_of_scipy(rows):
     values = np.array(rows)
     np.testing.assert_array_equal(front._average_ranks(values), rankdata(values, axis=1))
+
+
+class TestThreeDimensions:
+    GRID = Grid(bounds=((0.0, 1.0), (-1.0, 1.0), (0.0, 3.0)), shape=(24, 32, 28), axes=("x", "y", "t"))
+
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def space():
+        u, v, w = ((TestThreeDimensions.GRID.points - [0.0, -1.0, 0.0]) / TestThreeDimensions.GRID.lengths).T
+        waves = np.sin(6 * np.pi * u) * np.sin(8 * np.pi * v) * np.sin(6 * np.pi * w)
+        return Scene(TestThreeDimensions.GRID, waves)
+
+    @pytest.mark.parametrize("axis", [0, 1, 2])
+    @pytest.mark.parametrize("side", ["min", "max"])
+    def test_a_plane_front_is_read_at_its_own_face_only(self, space, axis, side):
+        low, high = space.grid.bounds[axis]
+        share = (space.grid.points[:, axis] - low) / (high - low)
+        front = space.measure(space.fitted_where((share if side == "min" else 1 - share) < 0.5))
+        face = f"{space.grid.axes[axis]}_{side}"
+        half_window = 0.5 * space.trend.window[axis] / (high - low)
+        assert 0.5 - half_window - 1 / space.grid.shape[axis] <= front.depth[face] <= 0.5
+        assert {other: depth for other, depth in front.depth.items() if other != face} == dict.fromkeys(
+            set(space.grid.faces) - {face}, 0.0
+        )
+
+    def test_a_sweep_along_one_axis_is_inward_at_its_face_only(self, space):
+        along = space.grid.points[:, 2] / 3.0
+        faces = inwardness(space.grid, space.active, space.sweep(lambda t: along < t, looks=30))
+        assert faces["t_min"] == pytest.approx(1.0, abs=0.05)
+        assert faces["t_max"] == pytest.approx(-1.0, abs=0.05)
+        for face in ("x_min", "x_max", "y_min", "y_max"):
+            assert abs(faces[face]) < 0.1, face
