@@ -53,7 +53,7 @@ def measure(kind: Callable[..., torch.nn.Module], width: int, shape: tuple[int, 
         optimizer.zero_grad()
         torch.nn.functional.mse_loss(module(inputs)[:, 0], target(inputs)).backward()
         optimizer.step()
-    values, trend = probe.read_target(module)
+    expected, trend = probe.read_target(module)
     diagnostics: list[Diagnostic] = [
         FrontDiagnostic(0.25),
         OscillationDiagnostic(0.25),
@@ -61,7 +61,7 @@ def measure(kind: Callable[..., torch.nn.Module], width: int, shape: tuple[int, 
         basis := BasisDiagnostic(None),
     ]
     for diagnostic in diagnostics:
-        diagnostic.begin(Scene(probe.geometry, values, trend))
+        diagnostic.begin(Scene(probe.geometry, expected, trend))
     points = torch.as_tensor(probe.geometry.points).float()
     record = Record()
     times: dict[str, list[float]] = {}
@@ -75,7 +75,7 @@ def measure(kind: Callable[..., torch.nn.Module], width: int, shape: tuple[int, 
     for step in range(repeats):
         with torch.no_grad():
             clock("forward", lambda: module(points))
-        seen = clock("evaluation", lambda: probe.observe(module, values, read_out=basis.read_out))
+        seen = clock("evaluation", lambda: probe.observe(module, expected, read_out=basis.read_out))
         row: dict[str, Any] = {"steps": step, "prediction": probe.geometry.coarsen(seen.prediction)}
         for diagnostic in diagnostics:
             reading = clock(diagnostic.name, partial(diagnostic.look, seen, trend.variance, step))

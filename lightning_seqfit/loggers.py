@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
-from lightning.fabric.loggers.tensorboard import TensorBoardLogger as FabricTensorBoardLogger
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 
@@ -28,8 +28,9 @@ def log_scalars(logger: Any, scalars: Mapping[str, float], step: int) -> None:
 
 def _plain_writer(logger: Any) -> SummaryWriter | None:
     """Torch's writer, if the logger would do nothing but hand each scalar to it."""
-    plain = getattr(type(logger), "log_metrics", None) is FabricTensorBoardLogger.log_metrics
-    if not plain or logger._prefix or "log_metrics" in logger.__dict__:
+    names = ("lightning.fabric.loggers.tensorboard", "lightning_fabric.loggers.tensorboard")  # one code, two packages
+    plain = [sys.modules[name].TensorBoardLogger.log_metrics for name in names if name in sys.modules]
+    if getattr(type(logger), "log_metrics", None) not in plain or logger._prefix or "log_metrics" in logger.__dict__:
         return None
     writer = logger.experiment
     return writer if type(writer) is SummaryWriter else None

@@ -43,6 +43,7 @@ class ProbeCallback(pl.Callback):
         self.gives_way = False  # attached without the script's knowledge: what it cannot do is said, not raised
         self._watch: Watch | None = None
         self._restored: dict[str, Any] | None = None
+        self._starting = False  # a fit was called, and its training has not started yet
 
     @property
     def state_key(self) -> str:
@@ -53,6 +54,7 @@ class ProbeCallback(pl.Callback):
         """Refuse what cannot work together, before anything runs."""
         if stage != "fit":
             return
+        self._starting, self._restored = True, None
         try:
             self._refuse_clashes(_ours(trainer))
         except ValueError as error:
@@ -87,25 +89,34 @@ class ProbeCallback(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Check everything against the module that trains, and take the first look."""
-        peers = [callback for callback in _ours(trainer) if callback.probe is self.probe]
+        peers = self._peers(trainer)
         if peers[0] is not self:
             return
-        if self._watch is None:
-            self._watch = Watch(self.probe)
-        restored = next((peer._restored for peer in peers if peer._restored is not None), None)
-        for peer in peers:
-            peer._restored = None
-        diagnostics: dict[str, Diagnostic] = {}
-        for peer in peers:
-            for diagnostic in peer._diagnostics:
-                diagnostics.setdefault(diagnostic.name, diagnostic)
+        watch, restored = self._gather(peers)
         try:
-            self._watch.start(trainer, pl_module, diagnostics, [peer.every_n_steps for peer in peers], restored)
+            watch.start(trainer, pl_module, [peer.every_n_steps for peer in peers], restored)
         except Exception as error:
             if not self.gives_way:
                 raise
             self._watch = None
             self._stand_aside(trainer, error)
+
+    def _peers(self, trainer: pl.Trainer) -> list[ProbeCallback]:
+        """Callbacks on our probe; the first one works for all."""
+        return [callback for callback in _ours(trainer) if callback.probe is self.probe]
+
+    def _gather(self, peers: list[ProbeCallback]) -> tuple[Watch, dict[str, Any] | None]:
+        """The watch, told what the peers measure, and the state that one of them has loaded."""
+        if self._watch is None:
+            self._watch = Watch(self.probe)
+        restored = next((peer._restored for peer in peers if peer._restored is not None), None)
+        diagnostics: dict[str, Diagnostic] = {}
+        for peer in peers:
+            peer._starting, peer._restored = False, None
+            for diagnostic in peer._diagnostics:
+                diagnostics.setdefault(diagnostic.name, diagnostic)
+        self._watch.diagnostics = diagnostics
+        return self._watch, restored
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -122,15 +133,21 @@ class ProbeCallback(pl.Callback):
         Done here and not in ``state_dict``, since a callback appended to ``trainer.callbacks`` has not looked yet when
         Lightning collects the states.
         """
-        if self._watch is not None:
+        state = self._restored
+        if self._watch is not None and not self._starting:
             state = self._watch.checkpoint(trainer, pl_module)
-            if state is not None:
-                checkpoint.setdefault("callbacks", {})[self.state_key] = state
+        if state is not None:
+            checkpoint.setdefault("callbacks", {})[self.state_key] = state
 
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Find the probe's state, whichever callback saved it; the next fit goes on from it."""
+        """Find the probe's state, whichever callback saved it; the fit that is about to start goes on from it.
+
+        Weights that are loaded for a test, or put back by a search for a learning rate, are no fit to go on from.
+        """
+        if not self._starting:
+            return
         probe = self.state_key[self.state_key.index("[") :]
         states: Mapping[str, Any] = checkpoint.get("callbacks", {})
         for key, state in states.items():
@@ -144,12 +161,18 @@ class ProbeCallback(pl.Callback):
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Do the same when the training breaks off; other processes may be gone, so only a single one looks."""
+        self._starting = False
         if self._watch is not None:
             self._watch.finish(trainer, pl_module, look=trainer.world_size == 1)
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Write what no other hook has written."""
-        if self._watch is not None:
+        """Write what no other hook has written; keep what was loaded where nothing was left to train."""
+        peers = self._peers(trainer)
+        if self._starting and peers[0] is self:
+            watch, restored = self._gather(peers)
+            if restored is not None:
+                watch.restore(pl_module, restored)
+        elif self._watch is not None:
             self._watch.finish(trainer, pl_module, look=False)
 
 

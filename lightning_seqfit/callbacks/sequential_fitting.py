@@ -29,6 +29,18 @@ class SequentialFitting(ProbeCallback):
     TypeError, ValueError
         If an argument cannot be used; before the first batch, if the module does not suit the probe.
 
+    Notes
+    -----
+    ``EarlyStopping``, ``ModelCheckpoint`` and ``ReduceLROnPlateau`` may monitor any tag. ``seqfit/front/fitted`` and
+    ``seqfit/error/...`` are there from step 0 on, the others once they are finite: until then ``EarlyStopping`` and the
+    scheduler's dictionary need ``strict=False``, and ``ModelCheckpoint`` needs ``every_n_train_steps`` with
+    ``save_on_train_epoch_end=True``. Between two looks a monitor sees the last one again, so a ``patience`` counted in
+    steps must be longer than the distance of the looks. With a tag in the filename of a ``ModelCheckpoint``, pass
+    ``auto_insert_metric_name=False``: its slashes would make folders.
+
+    With several processes rank zero evaluates, and a function for ``every_n_steps`` must answer alike on every rank.
+    ``ddp_spawn`` sends the probe to other processes: target and predict must then be functions of a module, no lambdas.
+
     Examples
     --------
     >>> import lightning as L

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
+import signal
 import time
 import warnings
 import weakref
 from collections.abc import Callable, Mapping
+from multiprocessing import parent_process
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,8 @@ import numpy as np
 import torch
 from lightning.pytorch.utilities.rank_zero import rank_zero_info  # type: ignore[attr-defined]
 from threadpoolctl import ThreadpoolController
+from torch import nn
+from torch.nn.parameter import is_lazy
 
 from lightning_seqfit import figures, loggers
 from lightning_seqfit.callbacks.diagnostic import Diagnostic, Scene
@@ -80,7 +85,7 @@ class Watch:
         self.offset = 0  # optimizer steps of earlier fits that global_step has forgotten
         self.last_step = -1
         self.next_step = 0
-        self.logger_step = 0
+        self.current_step = self.logger_step = 0
         self.running = self.once = False
         self.off: dict[str, str] = {}  # what was switched off, and why
         self.module: weakref.ref[Any] | None = None
@@ -107,18 +112,17 @@ class Watch:
         self,
         trainer: pl.Trainer,
         module: pl.LightningModule,
-        diagnostics: dict[str, Diagnostic],
         cadences: list[Cadence],
         restored: Mapping[str, Any] | None,
     ) -> None:
         """Begin a fit: check everything against the module, go on from a restored state or an earlier fit, and look."""
-        self.diagnostics, self.cadences = diagnostics, cadences
+        self.cadences = cadences
         self.off = {}
         self.once = bool(trainer.fast_dev_run)  # type: ignore[attr-defined]
         folder = trainer.log_dir or trainer.default_root_dir  # collective: every rank asks
         self.folder = None if self.once else Path(folder) / "seqfit"
         if restored is not None:
-            self._restore(restored)
+            self.restore(module, restored)
         elif self.module is not None and self.module() is module and self.last_step >= 0:
             self.fit += 1
             self.offset += max(self.last_step - trainer.global_step, 0)
@@ -131,16 +135,17 @@ class Watch:
         self.drawn = 0
         self.figure_seconds = 0.0
         self.running = True
-        self.logger_step = _logger_step(trainer)
+        self.current_step, self.logger_step = trainer.global_step, _logger_step(trainer)
         self.started = self.written = time.perf_counter()
+        if parent_process() is not None and trainer.is_global_zero:
+            # in the workers of ddp_spawn, ddp_fork and ddp_notebook Lightning calls no on_exception
+            Finalize(self, _write_what_is_left, (weakref.ref(self),), exitpriority=0)
         step = trainer.global_step
         self.next_figure = max(step, 1) * 2
-        if restored is None:
+        if restored is not None:  # what monitors ask for must be there before the next look
+            self._announce(trainer, self._last_scalars(finite=True))
+        elif not _is_lazy(module):
             self._look(trainer, module, step, observation)
-        else:  # what monitors ask for must be there before the next look
-            self._announce(trainer, self._last_scalars())
-        if self.once:
-            self.running = False
         self._schedule(self.last_step)
 
     def _forget(self) -> None:
@@ -160,7 +165,8 @@ class Watch:
                     self.scene = Scene(self.probe.geometry, target, trend)
                     for diagnostic in self.diagnostics.values():
                         diagnostic.begin(self.scene)
-                observation = self._observe(trainer, module)
+                if not _is_lazy(module):
+                    observation = self._observe(trainer, module)
             except Exception as caught:
                 error = caught
         problem = _broadcast(trainer, None if error is None else (type(error).__name__, str(error)))
@@ -192,35 +198,44 @@ class Watch:
 
     def after_batch(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Look if one is due; runs after every batch, so it does next to nothing where none is."""
-        step = trainer.global_step
+        step = self._follow(trainer)
         if step < self.next_step or not self.running:
             return
         if self._due(step):
-            self.logger_step = _logger_step(trainer)
             self._look(trainer, module, step)
             self._schedule(step)
+
+    def _follow(self, trainer: pl.Trainer) -> int:
+        """Current step; remembers where its batch lies on the loggers' axis, which moves on after the batch."""
+        step = trainer.global_step
+        if step != self.current_step:
+            self.current_step, self.logger_step = step, _logger_step(trainer)
+        return step
 
     def checkpoint(self, trainer: pl.Trainer, module: pl.LightningModule) -> dict[str, Any] | None:
         """Take a look that is due, write the record, and return the state to save; None where nothing was seen."""
         if self.running:
             self.after_batch(trainer, module)
-            if self.unwritten:
+            if trainer.is_global_zero and self.unwritten:
                 self._write()
         return self._state() if self.last_step >= 0 else None
 
     def finish(self, trainer: pl.Trainer, module: pl.LightningModule, *, look: bool) -> None:
         """End the fit once, whichever hook comes first."""
         if not self.running:
+            if self.unwritten and trainer.is_global_zero:  # an interrupt came while it was written
+                self._write()
             return
-        if look and trainer.global_step > self.last_step:
-            # the axis has moved on since the last batch's own curves
-            self.logger_step = max(self.logger_step, _logger_step(trainer) - 1)
-            self._look(trainer, module, trainer.global_step)
+        if look and self._follow(trainer) > self.last_step:
+            self._look(trainer, module, self.current_step)
         self.running = False
         if not trainer.is_global_zero or self.folder is None or not len(self.record):
             return
+        self._write()  # first: where another process broke off, the launcher soon kills this one
+        known = len(self.off)
         self._draw(trainer, last=True)
-        self._write()
+        if len(self.off) > known:  # the record says so
+            self._write()
         rank_zero_info(f"seqfit: {self._summary()}")
 
     def _evaluates(self, trainer: pl.Trainer) -> bool:
@@ -245,6 +260,7 @@ class Watch:
         now = time.perf_counter()
         self.looked += now - begun
         self.looks += 1
+        self.running = not self.once
         if trainer.is_global_zero and self.folder is not None:
             if now - self.written >= WRITE_SECONDS:
                 self._write()
@@ -338,15 +354,23 @@ class Watch:
     def _announce(self, trainer: pl.Trainer, scalars: Mapping[str, float]) -> dict[str, float]:
         """Put finite values where monitors and the progress bar look; EarlyStopping stops on any other."""
         tags = {f"seqfit/{self.prefix}{tag}": value for tag, value in scalars.items() if math.isfinite(value)}
-        # one access and one tensor: the property gathers Lightning's own metrics every time
-        trainer.callback_metrics.update(zip(tags, torch.tensor(list(tags.values())).unbind(), strict=True))
+        # past the properties: those take in what the module has logged so far, also in a batch that breaks off
+        shown = trainer._logger_connector
+        shown._callback_metrics.update(zip(tags, torch.tensor(list(tags.values())).unbind(), strict=True))
         if "front/fitted" in scalars:
-            trainer.progress_bar_metrics[f"{self.prefix}front/fitted"] = scalars["front/fitted"]
+            shown._progress_bar_metrics[f"{self.prefix}front/fitted"] = scalars["front/fitted"]
         return tags
 
-    def _last_scalars(self) -> dict[str, float]:
-        names = [name for name in self.record.names if name.startswith("scalar/")]
-        return {name.removeprefix("scalar/"): float(self.record[name][-1]) for name in names}
+    def _last_scalars(self, *, finite: bool = False) -> dict[str, float]:
+        """Scalars of the last look, or the last finite value of each: what monitors see of them."""
+        scalars = {}
+        for name in self.record.names:
+            if name.startswith("scalar/"):
+                values = self.record[name]
+                known = values[np.isfinite(values)] if finite else values
+                if known.size:
+                    scalars[name.removeprefix("scalar/")] = float(known[-1])
+        return scalars
 
     def _switch_off(self, part: str, error: Exception) -> None:
         """Say once what failed, and do not try it again in this fit."""
@@ -373,7 +397,9 @@ class Watch:
             "diagnostics": {name: _to_tensors(d.state_dict()) for name, d in self.diagnostics.items()},
         }
 
-    def _restore(self, state: Mapping[str, Any]) -> None:
+    def restore(self, module: pl.LightningModule, state: Mapping[str, Any]) -> None:
+        """Become what a checkpoint has kept of a module."""
+        self.module = weakref.ref(module)
         self.fit, self.offset = int(state["fit"]), int(state["offset"])
         self.last_step, self.scale = int(state["last_step"]), float(state["scale"])
         self.fresh = False
@@ -434,11 +460,7 @@ class Watch:
             return
         begun = time.perf_counter()
         try:
-            takers = {
-                f"figures for {type(logger).__name__} {number}": logger
-                for number, logger in enumerate(trainer.loggers)
-                if loggers.takes_images(logger)
-            }
+            takers = self._image_takers(trainer)
             if takers or last:
                 for name, figure in figures.draw(as_run(self._contents())).items():
                     image = figures.as_image(figure)
@@ -452,6 +474,19 @@ class Watch:
         self.figure_seconds += self.one_figure_seconds
         self.drawn += 1
         self.next_figure = 2 * max(self.last_step, 1)
+
+    def _image_takers(self, trainer: pl.Trainer) -> dict[str, Any]:
+        """Loggers that show pictures, by what a warning calls their part."""
+        takers = {}
+        for number, logger in enumerate(trainer.loggers):
+            part = f"figures for {type(logger).__name__} {number}"
+            if part not in self.off:
+                try:
+                    if loggers.takes_images(logger):
+                        takers[part] = logger
+                except Exception as error:
+                    self._switch_off(part, error)
+        return takers
 
     def _show(self, part: str, logger: Any, tag: str, image: figures.Image) -> None:
         if part in self.off:
@@ -474,9 +509,15 @@ class Watch:
 
 
 def _coarse(geometry: Geometry, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Block means of a field; of a mask, where most of the block is."""
-    means = geometry.coarsen(values.astype(np.float64))
-    return means > 0.5 if values.dtype == bool else means
+    """Block means of a field; of a mask, and of steps that may not have come, what most of the block says."""
+    if values.dtype == bool:
+        return geometry.coarsen(values.astype(np.float64)) > 0.5
+    came = np.isfinite(values)
+    if came.all():
+        return geometry.coarsen(values)
+    share = geometry.coarsen(came.astype(np.float64))
+    sums = geometry.coarsen(np.where(came, values, 0.0))
+    return np.divide(sums, share, out=np.full_like(sums, np.inf), where=share >= 0.5)
 
 
 def _about_points(geometry: Geometry) -> list[str]:
@@ -484,6 +525,19 @@ def _about_points(geometry: Geometry) -> list[str]:
     if not isinstance(geometry, Scattered):
         return []
     return [f"points: harmonics up to {geometry.highest_frequency}, condition number {geometry.condition:.3g}"]
+
+
+def _write_what_is_left(watch: weakref.ref[Watch]) -> None:
+    """At the end of a worker process, which nothing else announces where a training breaks off."""
+    there = watch()
+    if there is not None and there.unwritten:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # Lightning answers it with an exception, wherever we are
+        there._write()
+
+
+def _is_lazy(module: nn.Module) -> bool:
+    """Whether the first batch has yet to make parameters or buffers: an evaluation of ours would draw other weights."""
+    return any(is_lazy(tensor) for tensors in (module.parameters(), module.buffers()) for tensor in tensors)
 
 
 def _logger_step(trainer: pl.Trainer) -> int:
