@@ -1,0 +1,113 @@
+"""The equations are what the docstrings say, and two probes see what a loss does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from lightning_seqfit import Probe, load
+from lightning_seqfit.callbacks import SequentialFitting
+from lightning_seqfit.demos.pinns import Advection, Helmholtz, advection_residual, helmholtz_residual
+
+
+class Solved:
+    """Stand in for a trained network: ``forward`` is the solution, plus a known function."""
+
+    def __init__(self, module: Any, extra: Any = None) -> None:
+        self.module, self.extra = module, extra
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.module, name)
+
+    def __call__(self, points: Tensor) -> Tensor:
+        u = self.module.solution(points)
+        return (u if self.extra is None else u + self.extra(points))[:, None]
+
+
+def points(dimension: int) -> Tensor:
+    return torch.rand(200, dimension, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+def test_the_solution_of_helmholtz_leaves_no_residual() -> None:
+    module = Helmholtz(waves=8, wave_number=3.0)
+    x = points(1).requires_grad_()
+    assert helmholtz_residual(Solved(module), x).abs().max() < 1e-12
+    assert module.solution(torch.tensor([[0.0], [1.0]], dtype=torch.float64)).abs().max() < 1e-12
+
+
+def test_what_helmholtz_without_a_source_solves_leaves_no_residual_either() -> None:
+    module = Helmholtz(waves=8, wave_number=3.0)
+    free = Solved(module, lambda x: torch.sin(3.0 * x[:, 0]))
+    assert helmholtz_residual(free, points(1).requires_grad_()).abs().max() < 1e-12
+
+
+def test_the_residual_of_helmholtz_is_the_equations() -> None:
+    module = Helmholtz(waves=8, wave_number=3.0)
+    x = points(1).requires_grad_()
+    seen = helmholtz_residual(Solved(module, lambda x: x[:, 0] ** 3), x)
+    expected = (6 * x[:, 0] + 9 * x[:, 0] ** 3) / (8 * torch.pi) ** 2
+    torch.testing.assert_close(seen, expected, rtol=1e-10, atol=1e-12)
+
+
+def test_the_solution_of_advection_leaves_no_residual_and_a_slope_in_time_does() -> None:
+    module = Advection(waves=3, speed=0.7)
+    p = points(2).requires_grad_()
+    assert advection_residual(Solved(module), p).abs().max() < 1e-12
+    seen = advection_residual(Solved(module, lambda p: 2 * p[:, 1] + p[:, 0]), p)
+    torch.testing.assert_close(seen, torch.full_like(seen, (2 + 0.7) / (6 * torch.pi)), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("make", [Helmholtz, Advection])
+def test_another_network_is_refused(make: Any) -> None:
+    with pytest.raises(ValueError, match="network='relu' is not available: use one of tanh, siren"):
+        make(network="relu")
+
+
+def watched(module: Any, residual: Any, steps: int, folder: Path, axes: Any = None) -> Any:
+    dimension = len(axes or "x")
+    box = [(0.0, 1.0)] * dimension
+    L.seed_everything(0, verbose=False)
+    solution = Probe.grid(box, module.solution, axes=axes)
+    equation = Probe.grid(box, 0.0, axes=axes, predict=residual, needs_grad=True, name="residual")
+    trainer = L.Trainer(
+        max_steps=steps,
+        callbacks=[SequentialFitting(solution), SequentialFitting(equation)],
+        accelerator="cpu",
+        logger=False,
+        default_root_dir=folder,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(module)
+    return load(folder), load(folder, "residual")
+
+
+@pytest.mark.slow
+def test_a_small_residual_is_no_solution(tmp_path: Path) -> None:
+    L.seed_everything(0, verbose=False)
+    solution, residual = watched(Helmholtz(), helmholtz_residual, 4_000, tmp_path)
+    assert solution.oscillations.target[0] == 4.0
+    assert residual.scalars["error/relative_rmse"][-1] < 0.6
+    assert residual.front.fitted[-1] > 0.4
+    assert residual.front.overall_inwardness[-1] > 0.3
+    assert solution.scalars["error/relative_rmse"][-1] > 0.9
+    assert solution.front.fitted[-1] < 0.4
+
+
+@pytest.mark.slow
+def test_the_solution_of_advection_comes_from_where_it_is_given(tmp_path: Path) -> None:
+    L.seed_everything(0, verbose=False)
+    solution, _ = watched(Advection(), advection_residual, 2_500, tmp_path, axes=("x", "t"))
+    inwardness = {face: values[-1] for face, values in solution.front.inwardness.items()}
+    assert solution.front.fitted[-1] > 0.1
+    assert np.mean([inwardness["x_min"], inwardness["t_min"]]) > 0.5
+    assert np.mean([inwardness["x_max"], inwardness["t_max"]]) < 0.4
+    assert solution.front.depth["x_min"][-1] > solution.front.depth["x_max"][-1]
+    assert solution.front.depth["t_min"][-1] > solution.front.depth["t_max"][-1]
