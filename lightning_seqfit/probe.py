@@ -83,6 +83,7 @@ class Probe:
         self.predict = predict
         self.output = output
         self.needs_grad = bool(needs_grad)
+        self._placed: Tensor | None = None
         self.target = target if callable(target) else _checked_values(target, len(geometry.points))
 
     @classmethod
@@ -294,7 +295,7 @@ class Probe:
             If the prediction is no tensor of shape (N,) or (N, k) with k > ``output``, or the layer cannot be found.
         """
         device, dtype = _placement(module)
-        points = torch.tensor(self.geometry.points, dtype=torch.float64).to(device=device, dtype=dtype)
+        points = self._points(device, dtype)
         size = len(points)
         with leave_untouched(module, device, grad=self.needs_grad), precision(), ExitStack() as stack:
             heard = stack.enter_context(read_out.listen(module, size)) if read_out is not None else {}
@@ -320,6 +321,16 @@ class Probe:
             weights=pieces[2] if outputs else None,
             outputs=outputs,
         )
+
+    def _points(self, device: torch.device, dtype: torch.dtype) -> Tensor:
+        """Return the points as the module takes them, a copy of what lies there from the look before."""
+        if self._placed is None or (self._placed.device, self._placed.dtype) != (device, dtype):
+            self._placed = torch.tensor(self.geometry.points, dtype=torch.float64).to(device=device, dtype=dtype)
+        return self._placed.clone()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process gets: the points are made there."""
+        return {**self.__dict__, "_placed": None}
 
     def _column(self, output: Any) -> Tensor:
         size = len(self.geometry.points)

@@ -28,6 +28,16 @@ class ReadOut:
         self.name: str | None = layer
         self.rows = rows
 
+    @property
+    def rows(self) -> IntArray | None:
+        """Numbers of the points whose features are wanted; None: all."""
+        return self._rows
+
+    @rows.setter
+    def rows(self, rows: IntArray | None) -> None:
+        self._rows = rows
+        self._placed: Tensor | None = None
+
     def find(self, module: nn.Module) -> dict[str, nn.Module]:
         """Layers to listen to, by name.
 
@@ -88,7 +98,9 @@ class ReadOut:
         self.name = next(reversed(heard))
         features = heard[self.name]
         if self.rows is not None:
-            features = features[torch.tensor(self.rows, device=features.device)]
+            if self._placed is None or self._placed.device != features.device:
+                self._placed = torch.tensor(self.rows, device=features.device)
+            features = features[self._placed]
         return features, module.get_submodule(self.name)
 
 

@@ -1,0 +1,276 @@
+"""Every snippet of docs/attaching.md runs as it stands there, and does what the text says."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import runpy
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import pytest
+import pytorch_lightning
+import torch
+import yaml
+from lightning.pytorch.cli import LightningCLI
+
+from lightning_seqfit import factory, figures, load
+from lightning_seqfit.callbacks import SequentialFitting
+from lightning_seqfit.demos import Regression, TanhRegression
+
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs" / "attaching.md").read_text(encoding="utf-8")
+SHORT = "max_steps=6, accelerator='cpu', enable_progress_bar=False, enable_model_summary=False"
+
+#: Section, language and number of its snippets: one that is added needs a test here.
+SNIPPETS = {
+    ("Attaching", "python"): 1,
+    ("Other trainers", "python"): 2,
+    ("LightningCLI", "yaml"): 1,
+    ("LightningCLI", "sh"): 1,
+    ("A script that you do not touch", "yaml"): 1,
+    ("A script that you do not touch", "sh"): 1,
+    ("Checkpoints, early stopping, learning rate", "python"): 2,
+    ("Two probes", "python"): 1,
+    ("Loggers", "python"): 1,
+    ("Resuming", "python"): 1,
+    ("What it costs", "sh"): 1,
+}
+
+# Lightning's deprecated way to ask torch's pytree, said under either of its names.
+pytestmark = pytest.mark.filterwarnings("ignore:.isinstance.treespec, LeafSpec.. is deprecated:FutureWarning")
+
+
+def snippets() -> dict[tuple[str, str], list[str]]:
+    found: dict[tuple[str, str], list[str]] = {}
+    for section in re.split(r"^#+ (?=[A-Z])", PAGE, flags=re.MULTILINE)[1:]:
+        title = section.splitlines()[0]
+        for language, text in re.findall(r"```(\w*)\n(.*?)```", section, re.DOTALL):
+            found.setdefault((title, language), []).append(text)
+    return found
+
+
+def test_every_snippet_has_a_test() -> None:
+    assert {place: len(texts) for place, texts in snippets().items()} == SNIPPETS
+
+
+def test_every_link_leads_somewhere() -> None:
+    headings = {
+        page: {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in re.findall(r"^#+ (.*)$", text, re.M)}
+        for page, text in (("", PAGE), ("../README.md", (ROOT / "README.md").read_text(encoding="utf-8")))
+    }
+    links = re.findall(r"\]\(([^)#]*)#?([^)]*)\)", PAGE)
+    assert len(links) > 5
+    for page, heading in links:
+        assert heading in headings[page], (page, heading)
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run in an empty folder, and draw no figures, which takes most of the time of these short trainings."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SEQFIT", raising=False)
+    monkeypatch.setattr(figures, "draw", lambda run: {})
+
+
+def run(section: str, short: str = SHORT, **names: Any) -> dict[str, Any]:
+    """Execute a section's Python after that of the page's top, with short trainings; return its names."""
+    for text in dict.fromkeys([*snippets()["Attaching", "python"], *snippets()[section, "python"]]):
+        exec(text.replace("max_steps=8_000", short), names)
+    return names
+
+
+def test_the_first_snippet_attaches() -> None:
+    trainer = run("Attaching")["trainer"]
+    trainer.fit(TanhRegression(width=8))
+    assert load(trainer.log_dir).steps.tolist() == [0, 1, 2, 3, 4, 6]
+    assert (Path(trainer.log_dir) / "seqfit").is_dir()
+
+
+class Bare(pytorch_lightning.LightningModule):
+    """The demo's training under the other package."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.demo = TanhRegression(width=8)
+
+    def forward(self, x: Any) -> Any:
+        return self.demo(x)
+
+    def training_step(self, batch: Any, batch_idx: int) -> Any:
+        return self(batch).square().mean()
+
+    def train_dataloader(self) -> Any:
+        return torch.utils.data.DataLoader(torch.rand(64, 1), batch_size=16)
+
+    def configure_optimizers(self) -> Any:
+        return torch.optim.SGD(self.parameters(), lr=1e-3)
+
+
+@pytest.mark.filterwarnings("ignore:The number of training batches:UserWarning")  # pytorch_lightning's advice
+def test_the_other_package_takes_it_in_a_list_and_any_trainer_by_appending() -> None:
+    attach, append = snippets()["Other trainers", "python"]
+    names = run("Attaching")
+    exec(attach.replace("max_steps=8_000", SHORT), names)
+    assert type(names["trainer"]) is pytorch_lightning.Trainer
+    names["trainer"].fit(Bare())
+    assert load(names["trainer"].log_dir).steps.tolist() == [0, 1, 2, 3, 4, 6]
+    with pytest.raises(TypeError, match="not iterable"):
+        pytorch_lightning.Trainer(callbacks=SequentialFitting(names["probe"]))  # without the list
+
+    for package, module in ((L, TanhRegression(width=8)), (pytorch_lightning, Bare())):
+        trainer = names["trainer"] = eval(f"package.Trainer({SHORT})", {"package": package})
+        exec(append, names)
+        trainer.fit(module)
+        assert load(trainer.log_dir).steps.tolist() == [0, 1, 2, 3, 4, 6]
+
+
+def write(section: str) -> str:
+    """Put a section's YAML into the file that its first line names; return the command beside it."""
+    (text,), (command,) = snippets()[section, "yaml"], snippets()[section, "sh"]
+    name = text.splitlines()[0].removeprefix("# ")
+    assert name in command
+    Path(name).write_text(text, encoding="utf-8")
+    return command.strip()
+
+
+@pytest.mark.filterwarnings("ignore::jsonargparse._deprecated.JsonargparseDeprecationWarning")  # LightningCLI
+@pytest.mark.filterwarnings("ignore:`Trainer.*LightningCLI:UserWarning")  # its callbacks_factory, if installed
+def test_the_cli_attaches_it_and_its_saved_configuration_loads_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    python, *command = write("LightningCLI").split()
+    assert python == "python"
+    short = ["--trainer.max_steps=6", "--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false"]
+    short += ["--trainer.logger=false", "--model=TanhRegression", "--model.width=8", "--seed_everything=0"]
+    monkeypatch.setattr("sys.argv", [*command, *short, "--trainer.default_root_dir=first"])
+    cli = LightningCLI(Regression, subclass_mode_model=True)
+    assert sum(isinstance(callback, SequentialFitting) for callback in cli.trainer.callbacks) == 1
+    monkeypatch.setattr(
+        "sys.argv", ["train.py", "fit", "--config=first/config.yaml", "--trainer.default_root_dir=again"]
+    )
+    LightningCLI(Regression, subclass_mode_model=True)
+    for folder in ("first", "again"):
+        assert load(folder).steps.tolist() == [0, 1, 2, 3, 4, 6]
+
+
+SCRIPT = f"""
+import lightning as L, torch
+from lightning_seqfit.demos import TanhRegression
+torch.set_num_threads(1)
+L.Trainer({SHORT}).fit(TanhRegression(width=8))
+print("trained")
+"""
+
+installed = pytest.mark.skipif(
+    not any(point.value == "lightning_seqfit.factory:callbacks" for point in entry_points(name="seqfit")),
+    reason="entry points exist where the package is installed: pip install",
+)
+
+
+def test_the_file_of_the_variable_makes_the_callback(monkeypatch: pytest.MonkeyPatch) -> None:
+    command = write("A script that you do not touch")
+    monkeypatch.setenv(*command.split()[0].split("="))
+    (callback,) = factory.callbacks()
+    assert isinstance(callback, SequentialFitting)
+    assert callback.every_n_steps == 100
+    assert callback.probe.geometry.bounds == ((0.0, 1.0),)
+
+
+@installed
+@pytest.mark.slow
+def test_the_variable_attaches_it_to_a_script() -> None:
+    command = write("A script that you do not touch")
+    Path("train.py").write_text(SCRIPT, encoding="utf-8")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": ""}
+    done = subprocess.run(command, shell=True, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "trained"
+    assert load("lightning_logs/version_0").steps.tolist() == [0, 1, 2, 3, 4, 6]
+
+
+def test_what_is_said_of_monitors() -> None:
+    short = SHORT.replace("max_steps=6", "max_steps=41, limit_train_batches=20")
+    names = run("Checkpoints, early stopping, learning rate", short)
+    trainer, best, enough = (names[name] for name in ("trainer", "best", "enough"))
+    at_start: set[str] = set()
+
+    class Plateau(TanhRegression):
+        configure_optimizers = names["configure_optimizers"]
+
+        def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+            if self.global_step == 0:
+                at_start.update(trainer.callback_metrics)
+
+    trainer.fit(Plateau(width=8))
+    seen = load(trainer.log_dir)
+    fitted = seen.scalars["front/fitted"][seen.steps <= 20][-1]
+    path = Path(best.best_model_path)
+    assert path.name == f"20-fitted={fitted:.2f}.ckpt"
+    assert path.parent.name == "checkpoints"
+    assert enough.best_score.item() == pytest.approx(fitted)
+    (plateau,) = trainer.lr_scheduler_configs
+    assert plateau.scheduler.last_epoch == 2  # asked after each whole epoch
+    assert {"seqfit/front/fitted", "seqfit/error/relative_rmse", "seqfit/error/max"} <= at_start
+    late = {"seqfit/front/sequentiality", "seqfit/front/inwardness", "seqfit/fourier/spectral_order"}
+    assert not late & at_start
+    assert {tag.removeprefix("seqfit/") for tag in late} <= set(seen.scalars)
+
+
+def test_a_second_probe_has_tags_and_a_record_of_its_own() -> None:
+    trainer = run("Two probes")["trainer"]
+    trainer.fit(TanhRegression(width=8))
+    assert {"seqfit/front/fitted", "seqfit/middle/front/fitted"} <= set(trainer.callback_metrics)
+    assert load(trainer.log_dir).bounds == ((0.0, 1.0),)
+    assert load(trainer.log_dir, "middle").bounds == ((0.4, 0.6),)
+
+
+def test_several_loggers_and_the_folder_of_the_record() -> None:
+    trainer = run("Loggers")["trainer"]
+    trainer.fit(TanhRegression(width=8))
+    board, sheet = trainer.loggers
+    assert trainer.log_dir == board.log_dir
+    assert load(board.log_dir).steps[-1] == 6
+    assert "seqfit/front/fitted" in (Path(sheet.log_dir) / "metrics.csv").read_text()
+    assert list(Path(board.log_dir).glob("events.*"))
+
+
+# Lightning, of a checkpoint in mid-epoch, and of a resumed run whose logger begins a new folder.
+@pytest.mark.filterwarnings("ignore:You're resuming from a checkpoint that ended before the epoch:UserWarning")
+@pytest.mark.filterwarnings("ignore:The dirpath has changed from:UserWarning")
+def test_a_resumed_training_goes_on_with_its_record() -> None:
+    names = run("Attaching", SHORT.replace("max_steps=6", "max_steps=4"))
+    names["trainer"].fit(TanhRegression(width=8))
+    names["trainer"].save_checkpoint("last.ckpt")
+    again = run("Resuming", module=TanhRegression(width=8))["trainer"]
+    assert load(again.log_dir).steps.tolist() == [0, 1, 2, 3, 4, 6]
+    assert set(load(again.log_dir).fit) == {0}
+
+
+def test_the_table_of_costs_is_what_the_command_prints(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (command,) = snippets()["What it costs", "sh"]
+    _, script = command.split()
+    monkeypatch.setattr("sys.argv", [script, "--steps", "20"])
+    level = logging.getLogger("lightning.pytorch").level
+    try:
+        runpy.run_path(str(ROOT / script), run_name="__main__")
+    finally:
+        logging.getLogger("lightning.pytorch").setLevel(level)
+    printed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
+    shown = re.findall(r"^\|.*\|$", PAGE, re.MULTILINE)
+    assert printed[:2] == shown[:2]
+    first = [[line.split("|")[1] for line in table[2:]] for table in (printed, shown)]
+    assert first[0] == first[1]
+
+
+def test_the_yaml_says_what_the_first_snippet_says() -> None:
+    """One story: the same bounds and cadence everywhere."""
+    (cli,), (probe,) = snippets()["LightningCLI", "yaml"], snippets()["A script that you do not touch", "yaml"]
+    (callback,) = yaml.safe_load(cli)["trainer"]["callbacks"]
+    assert callback["init_args"] == yaml.safe_load(probe)
