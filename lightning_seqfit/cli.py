@@ -16,9 +16,9 @@ import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from lightning_seqfit.callbacks import SequentialFitting
+from lightning_seqfit.claims import run_claims
 from lightning_seqfit.demos import (
     SIRENCO2,
-    Regression,
     SIRENRegression,
     TanhCO2,
     TanhRegression,
@@ -26,6 +26,7 @@ from lightning_seqfit.demos import (
     co2_weekly,
     sine,
 )
+from lightning_seqfit.demos.setups import SETUPS, Setup, tapered
 from lightning_seqfit.probe import Probe
 from lightning_seqfit.record import Run, load
 
@@ -34,7 +35,7 @@ from lightning_seqfit.record import Run, load
 class Demo:
     """One training to watch: what trains, where to look, for how long and how often."""
 
-    module: Callable[[], Regression]
+    module: Callable[[], L.LightningModule]
     probe: Callable[[], Probe]
     max_steps: int
     every_n_steps: int
@@ -57,6 +58,12 @@ def co2_weekly_probe() -> Probe:
     """Return a probe of the weekly CO2 record at its own points, gaps and all."""
     years, ppm = co2_weekly()
     return Probe.points(years, ppm, axes=["year"], quantity="CO2 (ppm)")
+
+
+def setup_demo(setup: Setup, network: str, optimizer: str) -> Demo:
+    """One of the article's setups as a demo."""
+    steps, every_n_steps = setup.pace(network, optimizer)
+    return Demo(partial(setup.module, network, optimizer), setup.probe, steps, every_n_steps)
 
 
 DEMOS = {
@@ -130,15 +137,36 @@ def _parser() -> argparse.ArgumentParser:
         "name",
         nargs="?",
         default="sine",
-        choices=["sine", "siren", "co2"],
-        help="sine: a tanh network fits sin(26 pi x); siren: a SIREN fits it; co2: the CO2 record of Mauna Loa",
+        choices=["sine", "siren", "co2", *(name for name in SETUPS if name != "sine")],
+        metavar="NAME",
+        help="siren: a SIREN fits sin(26 pi x); co2: the CO2 record of Mauna Loa; "
+        + "; ".join(f"{setup.name}: {setup.title}" for setup in SETUPS.values())
+        + " (default: sine)",
     )
-    demo.add_argument("--network", choices=["tanh", "siren"], help="network of the co2 demo (default: tanh)")
+    demo.add_argument("--network", choices=["tanh", "siren", "fourier"], help="default: tanh")
+    demo.add_argument("--optimizer", choices=["adam", "lbfgs", "soap"], default="adam", help="default: %(default)s")
+    demo.add_argument("--taper", type=_share, help="taper: share of the domain that is tapered at each end (0.1)")
     demo.add_argument("--weekly", action="store_true", help="co2: the weekly record with its gaps, at its own points")
     demo.add_argument("--seed", type=int, default=0, help="seed of the network's weights (default: %(default)s)")
     demo.add_argument("--max-steps", type=_steps, help="optimizer steps (default: as many as the demo takes)")
     demo.add_argument("--logdir", type=Path, default=Path("seqfit-logs"), help="where runs go (default: %(default)s)")
+    claims = commands.add_parser("claims", help="measure what the article claims")
+    claims.add_argument("--seeds", type=_steps, default=5, help="seeds of each training (default: %(default)s)")
+    claims.add_argument("--quick", action="store_true", help="one seed")
+    claims.add_argument("--max-steps", type=_steps, help="at most so many steps, to try the command")
+    claims.add_argument(
+        "--runs", type=Path, default=Path("seqfit-claims"), help="trainings, kept (default: %(default)s)"
+    )
+    claims.add_argument("--out", type=Path, help="the page and its pictures (default: in the same folder)")
     return parser
+
+
+def _share(text: str) -> float:
+    try:
+        tapered(float(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share: give a number above 0 and at most 0.5") from error
+    return float(text)
 
 
 def _steps(text: str) -> int:
@@ -153,14 +181,32 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     # Lightning 2.6 calls what torch 2.13 deprecates; not for the eyes of somebody who tries a demo
     warnings.filterwarnings("ignore", message=".*treespec.*LeafSpec", category=FutureWarning)
-    if options.network is not None and options.name != "co2":
-        parser.error(f"--network belongs to `seqfit demo co2`, not to `seqfit demo {options.name}`")
+    if options.command == "claims":
+        out = options.out or options.runs
+        print(run_claims(options.runs, out, range(1 if options.quick else options.seeds), options.max_steps))
+        print(f"\npage  {out / 'README.md'}")
+        return
     if options.weekly and options.name != "co2":
         parser.error(f"--weekly belongs to `seqfit demo co2`, not to `seqfit demo {options.name}`")
-    target = ("co2-weekly" if options.weekly else "co2") if options.name == "co2" else "sine"
-    network = options.network or ("siren" if options.name == "siren" else "tanh")
-    demo = DEMOS[target, network]
-    name = f"{target}-{network}"
+    if options.taper is not None and options.name != "taper":
+        parser.error(f"--taper belongs to `seqfit demo taper`, not to `seqfit demo {options.name}`")
+    if options.name == "siren" and options.network not in (None, "siren"):
+        parser.error("`seqfit demo siren` is a SIREN: leave --network out, or take another demo")
+    network = "siren" if options.name == "siren" else options.network or "tanh"
+    target = "co2-weekly" if options.weekly else "sine" if options.name == "siren" else options.name
+    name = "-".join([target, network] + [options.optimizer] * (options.optimizer != "adam"))
+    if options.name == "co2" and (network == "fourier" or options.optimizer != "adam"):
+        parser.error("`seqfit demo co2` has --network tanh or siren, trained with Adam")
+    if (target, network) in DEMOS and options.optimizer == "adam":
+        demo = DEMOS[target, network]
+    else:
+        try:
+            demo = setup_demo(
+                SETUPS[target] if options.taper is None else tapered(options.taper), network, options.optimizer
+            )
+            demo.module()
+        except ImportError as error:
+            parser.error(str(error))
     max_steps = options.max_steps or demo.max_steps
     run_dir = run_demo(demo, name, seed=options.seed, max_steps=max_steps, logdir=options.logdir)
     print(f"\n{name}, seed {options.seed}:\n{summary(load(run_dir))}\n")

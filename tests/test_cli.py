@@ -63,9 +63,13 @@ def test_co2_is_shown_in_years_and_ppm(tmp_path: Path, capsys: pytest.CaptureFix
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["demo", "cosine"], "invalid choice: 'cosine'"),
+        (["demo", "cosinus"], "invalid choice: 'cosinus'"),
+        (["demo", "sine", "--taper", "0.1"], "--taper belongs to `seqfit demo taper`"),
+        (["demo", "taper", "--taper", "0.7"], "'0.7' is no share: give a number above 0 and at most 0.5"),
+        (["demo", "co2", "--optimizer", "soap"], "`seqfit demo co2` has --network tanh or siren, trained with Adam"),
+        (["claims", "--seeds", "0"], "'0' is no number"),
         (["demo", "--max-steps", "0"], "'0' is no number of steps: give a whole number of at least 1"),
-        (["demo", "siren", "--network", "tanh"], "--network belongs to `seqfit demo co2`"),
+        (["demo", "siren", "--network", "tanh"], "`seqfit demo siren` is a SIREN"),
         ([], "required: command"),
     ],
 )

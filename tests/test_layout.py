@@ -29,7 +29,7 @@ LAYERS = (
     {"callbacks"},
     {""},
     {"demos"},
-    {"cli", "factory", "__main__"},
+    {"claims", "claims_page", "cli", "factory", "__main__"},
 )
 
 #: pyplot keeps global state and picks a GUI; a pytorch_lightning class is not a lightning class; with rich installed

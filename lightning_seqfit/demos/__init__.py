@@ -3,22 +3,55 @@
 from __future__ import annotations
 
 from lightning_seqfit.demos.data import co2_monthly, co2_weekly
-from lightning_seqfit.demos.modules import SIRENCO2, Regression, SIRENRegression, TanhCO2, TanhRegression
-from lightning_seqfit.demos.networks import SIREN, TanhMLP
-from lightning_seqfit.demos.targets import cosine, low_frequency, multi_scale, sine
+from lightning_seqfit.demos.modules import (
+    SIRENCO2,
+    FunctionRegression,
+    Regression,
+    SIRENRegression,
+    TanhCO2,
+    TanhRegression,
+)
+from lightning_seqfit.demos.networks import SIREN, FourierFeatureMLP, TanhMLP
+from lightning_seqfit.demos.pinns import Advection, Helmholtz, advection_residual, helmholtz_residual
+from lightning_seqfit.demos.targets import (
+    cosine,
+    low_frequency,
+    multi_scale,
+    photograph,
+    plane_wave,
+    product_wave,
+    radial_wave,
+    sine,
+    sine_under_bump,
+    spectral_similarity,
+    tapered_sine,
+)
 
 __all__ = [
     "SIREN",
     "SIRENCO2",
+    "Advection",
+    "FourierFeatureMLP",
+    "FunctionRegression",
+    "Helmholtz",
     "Regression",
     "SIRENRegression",
     "TanhCO2",
     "TanhMLP",
     "TanhRegression",
+    "advection_residual",
     "co2_monthly",
     "co2_weekly",
     "cosine",
+    "helmholtz_residual",
     "low_frequency",
     "multi_scale",
+    "photograph",
+    "plane_wave",
+    "product_wave",
+    "radial_wave",
     "sine",
+    "sine_under_bump",
+    "spectral_similarity",
+    "tapered_sine",
 ]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import importlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, TypeAlias, get_args
 
 import lightning as L
@@ -22,12 +22,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lightning_seqfit.demos.data import co2_monthly, co2_weekly
-from lightning_seqfit.demos.networks import SIREN, TanhMLP
+from lightning_seqfit.demos.networks import SIREN, FourierFeatureMLP, TanhMLP
 from lightning_seqfit.demos.targets import sine
 
-__all__ = ["SIRENCO2", "Regression", "SIRENRegression", "TanhCO2", "TanhRegression"]
+__all__ = ["SIRENCO2", "FunctionRegression", "Regression", "SIRENRegression", "TanhCO2", "TanhRegression"]
 
-OptimizerName: TypeAlias = Literal["adam", "sgd", "lbfgs"]
+OptimizerName: TypeAlias = Literal["adam", "sgd", "lbfgs", "soap"]
+NetworkName: TypeAlias = Literal["tanh", "siren", "fourier"]
 Target: TypeAlias = Callable[[Tensor], Tensor]
 
 STEPS_PER_EPOCH = 1_000
@@ -53,8 +54,10 @@ class Regression(L.LightningModule):
     learning_rate : float
         Step size of Adam or SGD. L-BFGS does not use it: it searches along each line from step 1 by the strong Wolfe
         conditions.
-    optimizer : {"adam", "sgd", "lbfgs"}
-        All with PyTorch's defaults, SGD without momentum; one step of L-BFGS is up to 20 iterations.
+    optimizer : {"adam", "sgd", "lbfgs", "soap"}
+        All with PyTorch's defaults, SGD without momentum; one step of L-BFGS is up to 20 iterations. SOAP
+        (Vyas et al. 2024, arXiv:2409.11321) is that of the package pytorch-optimizer, which the extra
+        ``lightning-seqfit[soap]`` installs.
 
     Raises
     ------
@@ -96,6 +99,8 @@ class Regression(L.LightningModule):
             )
         if not (math.isfinite(learning_rate) and learning_rate > 0):
             raise ValueError(f"learning_rate={learning_rate!r} is no step size: give a positive, finite number")
+        if optimizer == "soap":
+            _soap()  # says now if it is not installed
         self.network = network
         self.learning_rate = learning_rate
         self.optimizer_name = optimizer
@@ -154,6 +159,8 @@ class Regression(L.LightningModule):
             return torch.optim.LBFGS(self.parameters(), line_search_fn="strong_wolfe")
         if self.optimizer_name == "sgd":
             return torch.optim.SGD(self.parameters(), lr=self.learning_rate)
+        if self.optimizer_name == "soap":
+            return _soap()(self.parameters(), lr=self.learning_rate, weight_decay=0.0)
         return torch.optim.Adam(self.parameters(), lr=self.learning_rate)
 
     def train_dataloader(self) -> FullBatch:
@@ -336,6 +343,70 @@ class SIRENCO2(Regression):
         self.save_hyperparameters()
 
 
+class FunctionRegression(Regression):
+    """Fit a function on a box, along one axis or several, with any network and optimizer of the demos.
+
+    The network sees points and values as they are. Its sizes and rates are this project's own: width 50 along a line
+    and 64 in the plane; omega_0 30 and 10; Fourier features of standard deviation 10 and 2 cycles a unit, both divided
+    by the length of the box (in the plane half of it).
+
+    Parameters
+    ----------
+    target : callable or str
+        Points of shape (N, d) to values of shape (N,) or (N, 1), or the dotted path of such a function.
+    bounds : list of [low, high]
+        One for each axis.
+    network : {"tanh", "siren", "fourier"}
+    optimizer : {"adam", "sgd", "lbfgs", "soap"}
+        As for :class:`Regression`.
+    learning_rate : float, optional
+        Default: 5e-3, for the SIREN 1e-3, for SOAP 1e-2.
+    training_points : int, optional
+        Number along each axis, equally spaced, both ends included; default 400 along a line and 64 in the plane.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from lightning_seqfit.demos import FunctionRegression
+    >>> module = FunctionRegression("lightning_seqfit.demos.plane_wave", bounds=[[-1, 1], [-1, 1]], network="siren")
+    >>> module(torch.zeros(7, 2)).shape
+    torch.Size([7, 1])
+    """
+
+    def __init__(
+        self,
+        target: Target | str,
+        bounds: Sequence[Sequence[float]] = ((0.0, 1.0),),
+        network: NetworkName = "tanh",
+        optimizer: OptimizerName = "adam",
+        learning_rate: float | None = None,
+        training_points: int | None = None,
+    ) -> None:
+        dimension = len(bounds)
+        width, omega_0, scale = (50, 30.0, 10.0) if dimension == 1 else (64, 10.0, 4.0)
+        length = max(high - low for low, high in bounds)
+        makers: dict[str, Callable[[], nn.Module]] = {
+            "tanh": lambda: TanhMLP(dimension, width),
+            "siren": lambda: SIREN(dimension, width, omega_0=omega_0),
+            "fourier": lambda: FourierFeatureMLP(dimension, width, scale=scale / length),
+        }
+        if network not in makers:
+            raise ValueError(f"network={network!r} is not available: use one of {', '.join(makers)}")
+        count = training_points or (400 if dimension == 1 else 64)
+        axes = [torch.linspace(low, high, count, dtype=torch.get_default_dtype()) for low, high in bounds]
+        points = torch.stack([axis.ravel() for axis in torch.meshgrid(*axes, indexing="ij")], dim=1)
+        function = _import(target) if isinstance(target, str) else target
+        super().__init__(
+            makers[network](),
+            points,
+            function(points),
+            learning_rate=learning_rate or (1e-2 if optimizer == "soap" else 1e-3 if network == "siren" else 5e-3),
+            optimizer=optimizer,
+        )
+        target = _dotted_path(target)  # save_hyperparameters reads the arguments where they stand now
+        self.save_hyperparameters()
+
+
 class FullBatch:
     """One batch, given ``steps`` times.
 
@@ -367,6 +438,17 @@ class FullBatch:
         """Give the batch ``steps`` times."""
         for _ in range(self.steps):
             yield self.batch
+
+
+def _soap() -> Callable[..., torch.optim.Optimizer]:
+    try:
+        from pytorch_optimizer import SOAP
+    except ImportError as error:
+        raise ImportError(
+            "optimizer='soap' is in the package pytorch-optimizer, which is not installed: "
+            "pip install 'lightning-seqfit[soap]', or take another optimizer"
+        ) from error
+    return SOAP
 
 
 def _samples(target: Target | str, training_points: int) -> tuple[Tensor, Tensor]:

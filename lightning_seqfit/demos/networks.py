@@ -1,13 +1,15 @@
-"""The two networks of the demos: one that fits oscillation by oscillation, one that fits everywhere at once.
+"""The networks of the demos: one that fits oscillation by oscillation, two that fit everywhere at once.
 
-Both take points of shape (N, in_features) as they are and return (N, out_features); whatever normalisation a data set
-needs is the business of :mod:`lightning_seqfit.demos.modules`. The last layer of both is linear, so that
+All take points of shape (N, in_features) as they are and return (N, out_features); whatever normalisation a data set
+needs is the business of :mod:`lightning_seqfit.demos.modules`. The last layer is linear, so that
 u(x) = sum_j w_j phi_j(x) + b with phi_j(x) the units of the last hidden layer.
 
 References
 ----------
 V. Sitzmann, J. N. P. Martel, A. W. Bergman, D. B. Lindell and G. Wetzstein, "Implicit Neural Representations with
 Periodic Activation Functions", NeurIPS 2020 (arXiv:2006.09661).
+M. Tancik et al., "Fourier Features Let Networks Learn High Frequency Functions in Low Dimensional Domains", NeurIPS
+2020 (arXiv:2006.10739).
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-__all__ = ["SIREN", "Sine", "TanhMLP"]
+__all__ = ["SIREN", "FourierFeatureMLP", "Sine", "TanhMLP"]
 
 
 class TanhMLP(nn.Module):
@@ -182,6 +184,54 @@ class SIREN(nn.Module):
             The network's output.
         """
         output: Tensor = self.layers(points)
+        return output
+
+
+class FourierFeatureMLP(nn.Module):
+    r"""A tanh network that sees :math:`\cos(2 \pi B x)` and :math:`\sin(2 \pi B x)` instead of x (Tancik et al. 2020).
+
+    B is drawn once from a normal distribution and not trained.
+
+    Parameters
+    ----------
+    in_features : int
+        Coordinates of a point.
+    width, depth, out_features : int
+        As for :class:`TanhMLP`.
+    features : int
+        Rows of B; the network sees twice as many numbers.
+    scale : float
+        Standard deviation of B, in cycles per unit of a coordinate, positive. It decides which frequencies are easy.
+
+    Examples
+    --------
+    >>> import torch
+    >>> FourierFeatureMLP(in_features=2, scale=3.0)(torch.zeros(7, 2)).shape
+    torch.Size([7, 1])
+    """
+
+    frequencies: Tensor
+
+    def __init__(
+        self,
+        in_features: int = 1,
+        width: int = 50,
+        depth: int = 2,
+        out_features: int = 1,
+        features: int = 32,
+        scale: float = 10.0,
+    ) -> None:
+        super().__init__()
+        _check_sizes(in_features=in_features, features=features)
+        if not (math.isfinite(scale) and scale > 0):
+            raise ValueError(f"scale={scale!r} is no spread of frequencies: give a positive, finite number")
+        self.register_buffer("frequencies", scale * torch.randn(in_features, features))
+        self.network = TanhMLP(2 * features, width=width, depth=depth, out_features=out_features)
+
+    def forward(self, points: Tensor) -> Tensor:
+        """Evaluate the network at points (N, in_features), shape (N, out_features)."""
+        phases = 2 * torch.pi * points @ self.frequencies
+        output: Tensor = self.network(torch.cat([phases.cos(), phases.sin()], dim=1))
         return output
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from lightning_seqfit.demos.networks import SIREN, Sine, TanhMLP
+from lightning_seqfit.demos.networks import SIREN, FourierFeatureMLP, Sine, TanhMLP
 
 
 def _linear_layers(network):
@@ -120,3 +120,24 @@ def test_an_omega_0_that_is_no_frequency_is_refused_with_what_to_use(omega_0):
 
 def test_a_printed_sine_layer_shows_its_frequency():
     assert repr(Sine(12.5)) == "Sine(omega_0=12.5)"
+
+
+def test_fourier_features_are_cosines_and_sines_of_fixed_directions():
+    torch.manual_seed(0)
+    net = FourierFeatureMLP(in_features=2, features=4, scale=3.0).double()
+    heard = []
+    net.network.register_forward_pre_hook(lambda _, inputs: heard.append(inputs[0]))
+    x = torch.rand(5, 2, dtype=torch.float64)
+    net(x)
+    phases = 2 * torch.pi * x @ net.frequencies
+    torch.testing.assert_close(heard[0], torch.cat([phases.cos(), phases.sin()], dim=1))
+    assert "frequencies" in dict(net.named_buffers())
+    assert not any(parameter.shape == net.frequencies.shape for parameter in net.parameters())
+
+
+def test_fourier_features_spread_by_their_scale():
+    torch.manual_seed(0)
+    frequencies = FourierFeatureMLP(features=5_000, scale=7.0).frequencies
+    assert frequencies.std().item() == pytest.approx(7.0, rel=0.05)
+    with pytest.raises(ValueError, match=r"scale=0\.0 is no spread of frequencies"):
+        FourierFeatureMLP(scale=0.0)

@@ -1,0 +1,144 @@
+"""The page on the claims: the table, and one picture a claim."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lightning_seqfit.claims import Claim, Training, Verdict, table
+from lightning_seqfit.demos.setups import SETUPS
+from lightning_seqfit.figures import as_image, save
+from lightning_seqfit.record import Run, load
+
+_FIT, _TARGET = "#d1495b", "#1b6ca8"
+
+_TEXT = """# What the article claims, measured
+
+Made by `seqfit claims`: {seeds} trainings of each kind, seeds {first} to {last}, none left out. A claim holds where at
+least four fifths of the seeds meet the bound under "asked", which is a number in the code. What "sequentiality",
+"inwardness" and the others mean is in the [README](../../README.md#what-should-i-monitor). "never" is a training that
+did not get there, "not known" a measure that has too little to go by.
+
+{table}
+
+Stated in the article: two hidden layers, tanh, Adam at 5e-3, sin(26 pi x). Everything else is this project's own: the
+boxes, the targets in the plane, width 50 along a line and 64 in the plane, 400 and 64 x 64 training points, PyTorch's
+default initialisation, omega_0 30 and 10, SOAP at 1e-2, and how long each training takes. Similarity is the cosine
+similarity of the magnitude spectra of the target and of sin(26 pi x).
+
+{pictures}
+"""
+
+
+def write_page(verdicts: Sequence[Verdict], seeds: Sequence[int], runs: Path, out: Path) -> None:
+    """Write ``README.md`` and the pictures, of the first seed's trainings."""
+    pictures = []
+    for verdict in verdicts:
+        claim = verdict.claim
+        records = {training: load(runs / f"{training.name}-{seeds[0]}") for training in claim.trainings}
+        save(
+            as_image(picture(claim, f"{verdict.said}: {claim.measure} {verdict.median}", records)),
+            out / f"{claim.key}.png",
+        )
+        pictures.append(f"## {claim.says}\n\n![{claim.measure}: {verdict.median}, {verdict.said}]({claim.key}.png)\n")
+    text = _TEXT.format(
+        seeds=len(seeds), first=seeds[0], last=seeds[-1], table=table(verdicts, seeds), pictures="\n".join(pictures)
+    )
+    (out / "README.md").write_text(text, encoding="utf-8")
+
+
+def picture(claim: Claim, said: str, records: dict[Training, Run]) -> Figure:
+    """Draw what a claim is about, with the verdict in the title."""
+    figure = Figure(figsize=(8.4, 4.4), dpi=100, layout="constrained")
+    figure.suptitle(f"{claim.says}\n{said}", fontsize=11, wrap=True)
+    if claim.shows == "progress":
+        _progress(figure.add_subplot(), records)
+        return figure
+    panels: dict[str, list[Callable[[Axes, Run], None]]] = {
+        "error": [_arrival if any(len(run.axes) > 1 for run in records.values()) else _error],
+        "basis": [_basis],
+        "rank": [_rank],
+        "target": [_target, _error],
+    }
+    kinds = [(training, run, draw) for training, run in records.items() for draw in panels[claim.shows]]
+    for number, (training, run, draw) in enumerate(kinds):
+        axes = figure.add_subplot(1, len(kinds), number + 1)
+        axes.set_title(_label(training), fontsize=10)
+        draw(axes, run)
+    return figure
+
+
+def _label(training: Training) -> str:
+    optimizer = {"adam": "Adam", "soap": "SOAP", "lbfgs": "L-BFGS"}[training.optimizer]
+    network = {"tanh": "tanh", "siren": "SIREN", "fourier": "Fourier features"}[training.network]
+    return f"{network}, {optimizer}: {SETUPS[training.setup].title}"
+
+
+def _error(axes: Axes, run: Run) -> None:
+    """Local error over position and step."""
+    assert run.front is not None
+    low, high = run.bounds[0]
+    error = np.sqrt(run.front.local_error)
+    steps = np.append(run.steps, run.steps[-1] + 1)
+    places = np.linspace(low, high, error.shape[1] + 1)
+    image = axes.pcolormesh(steps, places, error.T, cmap="viridis", vmin=0.0, vmax=1.0, rasterized=True)
+    axes.set(xlabel="optimizer step", ylabel=run.axes[0])
+    axes.figure.colorbar(image, ax=axes, label="relative error (yellow: nothing learned)")
+
+
+def _arrival(axes: Axes, run: Run) -> None:
+    """When each place of the plane was fitted."""
+    assert run.front is not None
+    came = np.where(np.isfinite(run.front.arrival) & run.front.active, run.front.arrival, np.nan).reshape(run.shape)
+    colours = colormaps["viridis"].with_extremes(bad="0.8")
+    (left, right), (low, high) = run.bounds[:2]
+    image = axes.imshow(
+        came.T, origin="lower", extent=(left, right, low, high), cmap=colours, vmin=0, vmax=run.steps[-1]
+    )
+    axes.set(xlabel=run.axes[0], ylabel=run.axes[1])
+    axes.figure.colorbar(image, ax=axes, label="step of arrival (grey: flat, or not yet)", location="bottom")
+
+
+def _basis(axes: Axes, run: Run) -> None:
+    """The weightiest units at the end, one above the other."""
+    assert run.basis is not None
+    units, position = run.basis.snapshots[-1].astype(np.float64), run.basis.snapshot_points[:, 0]
+    order = np.argsort(run.basis.snapshot_places[-1][:, 0], kind="stable")
+    for row, values in enumerate(units[order][:12]):
+        reach = np.ptp(values) or 1.0
+        axes.plot(position, row + 0.8 * (values - values.min()) / reach, color=colormaps["viridis"](row / 12))
+    axes.set(xlabel=run.axes[0], yticks=[], ylabel="12 units of the last hidden layer")
+
+
+def _rank(axes: Axes, run: Run) -> None:
+    """Rank and fitted share over training."""
+    assert run.basis is not None
+    assert run.front is not None
+    axes.plot(run.steps, run.basis.numerical_rank, color=_TARGET, label="rank of the basis")
+    axes.set(xlabel="optimizer step", ylabel="rank of the basis")
+    share = axes.twinx()
+    share.plot(run.steps, 100 * run.front.fitted, color=_FIT, label="fitted share")
+    share.set_ylabel("fitted, %")
+    axes.figure.legend(loc="outside lower center", ncols=2, frameon=False)
+
+
+def _target(axes: Axes, run: Run) -> None:
+    """Target and prediction."""
+    axes.plot(run.points[:, 0], run.target, color=_TARGET, linewidth=1.0, label="target")
+    axes.plot(run.points[:, 0], run.prediction[-1], color=_FIT, linewidth=2.0, label="prediction at the end")
+    axes.set(xlabel=run.axes[0])
+    axes.legend(loc="lower center", fontsize=9)
+
+
+def _progress(axes: Axes, records: dict[Training, Run]) -> None:
+    """Fitted share against the step, all trainings together."""
+    for (training, run), colour in zip(records.items(), (_TARGET, _FIT), strict=False):
+        assert run.front is not None
+        axes.plot(np.maximum(run.steps, 1), 100 * run.front.fitted, color=colour, linewidth=2.0, label=_label(training))
+    axes.set(xlabel="optimizer step", ylabel="fitted, %", xscale="log", ylim=(-3, 103))
+    axes.legend(loc="upper left", fontsize=9, frameon=False)

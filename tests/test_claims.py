@@ -1,0 +1,129 @@
+"""The claims: what is kept is not trained again, and verdicts follow from values alone."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lightning_seqfit import claims
+from lightning_seqfit.claims import CLAIMS, Claim, Training, Verdict, judge, measures, table, train
+from lightning_seqfit.claims_page import picture, write_page
+from lightning_seqfit.demos.setups import SETUPS, tapered
+from lightning_seqfit.record import load
+
+
+def claim(**changes: Any) -> Claim:
+    options: dict[str, Any] = {
+        "key": "key",
+        "says": "it is so",
+        "measure": "a number",
+        "asked": ">= 1",
+        "trainings": (Training("sine"),),
+        "value": lambda run: run["fitted"],
+        "met": lambda value: value >= 1.0,
+    }
+    return Claim(**(options | changes))
+
+
+@pytest.mark.parametrize(
+    ("values", "said", "median", "span"),
+    [
+        ((1.0, 2.0, 3.0, 4.0, 5.0), "holds", "3.00", "1.00 to 5.00"),
+        ((0.5, 2.0, 3.0, 4.0, 5.0), "holds", "3.00", "0.50 to 5.00"),
+        ((0.5, 0.6, 3.0, 4.0, 5.0), "holds in part (3 of 5)", "3.00", "0.50 to 5.00"),
+        ((0.1, 0.2, 0.3, 0.4, 0.5), "does not hold", "0.30", "0.10 to 0.50"),
+        ((math.nan, 2.0, 3.0, 4.0, math.inf), "holds", "3.00", "2.00 to never"),
+        ((math.nan, math.nan, math.nan, 4.0, 12.34), "holds in part (2 of 5)", "not known", "4.00 to 12.3"),
+        ((math.nan,) * 5, "not known", "not known", "not known"),
+    ],
+)
+def test_a_verdict_follows_from_the_values(values: tuple[float, ...], said: str, median: str, span: str) -> None:
+    verdict = Verdict(claim(), values)
+    assert (verdict.said, verdict.median, verdict.range) == (said, median, span)
+
+
+def test_a_claim_takes_its_trainings_of_the_same_seed() -> None:
+    both = claim(
+        trainings=(Training("sine"), Training("taper")), value=lambda one, other: one["fitted"] - other["fitted"]
+    )
+    results = {
+        (training, seed): {"fitted": 10.0 * seed + number}
+        for number, training in enumerate(both.trainings)
+        for seed in (0, 3)
+    }
+    (verdict,) = judge([both], [0, 3], results)
+    assert verdict.values == (-1.0, -1.0)
+
+
+def test_the_table_has_a_row_a_claim() -> None:
+    lines = table([Verdict(claim(), (2.0,)), Verdict(claim(says="it is not"), (0.0,))], [0]).splitlines()
+    assert len(lines) == 4
+    assert {line.count("|") for line in lines} == {7}
+    assert "it is not" in lines[3]
+    assert lines[3].endswith("does not hold |")
+
+
+def test_every_claim_has_a_picture_of_its_own_and_trainings_that_exist() -> None:
+    assert len({c.key for c in CLAIMS}) == len(CLAIMS)
+    for one in CLAIMS:
+        for training in one.trainings:
+            steps, every_n_steps = SETUPS[training.setup].pace(training.network, training.optimizer)
+            assert 0 < every_n_steps < steps
+
+
+def test_what_was_done_is_not_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    training = Training("sine", "siren")
+    first = train(training, 1, tmp_path, max_steps=12)
+    record = load(tmp_path / "sine-siren-1")
+    assert record.steps[-1] == 12
+    np.testing.assert_equal(first, measures(record))
+    with monkeypatch.context() as patch:
+        patch.setattr(claims.L, "Trainer", None)
+        np.testing.assert_equal(train(training, 1, tmp_path, max_steps=12), first)
+        with pytest.raises(TypeError):
+            train(training, 1, tmp_path, max_steps=13)  # another training
+    kept = json.loads((tmp_path / "sine-siren-1" / "measures.json").read_text())
+    assert kept["about"] == {"training": ["sine", "siren", "adam"], "seed": 1, "steps": 12}
+
+
+@pytest.mark.slow
+def test_the_page_has_the_table_and_a_picture_a_claim(tmp_path: Path) -> None:
+    kinds = [Training("sine"), Training("sine", "siren"), Training("product"), Training("taper")]
+    results = {(training, 0): train(training, 0, tmp_path, max_steps=3) for training in kinds}
+    shown = [c for c in CLAIMS if set(c.trainings) <= set(kinds)]
+    assert {c.shows for c in shown} == {"error", "basis", "rank", "target"}
+    progress = claim(key="progress", trainings=(kinds[0], kinds[1]), value=lambda a, b: a["fitted"], shows="progress")
+    verdicts = judge([*shown, progress], [0], results)
+    write_page(verdicts, [0], tmp_path, tmp_path / "page")
+    page = (tmp_path / "page" / "README.md").read_text()
+    assert table(verdicts, [0]) in page
+    for verdict in verdicts:
+        assert f"({verdict.claim.key}.png)" in page
+        assert (tmp_path / "page" / f"{verdict.claim.key}.png").stat().st_size > 5_000
+
+
+def test_a_picture_of_the_plane_shows_x_to_the_right_and_y_upwards(tmp_path: Path) -> None:
+    train(Training("product", "siren"), 0, tmp_path, max_steps=1)
+    run = load(tmp_path / "product-siren-0")
+    assert run.front is not None
+    run.front.arrival[:] = np.where((run.points[:, 0] > 0) & (run.points[:, 1] < 0), 1.0, np.inf)
+    figure = picture(claim(trainings=(Training("product", "siren"),)), "said", {Training("product", "siren"): run})
+    (image,) = figure.axes[0].images
+    shown = np.ma.filled(np.ma.masked_invalid(image.get_array()), np.nan)
+    assert image.origin == "lower"
+    assert image.get_extent() == [-1.0, 1.0, -1.0, 1.0]
+    low_right, high_left = shown[:10, -10:], shown[-10:, :10]
+    assert np.isfinite(low_right).any()
+    assert not np.isfinite(high_left).any()
+
+
+def test_another_share_can_be_tapered() -> None:
+    half = tapered(0.5)
+    assert half.probe().target is not SETUPS["taper"].target
+    with pytest.raises(ValueError, match=r"share=0\.7 of each end cannot be tapered"):
+        tapered(0.7)
