@@ -1,4 +1,4 @@
-"""Figures of a run that is made by hand, so that every front, every quiet part and every arrival is known."""
+"""Figures of a run along one axis, made by hand, so that every front, quiet part and arrival is known."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from matplotlib.image import imread
 
 from lightning_seqfit import figures, loggers
+from lightning_seqfit.figures import line
 from lightning_seqfit.record import FrontRecord, OscillationsRecord, Run, Scalars
 
 CELLS = 200
@@ -159,21 +160,21 @@ class TestFrontPosition:
         run = known_run(bounds=bounds)
         places = low + np.linspace(0, 1, 21) * (high - low)
         places[-1] = np.nan  # everything is fitted: there is no core left that could have an edge
-        np.testing.assert_allclose(figures.front_position(run, "x_min"), places, atol=cell)
+        np.testing.assert_allclose(line.front_position(run, "x_min"), places, atol=cell)
         far = np.where(np.isnan(places), np.nan, high)  # no front has come from the other face
-        np.testing.assert_array_equal(figures.front_position(run, "x_max"), far)
+        np.testing.assert_array_equal(line.front_position(run, "x_max"), far)
 
     def test_the_front_of_the_other_face_counts_from_there(self):
         run = known_run()
         depth = run.front.depth
         turned = replaced(run, depth={"x_min": depth["x_max"], "x_max": depth["x_min"]})
-        position = figures.front_position(turned, "x_max")
+        position = line.front_position(turned, "x_max")
         np.testing.assert_allclose(position[:-1], 1 - np.linspace(0, 1, 21)[:-1], atol=1 / CELLS)
         assert np.isnan(position[-1])
 
     def test_a_quiet_part_is_passed_at_once(self):
         run = known_run(101, quiet=(0.4, 0.6))
-        position = figures.front_position(run, "x_min")
+        position = line.front_position(run, "x_min")
         places = np.linspace(0, 1, 101)
         outside = (places < 0.39) | ((places > 0.61) & (places < 1))
         np.testing.assert_allclose(position[outside], places[outside], atol=1 / CELLS)
@@ -181,12 +182,12 @@ class TestFrontPosition:
 
     def test_nothing_fitted_is_at_the_face_and_all_fitted_nowhere(self):
         run = known_run(2)
-        np.testing.assert_array_equal(figures.front_position(run, "x_min"), [0.0, np.nan])
-        np.testing.assert_array_equal(figures.front_position(run, "x_max"), [1.0, np.nan])
+        np.testing.assert_array_equal(line.front_position(run, "x_min"), [0.0, np.nan])
+        np.testing.assert_array_equal(line.front_position(run, "x_max"), [1.0, np.nan])
 
     def test_a_look_that_did_not_measure_the_front_has_no_position(self):
         run = replaced(known_run(3, last=0.5), depth={"x_min": np.array([np.nan, 0.25, 0.5])})
-        np.testing.assert_allclose(figures.front_position(run, "x_min"), [np.nan, 0.25, 0.5], atol=1 / CELLS)
+        np.testing.assert_allclose(line.front_position(run, "x_min"), [np.nan, 0.25, 0.5], atol=1 / CELLS)
 
 
 class TestWords:
@@ -222,7 +223,7 @@ class TestWords:
         assert done["front"] == ["edges of the unfitted core", "target is flat"]
 
     def test_the_colour_scale_is_named(self):
-        bar = figures.space_time(known_run()).axes[1]
+        bar = line.space_time(known_run()).axes[1]
         assert bar.get_ylabel() == "relative error (1: nothing but the trend)"
         assert bar.get_ylim() == (0.0, 1.0)
 
@@ -230,24 +231,24 @@ class TestWords:
 class TestWhatIsDrawn:
     def test_the_fit_shows_the_last_prediction_over_the_target(self):
         run = known_run(last=0.5)
-        prediction, target = figures.fit(run).axes[0].lines
+        prediction, target = line.fit(run).axes[0].lines
         np.testing.assert_array_equal(target.get_xydata(), np.column_stack([run.points[:, 0], run.target]))
         np.testing.assert_array_equal(prediction.get_ydata(), run.prediction[-1])
 
     def test_the_unfitted_core_is_shaded_from_front_to_front(self):
-        (span,) = figures.fit(known_run(last=0.5)).axes[0].patches
+        (span,) = line.fit(known_run(last=0.5)).axes[0].patches
         assert span.get_x() == pytest.approx(0.5, abs=1 / CELLS)
         assert span.get_x() + span.get_width() == pytest.approx(1.0)
-        assert len(figures.fit(known_run()).axes[0].patches) == 0
+        assert len(line.fit(known_run()).axes[0].patches) == 0
 
     def test_a_wild_prediction_does_not_hide_the_target(self):
-        low, high = figures.fit(ODD_RUNS["huge prediction"]()).axes[0].get_ylim()
+        low, high = line.fit(ODD_RUNS["huge prediction"]()).axes[0].get_ylim()
         assert -2 < low < -1
         assert 1 < high < 2
 
     def test_the_pixels_of_the_space_time_figure_are_the_local_error(self):
         run = known_run(last=0.5)
-        axes = figures.space_time(run).axes[0]
+        axes = line.space_time(run).axes[0]
         (image,) = axes.get_children()[:1]
         error = np.asarray(image.get_array())
         np.testing.assert_array_equal(error.reshape(CELLS, 21), run.front.local_error.T)
@@ -256,12 +257,12 @@ class TestWhatIsDrawn:
 
     def test_of_two_looks_at_one_step_the_later_is_shown(self):
         run = ODD_RUNS["a second fit looks twice at one step"]()
-        error = np.asarray(figures.space_time(run).axes[0].get_children()[0].get_array())
+        error = np.asarray(line.space_time(run).axes[0].get_children()[0].get_array())
         np.testing.assert_array_equal(error.reshape(CELLS, 4), run.front.local_error[[0, 1, 3, 4]].T)
 
     def test_arrivals_are_drawn_at_their_step_and_those_to_come_apart(self):
         run = known_run(last=0.5)
-        first, never = figures.arrival(run).axes[0].lines
+        first, never = line.arrival(run).axes[0].lines
         x, y = first.get_xydata().T
         np.testing.assert_allclose(y[x < 0.47], 4000 * x[x < 0.47], atol=100 + 1)  # a look is 100 steps
         assert np.isnan(y[x > 0.51]).all()
@@ -273,14 +274,14 @@ class TestWhatIsDrawn:
         settled = run.front.settled.copy()
         settled[:40] = 1500.0
         again = replace(run, front=replace(run.front, settled=settled))
-        _, dots = figures.arrival(again).axes[0].lines
+        _, dots = line.arrival(again).axes[0].lines
         drawn = np.isfinite(dots.get_ydata())
         assert dots.get_label() == "lost and fitted again"
         assert np.flatnonzero(drawn).tolist() == np.flatnonzero(settled > run.front.arrival).tolist()
         assert set(dots.get_ydata()[drawn]) == {1500.0}
 
     def test_quiet_parts_are_hatched_and_have_no_arrival(self):
-        axes = figures.arrival(known_run(quiet=(0.4, 0.6))).axes[0]
+        axes = line.arrival(known_run(quiet=(0.4, 0.6))).axes[0]
         (span,) = axes.patches
         assert span.get_x() == pytest.approx(0.4)
         assert span.get_width() == pytest.approx(0.2)
@@ -306,7 +307,7 @@ class TestImages:
     @pytest.fixture(scope="class")
     @staticmethod
     def image():
-        return figures.as_image(figures.fit(known_run()))
+        return figures.as_image(line.fit(known_run()))
 
     def test_an_image_is_pixels_of_three_colours(self, image):
         assert image.dtype == np.uint8
@@ -317,7 +318,7 @@ class TestImages:
         assert image.flags.owndata
 
     def test_the_same_run_gives_the_same_pixels(self, image):
-        np.testing.assert_array_equal(figures.as_image(figures.fit(known_run())), image)
+        np.testing.assert_array_equal(figures.as_image(line.fit(known_run())), image)
 
     def test_a_saved_image_is_read_back(self, image, tmp_path):
         path = tmp_path / "seqfit" / "fit.png"
