@@ -13,7 +13,7 @@ from matplotlib.image import imread
 
 from lightning_seqfit import figures, loggers
 from lightning_seqfit.figures import line
-from lightning_seqfit.record import FrontRecord, OscillationsRecord, Run, Scalars
+from lightning_seqfit.record import BasisRecord, FrontRecord, OscillationsRecord, Run, Scalars
 
 CELLS = 200
 
@@ -287,6 +287,41 @@ class TestWhatIsDrawn:
         assert span.get_width() == pytest.approx(0.2)
         x, y = axes.lines[0].get_xydata().T
         assert np.isnan(y[(x > 0.4) & (x < 0.6)]).all()
+
+
+class TestBasis:
+    def run(self, snapshots, places):
+        points = np.linspace(0, 1, snapshots.shape[-1])[:, None]
+        nothing = np.full(21, np.nan)
+        names = ("numerical_rank", "effective_rank", "monotone_share", "projection_error", "constant_share")
+        basis = BasisRecord(
+            **dict.fromkeys(names, nothing),
+            median_laps=nothing + 2.25,
+            snapshot_steps=np.array([0, 2000]),
+            snapshot_units=np.zeros(snapshots.shape[:2], dtype=np.int64),
+            snapshot_places=np.tile(places, (2, 1))[..., None],
+            snapshots=snapshots.astype(np.float16),
+            snapshot_points=points,
+        )
+        return replace(known_run(), basis=basis)
+
+    def test_units_are_ordered_by_their_place_and_keep_their_shape(self):
+        steps = np.linspace(0, 1, 50) > np.array([0.7, 0.2, 0.5])[:, None]
+        figure = line.basis(self.run(np.stack([steps, -5.0 * steps]), [0.7, 0.2, 0.5]))
+        assert [axes.get_title() for axes in figure.axes] == ["step 0", "step 2,000"]
+        for axes, sign in zip(figure.axes, (1, -1), strict=True):
+            for row, (drawn, number) in enumerate(zip(axes.lines, (1, 2, 0), strict=True)):
+                upwards = row - drawn.get_ydata()  # the first row is at the top
+                np.testing.assert_allclose(upwards, 0.4 * sign * np.where(steps[number], 1, -1), atol=1e-3)
+
+    def test_units_that_are_not_finite_are_drawn_as_far_as_they_are(self, recwarn):
+        units = np.tile(np.linspace(0, 1, 50), (2, 3, 1))
+        units[:, 0], units[:, 1, 10], units[:, 2, 20] = np.nan, np.inf, -np.inf
+        figure = line.basis(self.run(units, [np.nan, 0.5, 0.6]))
+        figures.as_image(figure)
+        known = [int(np.isfinite(drawn.get_ydata()).sum()) for drawn in figure.axes[0].lines]
+        assert known == [49, 49, 0]
+        assert [str(warning.message) for warning in recwarn] == []
 
 
 @pytest.mark.parametrize("kind", ODD_RUNS)
