@@ -328,7 +328,8 @@ class TestFront:
     def test_titles_say_what_to_see(self):
         run = known_run()
         said = "79 % fitted, 4 of 6 lobes"
-        assert plane.front(run).get_suptitle() == f"Error front at step 400: {said}"
+        order = "sequentiality 0.90, inwardness +0.00"
+        assert plane.front(run).get_suptitle() == f"Error front at step 400: {said}; {order}"
         assert plane.fit(run).get_suptitle() == f"Fit at step 400: {said}"
         assert panels(plane.fit(run))[0].get_title() == "target, on 24 x 16 cells"
 
@@ -478,7 +479,7 @@ class TestSpace:
         expected = np.arange(120.0).reshape(6, 5, 4)[:, :, 2].T
         for figure in (plane.fit(numbers), plane.front(numbers)):
             np.testing.assert_array_equal(picture(panels(figure)[0])[0], expected)
-            assert figure.get_suptitle().endswith("lobes; slice at z = 0.625")
+            assert figure.get_suptitle().endswith("; slice at z = 0.625")
             assert picture(panels(figure)[0])[1] == (-1.0, 1.0, -1.0, 1.0)
             assert {len(axes.images) for axes in panels(figure)} == {1}
 

@@ -120,7 +120,8 @@ def basis(run: Run) -> Figure:
         order = np.argsort(np.where(np.isfinite(places), places, np.inf), kind="stable")
         units = finite(seen.snapshots[moment][order].astype(np.float64))
         for row, values in enumerate(units):
-            middle, reach = (values.max() + values.min()) / 2, np.ptp(values) or 1.0
+            known = values[np.isfinite(values)] if np.isfinite(values).any() else np.zeros(1)
+            middle, reach = (known.max() + known.min()) / 2, np.ptp(known) or 1.0
             axes.plot(position, row - 0.8 * (values - middle) / reach, color=colormaps["viridis"](row / len(units)))
         axes.set_title(f"step {seen.snapshot_steps[moment]:,}", fontsize=10)
         axes.set(xlabel=run.axes[0], xlim=run.bounds[0], ylim=(len(units) - 0.4, -0.6), yticks=[])

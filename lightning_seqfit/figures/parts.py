@@ -21,8 +21,6 @@ TARGET, MODEL = "#1b6ca8", "#d1495b"
 #: Where the target is flat, and nothing is asked of a fit.
 QUIET: dict[str, Any] = {"facecolor": "white", "edgecolor": "0.5", "hatch": "///", "alpha": 0.35}
 BELOW: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, -0.3)}
-
-
 #: Dots of a figure per inch, and its size in inches.
 DPI = 110
 SIZE = (7.2, 4.2)

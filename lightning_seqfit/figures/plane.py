@@ -23,7 +23,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from lightning_seqfit.figures.parts import DPI, ERROR, QUIET, UNKNOWN, finite, moments, needed_left, progress
+from lightning_seqfit.figures.parts import DPI, ERROR, QUIET, UNKNOWN, direction, finite, moments, needed_left, progress
 from lightning_seqfit.geometry import BoolArray, FloatArray
 from lightning_seqfit.record import Run
 
@@ -62,7 +62,7 @@ def front(run: Run) -> Figure:
     """Target, local error at the last look, and when each place was fitted, with the front at a few steps."""
     seen = run.front
     assert seen is not None
-    figure, panels = _panels(run, f"Error front at step {run.steps[-1]:,}: {progress(run)}")
+    figure, panels = _panels(run, f"Error front at step {run.steps[-1]:,}: {progress(run)}; {direction(seen)}")
     left, middle, right = panels
     _draw_target(left, run)
 
