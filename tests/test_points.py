@@ -94,7 +94,7 @@ def test_more_points_than_the_basis_needs_are_thinned_for_it(tmp_path: Path) -> 
     watched(tmp_path, Probe.points(many, wave(many)), steps=3)
     run = load(tmp_path)
     assert run.basis is not None
-    assert run.basis.snapshot_points.shape == (667, 1)
+    assert run.basis.snapshot_points.shape == (500, 1)
     assert np.all(np.diff(run.basis.snapshot_points[:, 0]) > 0)
     assert run.points.shape[0] <= 1024
 

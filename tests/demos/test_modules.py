@@ -299,7 +299,7 @@ def test_values_may_be_a_vector_or_a_column():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"optimizer": "soap"}, r"optimizer='soap' is not available: use one of adam, sgd, lbfgs"),
+        ({"optimizer": "rprop"}, r"optimizer='rprop' is not available: use one of adam, sgd, lbfgs, soap"),
         ({"learning_rate": 0.0}, r"learning_rate=0\.0 is no step size: give a positive, finite number"),
         ({"learning_rate": math.nan}, r"learning_rate=nan is no step size"),
         ({"training_points": 1}, r"training_points=1 do not span \[0, 1\]: give a whole number of at least 2"),
