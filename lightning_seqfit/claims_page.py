@@ -107,9 +107,9 @@ def _arrival(axes: Axes, run: Run) -> None:
 def _basis(axes: Axes, run: Run) -> None:
     """The weightiest units at the end, one above the other."""
     assert run.basis is not None
-    units, position = run.basis.snapshots[-1].astype(np.float64), run.basis.snapshot_points[:, 0]
-    order = np.argsort(run.basis.snapshot_places[-1][:, 0], kind="stable")
-    for row, values in enumerate(units[order][:12]):
+    units, position = run.basis.snapshots[-1][:12].astype(np.float64), run.basis.snapshot_points[:, 0]
+    order = np.argsort(run.basis.snapshot_places[-1][:12, 0], kind="stable")
+    for row, values in enumerate(units[order]):
         reach = np.ptp(values) or 1.0
         axes.plot(position, row + 0.8 * (values - values.min()) / reach, color=colormaps["viridis"](row / 12))
     axes.set(xlabel=run.axes[0], yticks=[], ylabel="12 units of the last hidden layer")
