@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from lightning_seqfit.adapters import Adapter, adapter_for, kind, remedy
 from lightning_seqfit.geometry import FloatArray, Geometry, Grid, Scattered
 from lightning_seqfit.guard import leave_untouched
 from lightning_seqfit.measures.trend import Trend, fit_trend
@@ -80,7 +81,9 @@ class Probe:
             )
         if isinstance(output, bool) or not isinstance(output, int) or output < 0:
             raise ValueError(f"output={output!r} is not a component: pass 0 for the first one, 1 for the second, ...")
-        self.predict = predict
+        if isinstance(predict, type) and issubclass(predict, Adapter):
+            predict = predict()
+        self.predict: Callable[..., Any] | None = predict
         self.output = output
         self.needs_grad = bool(needs_grad)
         self._placed: Tensor | None = None
@@ -111,7 +114,8 @@ class Probe:
             whether the resolution hides it.
         resolution : cells per axis, one number for all or one each; default 512, 96 or 32 along one, two or three axes.
         axes : names for tags and figures; default x, y, z.
-        predict : ``(module, points) -> tensor`` of shape (N,) or (N, k); default ``module(points)``.
+        predict : ``(module, points) -> tensor`` of shape (N,) or (N, k); default ``module(points)``. Ready ones are in
+            :mod:`lightning_seqfit.adapters`.
         output : component of a prediction of shape (N, k), from 0.
         needs_grad : the prediction differentiates with ``torch.autograd.grad``, as the residual of an equation does.
         name : goes into tags and file names; needed as soon as a trainer has two probes. Letters, digits, ``_ . -``.
@@ -301,8 +305,7 @@ class Probe:
             heard = stack.enter_context(read_out.listen(module, size)) if read_out is not None else {}
             if self.needs_grad:
                 points.requires_grad_(True)
-            output = module(points) if self.predict is None else self.predict(module, points)
-            parts = [self._column(output)]
+            parts = [self._column(module, self._ask(module, points))]
             outputs = 0
             if read_out is not None:
                 features, layer = read_out.choose(module, heard, size)
@@ -332,17 +335,29 @@ class Probe:
         """What another process gets: the points are made there."""
         return {**self.__dict__, "_placed": None}
 
-    def _column(self, output: Any) -> Tensor:
+    def _ask(self, module: nn.Module, points: Tensor) -> Any:
+        if isinstance(self.predict, Adapter):
+            return self.predict(module, points, self.geometry.axes)
+        if self.predict is not None:
+            return self.predict(module, points)
+        try:
+            return module(points)
+        except Exception as error:
+            instead = adapter_for(module) or (
+                ", a function (module, points) -> tensor; lightning_seqfit.adapters.Dictionary() is one for dicts"
+            )
+            raise RuntimeError(
+                f"the module raised {type(error).__name__}: {error}; it was called with {kind(points)}, "
+                f"dtype {points.dtype}. Where it takes something else, pass predict={instead}"
+            ) from error
+
+    def _column(self, module: nn.Module, output: Any) -> Tensor:
         size = len(self.geometry.points)
         asked = "the module" if self.predict is None else "predict"
         wanted = f"a tensor of shape ({size},) or ({size}, k) for points of shape {self.geometry.points.shape}"
         if not isinstance(output, Tensor):
-            kind = type(output).__name__
-            if isinstance(output, dict):
-                kind += f" with keys {sorted(map(str, output))}"
             raise TypeError(
-                f"{asked} returned {kind}, expected {wanted}: pass predict=, a function (module, points) that takes "
-                "the tensor out"
+                f"{asked} returned {kind(output)}, expected {wanted}: {remedy(module, self.predict, output)}"
             )
         tensor = output.as_subclass(Tensor).detach()
         if tensor.is_complex():
@@ -351,8 +366,7 @@ class Probe:
             )
         if tensor.ndim not in (1, 2) or tensor.shape[0] != size:
             raise ValueError(
-                f"{asked} returned a tensor of shape {tuple(tensor.shape)}, expected {wanted}: pass predict=, a "
-                "function (module, points) that returns one row per point"
+                f"{asked} returned {kind(output)}, expected {wanted}: {remedy(module, self.predict, output)}"
             )
         components = 1 if tensor.ndim == 1 else tensor.shape[1]
         if self.output >= components:

@@ -23,6 +23,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from lightning_seqfit import figures, loggers
+from lightning_seqfit.adapters import counts_late
 from lightning_seqfit.callbacks.diagnostic import Diagnostic, Scene
 from lightning_seqfit.geometry import FloatArray, Geometry, Scattered
 from lightning_seqfit.probe import Observation, Probe
@@ -86,7 +87,7 @@ class Watch:
         self.last_step = -1
         self.next_step = 0
         self.current_step = self.logger_step = 0
-        self.running = self.once = False
+        self.running = self.once = self.counts_late = False
         self.off: dict[str, str] = {}  # what was switched off, and why
         self.module: weakref.ref[Any] | None = None
         self.folder: Path | None = None
@@ -119,6 +120,7 @@ class Watch:
         self.cadences = cadences
         self.off = {}
         self.once = bool(trainer.fast_dev_run)  # type: ignore[attr-defined]
+        self.counts_late = counts_late(module)
         folder = trainer.log_dir or trainer.default_root_dir  # collective: every rank asks
         self.folder = None if self.once else Path(folder) / "seqfit"
         if restored is not None:
@@ -208,6 +210,9 @@ class Watch:
     def _follow(self, trainer: pl.Trainer) -> int:
         """Current step; remembers where its batch lies on the loggers' axis, which moves on after the batch."""
         step = trainer.global_step
+        if self.counts_late:
+            batches: Any = trainer.fit_loop.epoch_loop.batch_progress.current
+            step += batches.processed > batches.completed  # the batch that ends has taken one
         if step != self.current_step:
             self.current_step, self.logger_step = step, _logger_step(trainer)
         return step
