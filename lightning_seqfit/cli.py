@@ -25,6 +25,7 @@ from lightning_seqfit.demos import (
     co2_monthly,
     co2_weekly,
     sine,
+    spectral_similarity,
 )
 from lightning_seqfit.demos.setups import SETUPS, Setup, tapered
 from lightning_seqfit.probe import Probe
@@ -183,6 +184,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     warnings.filterwarnings("ignore", message=".*treespec.*LeafSpec", category=FutureWarning)
     if options.command == "claims":
         out = options.out or options.runs
+        try:
+            SETUPS["sine"].module(optimizer="soap")
+        except ImportError as error:
+            parser.error(str(error))
         print(run_claims(options.runs, out, range(1 if options.quick else options.seeds), options.max_steps))
         print(f"\npage  {out / 'README.md'}")
         return
@@ -210,5 +215,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     max_steps = options.max_steps or demo.max_steps
     run_dir = run_demo(demo, name, seed=options.seed, max_steps=max_steps, logdir=options.logdir)
     print(f"\n{name}, seed {options.seed}:\n{summary(load(run_dir))}\n")
+    if target in SETUPS and SETUPS[target].bounds == SETUPS["sine"].bounds:
+        setup = SETUPS[target] if options.taper is None else tapered(options.taper)
+        similarity = spectral_similarity(setup.target, SETUPS["sine"].target)
+        print(f"cosine similarity of the target's magnitude spectrum to that of sin(26 pi x): {similarity:.3f}\n")
     print(f"record and pictures  {run_dir / 'seqfit'}")
     print(f"TensorBoard          tensorboard --logdir {options.logdir}")

@@ -38,7 +38,8 @@ def claim(**changes: Any) -> Claim:
         ((0.5, 0.6, 3.0, 4.0, 5.0), "holds in part (3 of 5)", "3.00", "0.50 to 5.00"),
         ((0.1, 0.2, 0.3, 0.4, 0.5), "does not hold", "0.30", "0.10 to 0.50"),
         ((math.nan, 2.0, 3.0, 4.0, math.inf), "holds", "3.00", "2.00 to never"),
-        ((math.nan, math.nan, math.nan, 4.0, 12.34), "holds in part (2 of 5)", "not known", "4.00 to 12.3"),
+        ((math.nan, math.nan, math.nan, 4.0, 12.34), "not known (2 of 5 have a value)", "not known", "4.00 to 12.3"),
+        ((math.nan, math.nan, 0.5, 4.0, 12.34), "holds in part (2 of 5)", "0.50", "0.50 to 12.3"),
         ((math.nan,) * 5, "not known", "not known", "not known"),
     ],
 )

@@ -42,6 +42,13 @@ def test_the_demo_prints_a_table_and_where_everything_lies(tmp_path: Path, capsy
     assert list(run_dir.glob("events.out.tfevents.*"))
 
 
+def test_a_setup_says_how_alike_the_spectra_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["demo", "taper", "--taper", "0.1", "--network", "siren", "--max-steps", "2", "--logdir", str(tmp_path)])
+    out = capsys.readouterr().out
+    assert "taper-siren, seed 0" in out
+    assert "spectrum to that of sin(26 pi x): 0.968" in out
+
+
 def test_the_seed_decides_the_run(tmp_path: Path) -> None:
     for folder, seed in (("a", "1"), ("b", "1"), ("c", "2")):
         main(["demo", "siren", "--max-steps", "5", "--seed", seed, "--logdir", str(tmp_path / folder)])

@@ -382,6 +382,8 @@ class FunctionRegression(Regression):
         learning_rate: float | None = None,
         training_points: int | None = None,
     ) -> None:
+        if not bounds or not all(len(pair) == 2 and pair[0] < pair[1] for pair in bounds):
+            raise ValueError(f"bounds={bounds!r} is not a box: give one [low, high] per axis, such as [[0.0, 1.0]]")
         dimension = len(bounds)
         width, omega_0, scale = (50, 30.0, 10.0) if dimension == 1 else (64, 10.0, 4.0)
         length = max(high - low for low, high in bounds)
@@ -392,7 +394,11 @@ class FunctionRegression(Regression):
         }
         if network not in makers:
             raise ValueError(f"network={network!r} is not available: use one of {', '.join(makers)}")
-        count = training_points or (400 if dimension == 1 else 64)
+        count = (400 if dimension == 1 else 64) if training_points is None else training_points
+        if count < 2:
+            raise ValueError(f"training_points={count!r} do not span the box: give a whole number of at least 2")
+        if learning_rate is None:
+            learning_rate = 1e-2 if optimizer == "soap" else 1e-3 if network == "siren" else 5e-3
         axes = [torch.linspace(low, high, count, dtype=torch.get_default_dtype()) for low, high in bounds]
         points = torch.stack([axis.ravel() for axis in torch.meshgrid(*axes, indexing="ij")], dim=1)
         function = _import(target) if isinstance(target, str) else target
@@ -400,7 +406,7 @@ class FunctionRegression(Regression):
             makers[network](),
             points,
             function(points),
-            learning_rate=learning_rate or (1e-2 if optimizer == "soap" else 1e-3 if network == "siren" else 5e-3),
+            learning_rate=learning_rate,
             optimizer=optimizer,
         )
         target = _dotted_path(target)  # save_hyperparameters reads the arguments where they stand now

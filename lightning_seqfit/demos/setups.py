@@ -52,7 +52,7 @@ class Setup:
             return (4_000, 50) if line else (1_000, 20)
         if optimizer == "lbfgs":
             return (300, 5)
-        return (8_000, 100) if line else (4_000, 25)
+        return (8_000, 100) if line else (8_000, 50)
 
 
 _SQUARE = ((-1.0, 1.0), (-1.0, 1.0))

@@ -17,6 +17,7 @@ from torch import nn
 from lightning_seqfit.demos import (
     SIREN,
     SIRENCO2,
+    FunctionRegression,
     Regression,
     SIRENRegression,
     TanhCO2,
@@ -332,3 +333,44 @@ def test_an_argument_that_makes_no_sense_is_refused_with_what_to_do(module_class
 def test_data_that_cannot_be_fitted_are_refused_with_what_to_do(points, values, normalize, message):
     with pytest.raises(ValueError, match=message):
         Regression(SIREN(), torch.tensor(points), torch.tensor(values), normalize=normalize)
+
+
+class TestFunctionRegression:
+    @pytest.mark.parametrize("network", ["tanh", "siren", "fourier"])
+    @pytest.mark.parametrize("optimizer", ["adam", "lbfgs", "soap"])
+    def test_every_network_and_optimizer_takes_a_step(self, network, optimizer):
+        torch.manual_seed(0)
+        module = FunctionRegression("lightning_seqfit.demos.sine", network=network, optimizer=optimizer)
+        before = [parameter.detach().clone() for parameter in module.parameters()]
+        L.Trainer(
+            max_steps=2,
+            accelerator="cpu",
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        ).fit(module)
+        moved = [not torch.equal(a, b) for a, b in zip(before, module.parameters(), strict=True)]
+        assert any(moved)
+        assert all(parameter.isfinite().all() for parameter in module.parameters())
+
+    def test_training_points_span_the_box(self):
+        module = FunctionRegression("lightning_seqfit.demos.plane_wave", bounds=[[-1, 1], [0, 3]], training_points=5)
+        assert module.inputs.shape == (25, 2)
+        assert module.inputs.amin(dim=0).tolist() == [-1.0, 0.0]
+        assert module.inputs.amax(dim=0).tolist() == [1.0, 3.0]
+
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            ({"network": "relu"}, "network='relu' is not available: use one of tanh, siren, fourier"),
+            ({"bounds": []}, "is not a box"),
+            ({"bounds": [[1.0, 0.0]]}, "is not a box"),
+            ({"training_points": 0}, "training_points=0 do not span the box"),
+            ({"learning_rate": 0.0}, r"learning_rate=0\.0 is no step size"),
+            ({"target": "lightning_seqfit.demos.nothing"}, "cannot be imported"),
+        ],
+    )
+    def test_what_makes_no_sense_is_refused(self, arguments, words):
+        with pytest.raises(ValueError, match=words):
+            FunctionRegression(**({"target": "lightning_seqfit.demos.sine"} | arguments))
