@@ -15,9 +15,10 @@ The input of the read-out layer is a matrix Phi, one row per point and one colum
 The singular values come from the Gram matrix on the smaller side, whose eigenvalues are their squares. Those below
 1e-6 s_1 are the rounding of units computed in float32: they are set to 0 and take no part in the projection. A pivoted
 Cholesky factorisation comes first, which takes unit after unit and ends once no other has more than 1e-13 s_1^2 of its
-own left: of many units that are much alike, such as smooth steps, only a few reach the eigenvalue solver. Where more
-than 128 do, their eigenvectors are not computed, which would take most of the time: the least-squares fit is then
-damped by (1e-6 s_1)^2 (Tikhonov) instead of cut off there. Singular values above 1e-3 s_1 are right to five digits;
+own left: of many units that are much alike, such as smooth steps, only a few reach the eigenvalue solver. It is left
+out where more than 128 units, or points, are not alike: where it takes all of an even choice of 64 or more of them.
+Where more than 128 reach the solver, their eigenvectors are not computed, which would take most of the time: the
+least-squares fit is then damped by (1e-6 s_1)^2 (Tikhonov) instead of cut off there. Singular values above 1e-3 s_1 are right to five digits;
 near 1e-6 s_1 they are not, and one just above may be set to 0.
 
 References
@@ -167,59 +168,79 @@ def _centred(features: FloatArray) -> FloatArray | None:
 
 @dataclass(frozen=True)
 class _Decomposition:
-    """Phi less its column means, and its Gram matrix on the smaller side, factor factor^T.
+    """Phi less its column means, by its Gram matrix on the smaller side.
 
     centred : shape ``(N, width)``.
     singular_values : shape ``(min(N, width),)``, descending; 0 where they are rounding.
     rank : how many of them are not 0.
-    factor : shape ``(min(N, width), columns)``.
-    solve : solution of (factor^T factor) x = b for right sides in rows, without the directions that are rounding.
+    residual : what a least-squares fit by Phi leaves of fields of mean 0, shape ``(k, N)``; the directions that are
+        rounding take no part.
     """
 
     centred: FloatArray
     singular_values: FloatArray
     rank: int
-    factor: FloatArray
-    solve: Callable[[FloatArray], FloatArray]
-
-    def residual(self, fields: FloatArray) -> FloatArray:
-        """What a least-squares fit by Phi leaves of fields of mean 0, shape ``(k, N)``."""
-        points, width = self.centred.shape
-        if points < width:
-            return fields - self.solve(fields @ self.factor) @ self.factor.T
-        coefficients = self.solve(self.solve(fields @ self.centred @ self.factor)) @ self.factor.T
-        return fields - coefficients @ self.centred.T
+    residual: Callable[[FloatArray], FloatArray]
 
 
 def _decompose(centred: FloatArray) -> _Decomposition:
     points, width = centred.shape
-    gram = centred.T @ centred if width <= points else centred @ centred.T
+    more_units = points < width
+    gram = centred @ centred.T if more_units else centred.T @ centred
     singular_values = np.zeros(len(gram))
     trace = float(np.trace(gram))
     if trace == 0.0:
-        return _Decomposition(centred, singular_values, 0, np.zeros((len(gram), 0)), np.copy)
+        return _Decomposition(centred, singular_values, 0, np.copy)
 
-    # gram = factor factor^T up to the compression; sum(lambda^2) / sum(lambda) is a lower bound on the largest lambda
-    tolerance = _COMPRESSION * np.vdot(gram, gram) / trace
-    lower, order, columns, _ = linalg.lapack.dpstrf(gram.T, tol=tolerance, lower=1)
-    factor = np.empty((len(gram), columns))
-    factor[order - 1] = np.tril(lower[:, :columns])
+    # sum(lambda^2) / sum(lambda) is a lower bound on the largest lambda
+    tolerance = _COMPRESSION * float(np.vdot(gram, gram)) / trace
+    factor = _factor(gram, tolerance) if _compressible(gram, tolerance) else None
     # the eigenvalues of factor^T factor are those of factor factor^T, which are not 0
-    inner = factor.T @ factor
-    exact = columns <= _MOST_VECTORS
+    inner = gram if factor is None else factor.T @ factor
+    exact = len(inner) <= _MOST_VECTORS
     eigenvalues, vectors = np.linalg.eigh(inner) if exact else (np.linalg.eigvalsh(inner), inner)
     rounding = ROUNDING**2 * eigenvalues[-1]
     rank = int(np.count_nonzero(eigenvalues > rounding))
     singular_values[:rank] = np.sqrt(eigenvalues[::-1][:rank])
-    solve: Callable[[FloatArray], FloatArray]
-    if exact:
-        kept, directions = eigenvalues[columns - rank :], vectors[:, columns - rank :]
-        solve = lambda sides: (sides @ directions / kept) @ directions.T  # noqa: E731
-    else:
-        inner.flat[:: columns + 1] += rounding
-        damped = linalg.cho_factor(inner, overwrite_a=True, check_finite=False)
-        solve = lambda sides: linalg.cho_solve(damped, sides.T, check_finite=False).T  # noqa: E731
-    return _Decomposition(centred, singular_values, rank, factor, solve)
+
+    def residual(fields: FloatArray) -> FloatArray:
+        sides = fields if more_units else fields @ centred
+        if exact:
+            kept, directions = eigenvalues[len(inner) - rank :], vectors[:, len(inner) - rank :]
+            solve = lambda sides: (sides @ directions / kept) @ directions.T  # noqa: E731
+        else:
+            damped = inner.copy()
+            damped.flat[:: len(inner) + 1] += rounding
+            cholesky = linalg.cho_factor(damped, overwrite_a=True, check_finite=False)
+            solve = lambda sides: linalg.cho_solve(cholesky, sides.T, check_finite=False).T  # noqa: E731
+        if factor is None:
+            return rounding * solve(sides) if more_units else fields - solve(sides) @ centred.T
+        if more_units:
+            return fields - solve(sides @ factor) @ factor.T
+        return fields - solve(solve(sides @ factor)) @ factor.T @ centred.T
+
+    return _Decomposition(centred, singular_values, rank, residual)
+
+
+def _compressible(gram: FloatArray, tolerance: float) -> bool:
+    """Whether some of the functions are redundant: of a large Gram matrix, to go by a part of it."""
+    if len(gram) <= _MOST_VECTORS:
+        return True
+    part = gram[:: len(gram) // 64, :: len(gram) // 64]
+    return _pivoted_cholesky(part, tolerance)[2] < len(part)
+
+
+def _factor(gram: FloatArray, tolerance: float) -> FloatArray:
+    """Return L with L L^T the Gram matrix up to the tolerance, shape ``(n, columns)``."""
+    lower, order, columns = _pivoted_cholesky(gram, tolerance)
+    factor = np.empty((len(gram), columns))
+    factor[order - 1] = np.tril(lower[:, :columns])
+    return factor
+
+
+def _pivoted_cholesky(gram: FloatArray, tolerance: float) -> tuple[FloatArray, IntArray, int]:
+    lower, order, columns, _ = linalg.lapack.dpstrf(gram.T, tol=tolerance, lower=1)
+    return lower, order, int(columns)
 
 
 def _effective_rank(singular_values: FloatArray) -> float:
