@@ -12,14 +12,14 @@ The input of the read-out layer is a matrix Phi, one row per point and one colum
 - *Projection error*: relative RMS of what the best output weights would leave of the target, its least-squares residual
   on [1, Phi]. Far below the actual error: the output weights are what is missing. About equal: the basis is.
 
-The singular values come from the Gram matrix on the smaller side, whose eigenvalues are their squares. Those below
-1e-6 s_1 are the rounding of units computed in float32: they are set to 0 and take no part in the projection. A pivoted
+The singular values come from the Gram matrix on the smaller side, whose eigenvalues are their squares. Those below 1e-6
+s_1 are the rounding of units computed in float32: they are set to 0 and take no part in the projection. A pivoted
 Cholesky factorisation comes first, which takes unit after unit and ends once no other has more than 1e-13 s_1^2 of its
 own left: of many units that are much alike, such as smooth steps, only a few reach the eigenvalue solver. It is left
 out where more than 128 units, or points, are not alike: where it takes all of an even choice of 64 or more of them.
-Where more than 128 reach the solver, their eigenvectors are not computed, which would take most of the time: the
-least-squares fit is then damped by (1e-6 s_1)^2 (Tikhonov) instead of cut off there. Singular values above 1e-3 s_1 are right to five digits;
-near 1e-6 s_1 they are not, and one just above may be set to 0.
+Where more than 128 reach the solver, their eigenvectors are not computed, which would take most of the time: the least-
+squares fit is then damped by (1e-6 s_1)^2 (Tikhonov) instead of cut off there. Singular values above 1e-3 s_1 are right
+to five digits; near 1e-6 s_1 they are not, and one just above may be set to 0.
 
 References
 ----------
