@@ -22,9 +22,10 @@ from typing import NamedTuple
 import lightning as L
 import numpy as np
 import torch
-from scipy.stats import spearmanr
+from scipy.stats import rankdata, spearmanr
 from tqdm import tqdm  # type: ignore[import-untyped]
 
+from lightning_seqfit import __version__
 from lightning_seqfit.callbacks import SequentialFitting
 from lightning_seqfit.demos.setups import SETUPS
 from lightning_seqfit.demos.targets import spectral_similarity
@@ -59,7 +60,7 @@ class Claim:
     trainings : what is trained for it.
     value : of the trainings' measures for one seed.
     met : whether a value meets the bound.
-    shows : what the picture shows of each training: "error", "basis", "rank", "target" or "progress".
+    shows : what the picture shows of each training: "error", "basis", "rank", "target", "order" or "progress".
     """
 
     key: str
@@ -102,6 +103,7 @@ _PLANE = {
     "plane": "a plane wave",
     "product": "a product of sines",
     "radial": "rings",
+    "image": "a photograph",
 }
 
 CLAIMS: tuple[Claim, ...] = (
@@ -126,7 +128,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "one-sided",
-        "cos(26 pi x) is swept from one side (seen by us)",
+        f"cos(26 pi x), of the same spectrum (similarity {_similarity('cosine')}), is swept from one side (seen by us)",
         "half the difference of the ends' inwardness",
         ">= 0.5",
         (Training("cosine"),),
@@ -217,6 +219,24 @@ CLAIMS: tuple[Claim, ...] = (
         for name, title in _PLANE.items()
     ),
     Claim(
+        "swept",
+        "a product of sines is swept along a direction (seen by us)",
+        "correlation of arrival with the place along the best direction",
+        ">= 0.5",
+        (Training("product"),),
+        _get("sweep"),
+        _at_least(0.5),
+    ),
+    Claim(
+        "outward",
+        "rings come from the middle outward (seen by us)",
+        "inwardness",
+        "<= -0.5",
+        (Training("radial"),),
+        _get("inwardness"),
+        _at_most(-0.5),
+    ),
+    Claim(
         "soap",
         "a second-order method (SOAP) shortens it, in steps",
         "steps to 90 % fitted, Adam / SOAP",
@@ -265,14 +285,18 @@ CLAIMS: tuple[Claim, ...] = (
         _get("spectral_order"),
         _at_least(0.5),
     ),
-    Claim(
-        "order",
-        "frequency order tells more than space order: four octaves (with a single frequency there is none)",
-        "spectral order less sequentiality",
-        "> 0",
-        (Training("multi-scale"),),
-        lambda run: run["spectral_order"] - run["sequentiality"],
-        lambda value: value > 0,
+    *(
+        Claim(
+            f"order-{name}",
+            f"space order tells more than frequency order: {setup.title}",
+            "sequentiality less spectral order (0 where the target has one band)",
+            "> 0",
+            (Training(name),),
+            lambda run: run["sequentiality"] - run["frequency_order"],
+            lambda value: value > 0,
+            "order",
+        )
+        for name, setup in SETUPS.items()
     ),
 )
 
@@ -286,6 +310,7 @@ def measures(run: Run) -> Measures:
     there = np.flatnonzero(fitted >= 0.9)
     inwardness = {face: float(values[-1]) for face, values in run.front.inwardness.items()}
     moves = np.ptp(fitted) > 0 and np.ptp(run.basis.numerical_rank) > 0
+    several_bands = np.count_nonzero(run.spectrum.carrying) > 1
     return {
         "sequentiality": float(run.front.sequentiality[-1]),
         "inwardness": float(run.front.overall_inwardness[-1]),
@@ -297,7 +322,26 @@ def measures(run: Run) -> Measures:
         "median_laps": float(run.basis.median_laps[-1]),
         "rank_with_front": float(spearmanr(run.basis.numerical_rank, fitted).statistic) if moves else math.nan,
         "spectral_order": float(run.spectrum.spectral_order[-1]),
+        "frequency_order": abs(float(run.spectrum.spectral_order[-1])) if several_bands else 0.0,
+        "sweep": _sweep(run) if len(run.axes) == 2 else math.nan,
     }
+
+
+def _sweep(run: Run) -> float:
+    """Multiple correlation, in [0, 1], of the ranks of arrival with the place; 1: it comes along a direction.
+
+    Places that have not arrived rank last together; NaN where less than a tenth has.
+    """
+    run = run.fine or run
+    assert run.front is not None
+    arrival, places = run.front.arrival[run.front.active], run.points[run.front.active]
+    if np.mean(np.isfinite(arrival)) < 0.1 or np.ptp(arrival[np.isfinite(arrival)]) == 0:
+        return math.nan
+    ranks = rankdata(arrival)
+    ranks -= ranks.mean()
+    places = places - places.mean(axis=0)
+    along = places @ np.linalg.lstsq(places, ranks, rcond=None)[0]
+    return float(math.sqrt(along @ along / (ranks @ ranks)))
 
 
 def train(training: Training, seed: int, folder: Path, max_steps: int | None = None) -> Measures:
@@ -306,14 +350,23 @@ def train(training: Training, seed: int, folder: Path, max_steps: int | None = N
     setup = SETUPS[training.setup]
     steps, every_n_steps = setup.pace(training.network, training.optimizer)
     steps = min(steps, max_steps or steps)
-    done, about = folder / "measures.json", {"training": list(training), "seed": seed, "steps": steps}
+    torch.set_num_threads(1)
+    L.seed_everything(seed, verbose=False)
+    module = setup.module(training.network, training.optimizer)
+    about = {
+        "version": __version__,
+        "training": list(training),
+        "seed": seed,
+        "steps": steps,
+        "every_n_steps": every_n_steps,
+        "module": {name: str(value) for name, value in module.hparams.items()},
+    }
+    done = folder / "measures.json"
     if done.exists():
         kept = json.loads(done.read_text(encoding="utf-8"))
         if kept["about"] == about:
             found: Measures = kept["measures"]
             return found
-    torch.set_num_threads(1)
-    L.seed_everything(seed, verbose=False)
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Lightning's, of loggers and workers
@@ -327,7 +380,7 @@ def train(training: Training, seed: int, folder: Path, max_steps: int | None = N
             enable_progress_bar=False,
             enable_model_summary=False,
         )
-        trainer.fit(setup.module(training.network, training.optimizer))
+        trainer.fit(module)
     found = measures(load(folder))
     done.write_text(json.dumps({"about": about, "measures": found}), encoding="utf-8")
     return found
@@ -386,7 +439,10 @@ class Verdict:
     def range(self) -> str:
         """Lowest and highest value that is known."""
         known = [value for value in self.values if not math.isnan(value)]
-        return f"{_number(min(known))} to {_number(max(known))}" if known else "not known"
+        if not known:
+            return "not known"
+        unknown = len(self.values) - len(known)
+        return f"{_number(min(known))} to {_number(max(known))}" + (f", {unknown} not known" if unknown else "")
 
 
 def judge(

@@ -65,6 +65,7 @@ def picture(claim: Claim, said: str, records: dict[Training, Run]) -> Figure:
         "basis": [_basis],
         "rank": [_rank],
         "target": [_target, _error],
+        "order": [_bands, _arrival if any(len(run.axes) > 1 for run in records.values()) else _error],
     }
     kinds = [(training, run, draw) for training, run in records.items() for draw in panels[claim.shows]]
     for number, (training, run, draw) in enumerate(kinds):
@@ -94,6 +95,7 @@ def _error(axes: Axes, run: Run) -> None:
 
 def _arrival(axes: Axes, run: Run) -> None:
     """When each place of the plane was fitted."""
+    run = run.fine or run
     assert run.front is not None
     came = np.where(np.isfinite(run.front.arrival) & run.front.active, run.front.arrival, np.nan).reshape(run.shape)
     colours = colormaps["viridis"].with_extremes(bad="0.8")
@@ -103,6 +105,17 @@ def _arrival(axes: Axes, run: Run) -> None:
     )
     axes.set(xlabel=run.axes[0], ylabel=run.axes[1])
     axes.figure.colorbar(image, ax=axes, label="step of arrival (grey: flat, or not yet)", location="bottom")
+
+
+def _bands(axes: Axes, run: Run) -> None:
+    """Error of each band in which the target oscillates, the lowest darkest."""
+    assert run.spectrum is not None
+    bands = [band for band, carries in zip(run.spectrum.relative_error, run.spectrum.carrying, strict=True) if carries]
+    for number, band in enumerate(bands):
+        colour = colormaps["viridis"](0.9 * number / max(len(bands) - 1, 1))
+        axes.plot(run.steps, run.spectrum.relative_error[band], color=colour, label=f"{band} cycles")
+    axes.set(xlabel="optimizer step", ylabel="error of a band of frequencies, relative", ylim=(0.0, 1.5))
+    axes.legend(loc="upper right", fontsize=9, frameon=False)
 
 
 def _basis(axes: Axes, run: Run) -> None:

@@ -107,7 +107,10 @@ def summary(run: Run) -> str:
         ("step", f"{run.steps[-1]:,}"),
         ("R^2", _number(1 - float(np.mean(residual**2) / np.var(target)), "{:.4f}")),
         ("fitted", _number(100 * front.fitted[-1], "{:.0f} %")),
-        ("oscillations fitted", f"{counts.fitted[-1]:g} of {counts.target[-1]:g}"),
+        (
+            "oscillations fitted" if len(run.axes) == 1 else "lobes fitted",
+            f"{counts.fitted[-1]:g} of {counts.target[-1]:g}",
+        ),
         *((f"depth from {face}", _number(front.depth[face][-1], "{:.2f}")) for face in run.faces),
         ("sequentiality", _number(front.sequentiality[-1], "{:.2f}")),
         *((f"inwardness from {face}", _number(front.inwardness[face][-1], "{:+.2f}")) for face in run.faces),

@@ -21,6 +21,8 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.intp]
 
+#: Cells on which a field is recorded at each look, at the most.
+MOST_CELLS = 1024
 #: Highest frequency that is fitted to scattered points.
 HIGHEST_FREQUENCY = 256
 #: Condition number of that fit which is still accepted. In the spectrum of 512 points drawn at random, noise then has
@@ -86,7 +88,7 @@ class Geometry(ABC):
         """Return the indices of the points on each line along an axis, shape ``(lines, points)``, low face first."""
 
     @abstractmethod
-    def coarsen(self, field: FloatArray, limit: int = 1024) -> FloatArray:
+    def coarsen(self, field: FloatArray, limit: int = MOST_CELLS) -> FloatArray:
         """Field on at most ``limit`` cells: block means; every value where they are few enough. Low face first."""
 
     def thinned(self, limit: int) -> tuple[Geometry, IntArray]:
@@ -94,7 +96,7 @@ class Geometry(ABC):
         return self, np.arange(len(self.points))
 
     @abstractmethod
-    def coarse_shape(self, limit: int = 1024) -> tuple[int, ...]:
+    def coarse_shape(self, limit: int = MOST_CELLS) -> tuple[int, ...]:
         """Cells per axis of what :meth:`coarsen` returns."""
 
 
@@ -179,7 +181,7 @@ class Grid(Geometry):
         """Grid lines along an axis, shape ``(N / n, n)``."""
         return _lines(self.shape, axis)
 
-    def coarsen(self, field: FloatArray, limit: int = 1024) -> FloatArray:
+    def coarsen(self, field: FloatArray, limit: int = MOST_CELLS) -> FloatArray:
         """Block means over cubes of cells, as small as ``limit`` permits.
 
         Examples
@@ -217,7 +219,7 @@ class Grid(Geometry):
             bounds.append((start, start + kept * block * cell))
         return Grid(bounds=tuple(bounds), shape=chosen.shape, axes=self.axes), chosen.ravel()
 
-    def coarse_shape(self, limit: int = 1024) -> tuple[int, ...]:
+    def coarse_shape(self, limit: int = MOST_CELLS) -> tuple[int, ...]:
         """Shape of the grid of blocks that :meth:`coarsen` returns."""
         block = self._block(limit)
         return tuple(-(-cells // block) for cells in self.shape)
@@ -407,7 +409,7 @@ class Scattered(Geometry):
             raise IndexError(f"axis {axis} does not exist: scattered points have the single axis 0 ({self.axes[0]})")
         return self._order[np.newaxis]
 
-    def coarsen(self, field: FloatArray, limit: int = 1024) -> FloatArray:
+    def coarsen(self, field: FloatArray, limit: int = MOST_CELLS) -> FloatArray:
         """Means over blocks of neighbours along the line, from the low end on: as the points lie, not as they came.
 
         Examples
@@ -423,7 +425,7 @@ class Scattered(Geometry):
         chosen = self._order[:: -(-len(self._order) // limit)]
         return Scattered(self.coordinates[chosen], self.bounds, self.axes), chosen
 
-    def coarse_shape(self, limit: int = 1024) -> tuple[int, ...]:
+    def coarse_shape(self, limit: int = MOST_CELLS) -> tuple[int, ...]:
         """Number of blocks that :meth:`coarsen` returns."""
         return self._ranked.coarse_shape(limit)
 

@@ -1,7 +1,7 @@
 """The history of a probe: bounded in memory, kept in the checkpoint and in a file, read back with :func:`load`.
 
 The file is an ``.npz`` that loads with ``allow_pickle=False``. A *field* has at most 1,024 values a look (block means
-beyond that); at most 512 looks are kept.
+beyond that); at most 512 looks are kept. Those of the last look are there on up to 16,384 cells.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import math
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -250,6 +250,8 @@ class Run:
     scalars : values by tag, shape ``(looks,)``, NaN where a look has none.
     front, oscillations, spectrum, basis : None where that was not watched.
     notes : what was switched off or is absent, and why.
+    fine : the same with the fields of the last look only, first axis of length 1, on more cells; None where ``shape``
+        holds every point.
     """
 
     name: str
@@ -271,6 +273,7 @@ class Run:
     spectrum: SpectrumRecord | None = None
     basis: BasisRecord | None = None
     notes: tuple[str, ...] = field(default=())
+    fine: Run | None = None
 
     @property
     def faces(self) -> tuple[str, ...]:
@@ -403,7 +406,7 @@ def as_run(arrays: Mapping[str, Column], source: str = "these arrays") -> Run:
             snapshots=arrays["basis/snapshots"],
             snapshot_points=arrays["basis/snapshot_points"],
         )
-    return Run(
+    run = Run(
         name=about["name"],
         quantity=about["quantity"],
         axes=tuple(about["axes"]),
@@ -423,4 +426,28 @@ def as_run(arrays: Mapping[str, Column], source: str = "these arrays") -> Run:
         spectrum=spectrum,
         basis=basis,
         notes=tuple(about["notes"]),
+    )
+    whole = "fine/points" in arrays and (front is None or "fine/front/local_error" in arrays)  # not switched off
+    return replace(run, fine=_fine(run, arrays, tuple(about["fine_shape"]))) if whole else run
+
+
+def _fine(run: Run, arrays: Mapping[str, Column], shape: tuple[int, ...]) -> Run:
+    """Return the run with its last look alone, on more cells."""
+    front = run.front
+    if front is not None:
+        front = replace(
+            front,
+            local_error=arrays["fine/front/local_error"][np.newaxis],
+            arrival=arrays["fine/front/arrival"],
+            settled=arrays["fine/front/settled"],
+            active=arrays["fine/front/active"],
+        )
+    return replace(
+        run,
+        shape=shape,
+        points=arrays["fine/points"],
+        target=arrays["fine/target"],
+        trend=arrays["fine/trend"],
+        prediction=arrays["fine/prediction"][np.newaxis],
+        front=front,
     )

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lightning_seqfit import claims
+from lightning_seqfit import __version__, claims
 from lightning_seqfit.claims import CLAIMS, Claim, Training, Verdict, judge, measures, table, train
 from lightning_seqfit.claims_page import picture, write_page
 from lightning_seqfit.demos.setups import SETUPS, tapered
-from lightning_seqfit.record import load
+from lightning_seqfit.record import Run, load
 
 
 def claim(**changes: Any) -> Claim:
@@ -37,9 +37,14 @@ def claim(**changes: Any) -> Claim:
         ((0.5, 2.0, 3.0, 4.0, 5.0), "holds", "3.00", "0.50 to 5.00"),
         ((0.5, 0.6, 3.0, 4.0, 5.0), "holds in part (3 of 5)", "3.00", "0.50 to 5.00"),
         ((0.1, 0.2, 0.3, 0.4, 0.5), "does not hold", "0.30", "0.10 to 0.50"),
-        ((math.nan, 2.0, 3.0, 4.0, math.inf), "holds", "3.00", "2.00 to never"),
-        ((math.nan, math.nan, math.nan, 4.0, 12.34), "not known (2 of 5 have a value)", "not known", "4.00 to 12.3"),
-        ((math.nan, math.nan, 0.5, 4.0, 12.34), "holds in part (2 of 5)", "0.50", "0.50 to 12.3"),
+        ((math.nan, 2.0, 3.0, 4.0, math.inf), "holds", "3.00", "2.00 to never, 1 not known"),
+        (
+            (math.nan, math.nan, math.nan, 4.0, 12.34),
+            "not known (2 of 5 have a value)",
+            "not known",
+            "4.00 to 12.3, 3 not known",
+        ),
+        ((math.nan, math.nan, 0.5, 4.0, 12.34), "holds in part (2 of 5)", "0.50", "0.50 to 12.3, 2 not known"),
         ((math.nan,) * 5, "not known", "not known", "not known"),
     ],
 )
@@ -89,7 +94,67 @@ def test_what_was_done_is_not_done_again(tmp_path: Path, monkeypatch: pytest.Mon
         with pytest.raises(TypeError):
             train(training, 1, tmp_path, max_steps=13)  # another training
     kept = json.loads((tmp_path / "sine-siren-1" / "measures.json").read_text())
-    assert kept["about"] == {"training": ["sine", "siren", "adam"], "seed": 1, "steps": 12}
+    about = {name: kept["about"][name] for name in ("version", "training", "seed", "steps", "every_n_steps")}
+    assert about == {
+        "version": __version__,
+        "training": ["sine", "siren", "adam"],
+        "seed": 1,
+        "steps": 12,
+        "every_n_steps": 1,
+    }
+    assert kept["about"]["module"]["network"] == "siren"
+    with monkeypatch.context() as patch:  # of another release
+        patch.setattr(claims.L, "Trainer", None)
+        patch.setattr(claims, "__version__", "0.0.0")
+        with pytest.raises(TypeError):
+            train(training, 1, tmp_path, max_steps=12)
+
+
+@pytest.mark.parametrize(("angle", "unfinished"), [(0.0, 0.0), (30.0, 0.3), (125.0, 0.2)])
+def test_a_front_that_comes_along_a_direction_is_a_sweep(tmp_path: Path, angle: float, unfinished: float) -> None:
+    run = plane_run(tmp_path)
+    x, y = run.points.T
+    along = x * math.cos(math.radians(angle)) + y * math.sin(math.radians(angle))
+    arrive(run, along, unfinished)
+    assert measures(run)["sweep"] > 0.93
+
+
+def test_rings_and_noise_are_no_sweep(tmp_path: Path) -> None:
+    run = plane_run(tmp_path)
+    arrive(run, np.hypot(*run.points.T))
+    assert measures(run)["sweep"] < 0.05
+    arrive(run, np.random.default_rng(0).random(len(run.points)))
+    assert measures(run)["sweep"] < 0.05
+
+
+@pytest.mark.parametrize("unfinished", [0.95, 1.0])
+def test_of_a_front_that_hardly_began_no_direction_is_known(tmp_path: Path, unfinished: float) -> None:
+    run = plane_run(tmp_path)
+    arrive(run, run.points[:, 0], unfinished)
+    assert math.isnan(measures(run)["sweep"])
+
+
+def test_a_target_of_one_band_has_no_frequency_order(tmp_path: Path) -> None:
+    found = measures(plane_run(tmp_path))
+    assert math.isnan(found["spectral_order"])
+    assert found["frequency_order"] == 0.0
+
+
+def plane_run(folder: Path) -> Run:
+    """Record of a training in the plane, as it is at full resolution."""
+    train(Training("product", "siren"), 0, folder, max_steps=1)
+    run = load(folder / "product-siren-0")
+    assert run.fine is not None
+    assert run.fine.shape == (96, 96)
+    return run.fine
+
+
+def arrive(run: Run, order: Any, unfinished: float = 0.0) -> None:
+    """Let places arrive in an order, and the last ones not at all."""
+    assert run.front is not None
+    run.front.arrival[:] = np.where(order <= np.quantile(order, 1 - unfinished), order, np.inf)
+    if unfinished == 1.0:
+        run.front.arrival[:] = np.inf
 
 
 @pytest.mark.slow
@@ -97,7 +162,7 @@ def test_the_page_has_the_table_and_a_picture_a_claim(tmp_path: Path) -> None:
     kinds = [Training("sine"), Training("sine", "siren"), Training("product"), Training("taper")]
     results = {(training, 0): train(training, 0, tmp_path, max_steps=3) for training in kinds}
     shown = [c for c in CLAIMS if set(c.trainings) <= set(kinds)]
-    assert {c.shows for c in shown} == {"error", "basis", "rank", "target"}
+    assert {c.shows for c in shown} == {"error", "basis", "rank", "target", "order"}
     progress = claim(key="progress", trainings=(kinds[0], kinds[1]), value=lambda a, b: a["fitted"], shows="progress")
     verdicts = judge([*shown, progress], [0], results)
     write_page(verdicts, [0], tmp_path, tmp_path / "page")
@@ -110,7 +175,8 @@ def test_the_page_has_the_table_and_a_picture_a_claim(tmp_path: Path) -> None:
 
 def test_a_picture_of_the_plane_shows_x_to_the_right_and_y_upwards(tmp_path: Path) -> None:
     train(Training("product", "siren"), 0, tmp_path, max_steps=1)
-    run = load(tmp_path / "product-siren-0")
+    run = load(tmp_path / "product-siren-0").fine
+    assert run is not None
     assert run.front is not None
     run.front.arrival[:] = np.where((run.points[:, 0] > 0) & (run.points[:, 1] < 0), 1.0, np.inf)
     figure = picture(claim(trainings=(Training("product", "siren"),)), "said", {Training("product", "siren"): run})

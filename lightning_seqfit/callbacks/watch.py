@@ -25,7 +25,7 @@ from torch.nn.parameter import is_lazy
 from lightning_seqfit import figures, loggers
 from lightning_seqfit.adapters import counts_late
 from lightning_seqfit.callbacks.diagnostic import Diagnostic, Scene
-from lightning_seqfit.geometry import FloatArray, Geometry, Scattered
+from lightning_seqfit.geometry import MOST_CELLS, FloatArray, Geometry, Scattered
 from lightning_seqfit.probe import Observation, Probe
 from lightning_seqfit.record import Record, as_run, contents, write
 
@@ -33,6 +33,8 @@ Cadence = int | Callable[[int], bool]
 
 #: Seconds between two writes of the record's file, at the most.
 WRITE_SECONDS = 30.0
+#: Cells on which the fields of the last look are in the file, at the most.
+FINE_CELLS = 128**2
 #: Figures of one tag in one run: TensorBoard keeps ten images.
 MOST_FIGURES = 10
 #: Share of the training time that figures may take before the last one.
@@ -99,6 +101,7 @@ class Watch:
         self.figure_seconds = 0.0
         self.one_figure_seconds = 0.3  # a guess at the first set; measured from then on
         self.unwritten = False
+        self.latest: dict[str, FloatArray] = {}  # fields of the last look, at every point
         self.fresh = True  # nothing of this record is in a file yet
         self.threads = ThreadpoolController()
 
@@ -151,7 +154,7 @@ class Watch:
         self._schedule(self.last_step)
 
     def _forget(self) -> None:
-        self.record = Record()
+        self.record, self.latest = Record(), {}
         self.fit, self.offset, self.last_step, self.scale = 0, 0, -1, math.nan
         self.fresh = True
         for diagnostic in self.diagnostics.values():
@@ -321,6 +324,7 @@ class Watch:
         if self.looks:
             scalars |= self._cost()
         geometry = self.scene.geometry
+        self.latest = fields
         self.record.append(
             {
                 "steps": step,
@@ -408,7 +412,7 @@ class Watch:
         self.fit, self.offset = int(state["fit"]), int(state["offset"])
         self.last_step, self.scale = int(state["last_step"]), float(state["scale"])
         self.fresh = False
-        self.record = Record()
+        self.record, self.latest = Record(), {}
         self.record.load_state_dict(state["record"])
         for name, diagnostic in self.diagnostics.items():
             diagnostic.load_state_dict(_to_arrays(state["diagnostics"].get(name, {})))
@@ -420,17 +424,22 @@ class Watch:
         for diagnostic in self.diagnostics.values():
             fixed |= diagnostic.fixed()
         size = len(self.scene.target)
+        fields = {name: value for name, value in fixed.items() if np.shape(value) == (size,)}
         arrays = {
-            name: _coarse(geometry, value) if np.shape(value) == (size,) else np.asarray(value)
-            for name, value in fixed.items()
+            name: _coarse(geometry, fields[name]) if name in fields else np.asarray(fixed[name]) for name in fixed
         }
-        arrays["points"] = np.stack([geometry.coarsen(column) for column in geometry.points.T], axis=-1)
+        arrays["points"] = _points(geometry)
+        if geometry.coarse_shape() != geometry.coarse_shape(FINE_CELLS) and self.latest:
+            arrays |= {f"fine/{name}": _coarse(geometry, values, FINE_CELLS) for name, values in fields.items()}
+            arrays |= {f"fine/{name}": geometry.coarsen(values, FINE_CELLS) for name, values in self.latest.items()}
+            arrays["fine/points"] = _points(geometry, FINE_CELLS)
         about = {
             "name": self.probe.name,
             "quantity": self.probe.quantity,
             "axes": geometry.axes,
             "bounds": geometry.bounds,
             "shape": geometry.coarse_shape(),
+            "fine_shape": geometry.coarse_shape(FINE_CELLS),
             "notes": [
                 *_about_points(geometry),
                 *(f"{part}: {reason}" for part, reason in self.off.items()),
@@ -507,21 +516,27 @@ class Watch:
         if "front/fitted" in values:
             said.append(f"{100 * values['front/fitted']:.0f} % fitted")
         if values.get("oscillations/target"):
-            said.append(f"{values['oscillations/fitted']:g} of {values['oscillations/target']:g} oscillations")
+            kind = "oscillations" if self.probe.geometry.dimension == 1 else "lobes"
+            said.append(f"{values['oscillations/fitted']:g} of {values['oscillations/target']:g} {kind}")
         said.append(f"relative RMSE {values['error/relative_rmse']:.3g}")
         name = f"{self.probe.name}: " if self.probe.name else ""
         return f"{name}{', '.join(said)}; record and figures in {self.folder}"
 
 
-def _coarse(geometry: Geometry, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _points(geometry: Geometry, limit: int = MOST_CELLS) -> FloatArray:
+    """Where the cells lie."""
+    return np.stack([geometry.coarsen(column, limit) for column in geometry.points.T], axis=-1)
+
+
+def _coarse(geometry: Geometry, values: np.ndarray[Any, Any], limit: int = MOST_CELLS) -> np.ndarray[Any, Any]:
     """Block means of a field; of a mask, and of steps that may not have come, what most of the block says."""
     if values.dtype == bool:
-        return geometry.coarsen(values.astype(np.float64)) > 0.5
+        return geometry.coarsen(values.astype(np.float64), limit) > 0.5
     came = np.isfinite(values)
     if came.all():
-        return geometry.coarsen(values)
-    share = geometry.coarsen(came.astype(np.float64))
-    sums = geometry.coarsen(np.where(came, values, 0.0))
+        return geometry.coarsen(values, limit)
+    share = geometry.coarsen(came.astype(np.float64), limit)
+    sums = geometry.coarsen(np.where(came, values, 0.0), limit)
     return np.divide(sums, share, out=np.full_like(sums, np.inf), where=share >= 0.5)
 
 

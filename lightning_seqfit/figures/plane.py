@@ -1,6 +1,7 @@
 """Pictures of a fit in the plane, and of the middle slice of one in space: the first axis to the right, the second up.
 
-A picture shows what the record holds: block means on at most 1,024 cells. They damp what is not much wider than a cell.
+A picture shows what the record holds of the last look: every point, or block means on at most 16,384 cells, which damp
+what is not much wider than a cell.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ _TILE, _RASTER = 0.94, 0.95
 
 def fit(run: Run) -> Figure:
     """Target, prediction at the last look, and their difference."""
+    run = run.fine or run
     figure, (left, middle, right) = _panels(run, f"Fit at step {run.steps[-1]:,}: {progress(run)}")
     prediction = run.prediction[-1].astype(np.float64)
     values = _value_range(run)
@@ -60,6 +62,7 @@ def fit(run: Run) -> Figure:
 
 def front(run: Run) -> Figure:
     """Target, local error at the last look, and when each place was fitted, with the front at a few steps."""
+    run = run.fine or run
     seen = run.front
     assert seen is not None
     figure, panels = _panels(run, f"Error front at step {run.steps[-1]:,}: {progress(run)}; {direction(seen)}")

@@ -205,19 +205,22 @@ def _decompose(centred: FloatArray) -> _Decomposition:
 
     def residual(fields: FloatArray) -> FloatArray:
         sides = fields if more_units else fields @ centred
+        solve: Callable[[FloatArray], FloatArray]
         if exact:
             kept, directions = eigenvalues[len(inner) - rank :], vectors[:, len(inner) - rank :]
-            solve = lambda sides: (sides @ directions / kept) @ directions.T  # noqa: E731
+            solve = lambda right: (right @ directions / kept) @ directions.T  # noqa: E731
         else:
             damped = inner.copy()
             damped.flat[:: len(inner) + 1] += rounding
             cholesky = linalg.cho_factor(damped, overwrite_a=True, check_finite=False)
-            solve = lambda sides: linalg.cho_solve(cholesky, sides.T, check_finite=False).T  # noqa: E731
+            solve = lambda right: linalg.cho_solve(cholesky, right.T, check_finite=False).T  # noqa: E731
         if factor is None:
-            return rounding * solve(sides) if more_units else fields - solve(sides) @ centred.T
-        if more_units:
-            return fields - solve(sides @ factor) @ factor.T
-        return fields - solve(solve(sides @ factor)) @ factor.T @ centred.T
+            left: FloatArray = rounding * solve(sides) if more_units else fields - solve(sides) @ centred.T
+        elif more_units:
+            left = fields - solve(sides @ factor) @ factor.T
+        else:
+            left = fields - solve(solve(sides @ factor)) @ factor.T @ centred.T
+        return left
 
     return _Decomposition(centred, singular_values, rank, residual)
 
