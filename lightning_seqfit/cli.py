@@ -19,11 +19,15 @@ from lightning_seqfit.callbacks import SequentialFitting
 from lightning_seqfit.claims import run_claims
 from lightning_seqfit.demos import (
     SIRENCO2,
+    Advection,
+    Helmholtz,
     SIRENRegression,
     TanhCO2,
     TanhRegression,
+    advection_residual,
     co2_monthly,
     co2_weekly,
+    helmholtz_residual,
     sine,
     spectral_similarity,
 )
@@ -34,46 +38,66 @@ from lightning_seqfit.record import Run, load
 
 @dataclass(frozen=True)
 class Demo:
-    """One training to watch: what trains, where to look, for how long and how often."""
+    """One training to watch: what trains, where to look at it, for how long and how often."""
 
     module: Callable[[], L.LightningModule]
-    probe: Callable[[], Probe]
+    probes: Callable[[], list[Probe]]
     max_steps: int
     every_n_steps: int
 
 
-def sine_probe() -> Probe:
+def sine_probes() -> list[Probe]:
     """Return a probe of sin(26 pi x) on [0, 1]."""
-    return Probe.grid(bounds=[(0.0, 1.0)], target=sine)
+    return [Probe.grid(bounds=[(0.0, 1.0)], target=sine)]
 
 
-def co2_probe() -> Probe:
+def co2_probes() -> list[Probe]:
     """Return a probe of the monthly CO2 record: years on the axis, ppm as values."""
     years, ppm = co2_monthly()
     month = 1 / 12
     bounds = [(float(years[0]) - month / 2, float(years[-1]) + month / 2)]
-    return Probe.grid(bounds=bounds, target=ppm, resolution=len(ppm), axes=["year"], quantity="CO2 (ppm)")
+    return [Probe.grid(bounds=bounds, target=ppm, resolution=len(ppm), axes=["year"], quantity="CO2 (ppm)")]
 
 
-def co2_weekly_probe() -> Probe:
+def co2_weekly_probes() -> list[Probe]:
     """Return a probe of the weekly CO2 record at its own points, gaps and all."""
     years, ppm = co2_weekly()
-    return Probe.points(years, ppm, axes=["year"], quantity="CO2 (ppm)")
+    return [Probe.points(years, ppm, axes=["year"], quantity="CO2 (ppm)")]
+
+
+def helmholtz_probes() -> list[Probe]:
+    """Return a probe of the solution, and one of the residual."""
+    box, solution = [(0.0, 1.0)], Helmholtz().solution
+    residual = Probe.grid(box, 0.0, predict=helmholtz_residual, needs_grad=True, name="residual", quantity="residual")
+    return [Probe.grid(box, solution, quantity="u"), residual]
+
+
+def advection_probes() -> list[Probe]:
+    """Return a probe of the solution, and one of the residual."""
+    box, axes, solution = [(0.0, 1.0), (0.0, 1.0)], ["x", "t"], Advection().solution
+    residual = Probe.grid(
+        box, 0.0, axes=axes, predict=advection_residual, needs_grad=True, name="residual", quantity="residual"
+    )
+    return [Probe.grid(box, solution, axes=axes, quantity="u"), residual]
 
 
 def setup_demo(setup: Setup, network: str, optimizer: str) -> Demo:
     """One of the article's setups as a demo."""
     steps, every_n_steps = setup.pace(network, optimizer)
-    return Demo(partial(setup.module, network, optimizer), setup.probe, steps, every_n_steps)
+    return Demo(partial(setup.module, network, optimizer), lambda: [setup.probe()], steps, every_n_steps)
 
 
 DEMOS = {
-    ("sine", "tanh"): Demo(TanhRegression, sine_probe, max_steps=8_000, every_n_steps=100),
-    ("sine", "siren"): Demo(SIRENRegression, sine_probe, max_steps=500, every_n_steps=1),
-    ("co2", "tanh"): Demo(TanhCO2, co2_probe, max_steps=8_000, every_n_steps=100),
-    ("co2", "siren"): Demo(SIRENCO2, co2_probe, max_steps=1_500, every_n_steps=5),
-    ("co2-weekly", "tanh"): Demo(partial(TanhCO2, weekly=True), co2_weekly_probe, max_steps=8_000, every_n_steps=100),
-    ("co2-weekly", "siren"): Demo(partial(SIRENCO2, weekly=True), co2_weekly_probe, max_steps=1_500, every_n_steps=20),
+    ("sine", "tanh"): Demo(TanhRegression, sine_probes, max_steps=8_000, every_n_steps=100),
+    ("sine", "siren"): Demo(SIRENRegression, sine_probes, max_steps=500, every_n_steps=1),
+    ("co2", "tanh"): Demo(TanhCO2, co2_probes, max_steps=8_000, every_n_steps=100),
+    ("co2", "siren"): Demo(SIRENCO2, co2_probes, max_steps=1_500, every_n_steps=5),
+    ("co2-weekly", "tanh"): Demo(partial(TanhCO2, weekly=True), co2_weekly_probes, max_steps=8_000, every_n_steps=100),
+    ("co2-weekly", "siren"): Demo(partial(SIRENCO2, weekly=True), co2_weekly_probes, max_steps=1_500, every_n_steps=20),
+    ("helmholtz", "tanh"): Demo(Helmholtz, helmholtz_probes, max_steps=8_000, every_n_steps=100),
+    ("helmholtz", "siren"): Demo(partial(Helmholtz, network="siren"), helmholtz_probes, 2_000, every_n_steps=20),
+    ("advection", "tanh"): Demo(Advection, advection_probes, max_steps=8_000, every_n_steps=100),
+    ("advection", "siren"): Demo(partial(Advection, network="siren"), advection_probes, 2_000, every_n_steps=20),
 }
 
 
@@ -85,7 +109,7 @@ def run_demo(demo: Demo, name: str, *, seed: int, max_steps: int, logdir: Path) 
     logger = TensorBoardLogger(logdir, name=name)
     trainer = L.Trainer(
         max_steps=max_steps,
-        callbacks=[SequentialFitting(demo.probe(), every_n_steps=demo.every_n_steps)],
+        callbacks=[SequentialFitting(probe, every_n_steps=demo.every_n_steps) for probe in demo.probes()],
         logger=logger,
         accelerator="cpu",
         enable_checkpointing=False,
@@ -103,9 +127,10 @@ def summary(run: Run) -> str:
     assert run.spectrum is not None
     target, residual = run.target, run.prediction[-1] - run.target
     counts, front, basis = run.oscillations, run.front, run.basis
+    variance = float(np.var(target))
     rows = [
         ("step", f"{run.steps[-1]:,}"),
-        ("R^2", _number(1 - float(np.mean(residual**2) / np.var(target)), "{:.4f}")),
+        ("R^2", _number(1 - float(np.mean(residual**2)) / variance if variance else math.nan, "{:.4f}")),
         ("fitted", _number(100 * front.fitted[-1], "{:.0f} %")),
         (
             "oscillations fitted" if len(run.axes) == 1 else "lobes fitted",
@@ -141,9 +166,10 @@ def _parser() -> argparse.ArgumentParser:
         "name",
         nargs="?",
         default="sine",
-        choices=["sine", "siren", "co2", *(name for name in SETUPS if name != "sine")],
+        choices=["sine", "siren", "co2", "helmholtz", "advection", *(name for name in SETUPS if name != "sine")],
         metavar="NAME",
-        help="siren: a SIREN fits sin(26 pi x); co2: the CO2 record of Mauna Loa; "
+        help="siren: a SIREN fits sin(26 pi x); co2: the CO2 record of Mauna Loa; helmholtz: u'' + 9 u = f with u = "
+        "sin(8 pi x), by its residual; advection: u_t + u_x = 0, by its residual; "
         + "; ".join(f"{setup.name}: {setup.title}" for setup in SETUPS.values())
         + " (default: sine)",
     )
@@ -203,8 +229,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     network = "siren" if options.name == "siren" else options.network or "tanh"
     target = "co2-weekly" if options.weekly else "sine" if options.name == "siren" else options.name
     name = "-".join([target, network] + [options.optimizer] * (options.optimizer != "adam"))
-    if options.name == "co2" and (network == "fourier" or options.optimizer != "adam"):
-        parser.error("`seqfit demo co2` has --network tanh or siren, trained with Adam")
+    if options.name not in SETUPS and (network == "fourier" or options.optimizer != "adam") and target != "sine":
+        parser.error(f"`seqfit demo {options.name}` has --network tanh or siren, trained with Adam")
     if (target, network) in DEMOS and options.optimizer == "adam":
         demo = DEMOS[target, network]
     else:
@@ -217,7 +243,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             parser.error(str(error))
     max_steps = options.max_steps or demo.max_steps
     run_dir = run_demo(demo, name, seed=options.seed, max_steps=max_steps, logdir=options.logdir)
-    print(f"\n{name}, seed {options.seed}:\n{summary(load(run_dir))}\n")
+    for probe in demo.probes():
+        of = f", {probe.name}" if probe.name else ""
+        print(f"\n{name}{of}, seed {options.seed}:\n{summary(load(run_dir, probe.name))}\n")
     if target in SETUPS and SETUPS[target].bounds == SETUPS["sine"].bounds:
         setup = SETUPS[target] if options.taper is None else tapered(options.taper)
         similarity = spectral_similarity(setup.target, SETUPS["sine"].target)

@@ -9,6 +9,7 @@ import pytest
 
 from lightning_seqfit import load
 from lightning_seqfit.cli import main
+from lightning_seqfit.demos.setups import SETUPS
 
 
 def shown(text: str, label: str) -> str:
@@ -67,6 +68,32 @@ def test_co2_is_shown_in_years_and_ppm(tmp_path: Path, capsys: pytest.CaptureFix
     assert "of 43.5" in shown(capsys.readouterr().out, "oscillations fitted")
 
 
+@pytest.mark.parametrize("name", SETUPS)
+def test_every_setup_is_a_demo(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["demo", name, "--network", "fourier", "--max-steps", "2", "--logdir", str(tmp_path)])
+    run = load(tmp_path / f"{name}-fourier" / "version_0")
+    assert run.bounds == SETUPS[name].bounds
+    assert run.steps.tolist() == [0, 1, 2]
+    label = "oscillations fitted" if len(run.axes) == 1 else "lobes fitted"
+    assert run.oscillations is not None
+    assert shown(capsys.readouterr().out, label).endswith(f"of {run.oscillations.target[-1]:g}")
+
+
+@pytest.mark.parametrize(("name", "axes"), [("helmholtz", ("x",)), ("advection", ("x", "t"))])
+def test_a_demo_of_an_equation_shows_its_solution_and_its_residual(
+    name: str, axes: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["demo", name, "--max-steps", "5", "--logdir", str(tmp_path)])
+    out = capsys.readouterr().out
+    assert f"{name}-tanh, seed 0:" in out
+    assert f"{name}-tanh, residual, seed 0:" in out
+    solution, residual = (load(tmp_path / f"{name}-tanh" / "version_0", probe) for probe in ("", "residual"))
+    assert solution.axes == residual.axes == axes
+    assert np.ptp(solution.target) > 1.5
+    assert not residual.target.any()
+    assert residual.scalars["error/relative_rmse"][0] == 1.0
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -74,6 +101,7 @@ def test_co2_is_shown_in_years_and_ppm(tmp_path: Path, capsys: pytest.CaptureFix
         (["demo", "sine", "--taper", "0.1"], "--taper belongs to `seqfit demo taper`"),
         (["demo", "taper", "--taper", "0.7"], "'0.7' is no share: give a number above 0 and at most 0.5"),
         (["demo", "co2", "--optimizer", "soap"], "`seqfit demo co2` has --network tanh or siren, trained with Adam"),
+        (["demo", "advection", "--network", "fourier"], "`seqfit demo advection` has --network tanh or siren"),
         (["claims", "--seeds", "0"], "'0' is no number"),
         (["demo", "--max-steps", "0"], "'0' is no number of steps: give a whole number of at least 1"),
         (["demo", "siren", "--network", "tanh"], "`seqfit demo siren` is a SIREN"),
@@ -114,6 +142,19 @@ def test_a_siren_fits_everywhere_at_once(tmp_path: Path) -> None:
     assert run.steps.tolist() == list(range(301))
     assert run.front.sequentiality[-1] <= 0.2
     assert run.oscillations.missing[-1] == 0
+
+
+@pytest.mark.slow
+def test_in_the_plane_a_tanh_network_comes_from_the_faces_and_a_siren_from_everywhere(tmp_path: Path) -> None:
+    main(["demo", "plane", "--max-steps", "3000", "--logdir", str(tmp_path)])
+    main(["demo", "plane", "--network", "siren", "--logdir", str(tmp_path)])
+    tanh, siren = (load(tmp_path / f"plane-{network}" / "version_0").front for network in ("tanh", "siren"))
+    assert tanh is not None
+    assert siren is not None
+    assert tanh.fitted[-1] > 0.9
+    assert siren.fitted[-1] > 0.9
+    assert tanh.sequentiality[-1] >= 2 * siren.sequentiality[-1]
+    assert min(tanh.inwardness["x_min"][-1], tanh.inwardness["x_max"][-1]) > 0.5
 
 
 @pytest.mark.slow
