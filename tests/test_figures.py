@@ -227,6 +227,13 @@ class TestWords:
         assert bar.get_ylabel() == "relative error (1: nothing but the trend)"
         assert bar.get_ylim() == (0.0, 1.0)
 
+    @pytest.mark.parametrize("target", [0.0, np.linspace(-3.0, 2.0, 200)], ids=["a residual", "a line"])
+    def test_without_an_oscillation_the_colour_scale_is_that_of_the_first_look(self, target):
+        run = known_run()
+        flat = np.broadcast_to(np.resize(target, run.target.shape), run.target.shape)
+        bar = line.space_time(replaced(run, target=flat, trend=flat * (1 + 1e-15))).axes[1]
+        assert bar.get_ylabel() == "relative error (1: as at the first look)"
+
 
 class TestWhatIsDrawn:
     def test_the_fit_shows_the_last_prediction_over_the_target(self):

@@ -20,6 +20,7 @@ from lightning_seqfit.figures.parts import (
     arrange,
     direction,
     edges,
+    error_label,
     finite,
     latest,
     moments,
@@ -42,7 +43,7 @@ def space_time(run: Run) -> Figure:
     image = axes.pcolorfast(
         edges(steps, first, last), _cell_edges(run), error, cmap=ERROR, vmin=0.0, vmax=1.0, rasterized=True
     )
-    figure.colorbar(image, ax=axes, label="relative error (1: nothing but the trend)", extend="max")
+    figure.colorbar(image, ax=axes, label=error_label(run), extend="max")
     outlined = [Stroke(linewidth=3.5, foreground="black"), Normal()]
     for number, face in enumerate(run.faces):
         axes.plot(

@@ -57,6 +57,13 @@ def add_legend(axes: Axes, **where: Any) -> None:
         axes.legend(fontsize=9, frameon=False, **where)
 
 
+def error_label(run: Run) -> str:
+    """What an error of 1 is: that of the bare trend or, where the target does not oscillate, that of the first look."""
+    oscillation = run.target - run.trend
+    flat = np.max(np.abs(oscillation)) <= 1e-9 * np.max(np.abs(run.target))
+    return f"relative error (1: {'as at the first look' if flat else 'nothing but the trend'})"
+
+
 def progress(run: Run) -> str:
     """What a title says: fitted share and oscillations."""
     fitted = np.nan if run.front is None else run.front.fitted[-1]

@@ -24,7 +24,18 @@ from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from lightning_seqfit.figures.parts import DPI, ERROR, QUIET, UNKNOWN, direction, finite, moments, needed_left, progress
+from lightning_seqfit.figures.parts import (
+    DPI,
+    ERROR,
+    QUIET,
+    UNKNOWN,
+    direction,
+    error_label,
+    finite,
+    moments,
+    needed_left,
+    progress,
+)
 from lightning_seqfit.geometry import BoolArray, FloatArray
 from lightning_seqfit.record import Run
 
@@ -77,7 +88,7 @@ def front(run: Run) -> Figure:
     if outline is not None:
         middle.set_title(f"local error, outlined where it is {seen.tolerance:g}", fontsize=10)
         outline.set(linewidth=1.8, path_effects=[Stroke(linewidth=3.5, foreground="black"), Normal()])
-    _add_bar(middle, ERROR, (0.0, 1.0), "relative error (1: nothing but the trend)", extend="max")
+    _add_bar(middle, ERROR, (0.0, 1.0), error_label(run), extend="max")
 
     _draw_arrival(right, run, np.where(seen.active, seen.arrival, np.nan))
     for axes in panels:
