@@ -334,9 +334,12 @@ def unit_laps(geometry: Geometry, features: FloatArray) -> FloatArray:
 
 
 def _along(features: FloatArray, lines: IntArray) -> FloatArray:
-    """Features along lines, shape ``(lines, points, width)``; a view where these run through the points in order."""
-    if np.array_equal(lines.ravel(), np.arange(lines.size)):
+    """Features along lines, shape ``(lines, points, width)``; a view where a grid's first or last axis is meant."""
+    in_order = np.arange(lines.size)
+    if np.array_equal(lines.ravel(), in_order):
         return features.reshape(*lines.shape, -1)
+    if np.array_equal(lines.T.ravel(), in_order):
+        return features.reshape(*lines.T.shape, -1).swapaxes(0, 1)
     return features[lines]
 
 
