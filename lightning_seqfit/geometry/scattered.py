@@ -1,234 +1,25 @@
-"""Where the points lie: what every measure needs to know of them, and nothing of what is measured.
-
-A measure is written once against :class:`Geometry`; :class:`Grid` is the midpoint tensor grid on a box, numbered in C
-order, and :class:`Scattered` holds points anywhere along one axis, numbered as they come. A *field* is one float per
-point, shape ``(N,)``.
-"""
+"""Points anywhere along one axis."""
 
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy import linalg, ndimage
+from numpy.typing import ArrayLike
+from scipy import linalg
 
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
-IntArray = NDArray[np.intp]
+from lightning_seqfit.geometry.base import MOST_CELLS, BoolArray, FloatArray, Geometry, IntArray
+from lightning_seqfit.geometry.grid import Grid
+from lightning_seqfit.geometry.windows import Windows, window_means, windows_about
 
-#: Cells on which a field is recorded at each look, at the most.
-MOST_CELLS = 1024
 #: Highest frequency that is fitted to scattered points.
 HIGHEST_FREQUENCY = 256
 #: Condition number of that fit which is still accepted. In the spectrum of 512 points drawn at random, noise then has
 #: up to four times its power; at 100 up to 36 times, and 6.5 cycles with a tenth of noise have the wavelength of 31.
 MOST_CONDITION = 20.0
-
-
-class Geometry(ABC):
-    """Points in a box with named axes, and the operations on fields over them.
-
-    Attributes
-    ----------
-    bounds : tuple of (low, high) per axis, in the user's units.
-    axes : tuple of axis names.
-    """
-
-    bounds: tuple[tuple[float, float], ...]
-    axes: tuple[str, ...]
-
-    @property
-    def dimension(self) -> int:
-        """Number of axes."""
-        return len(self.bounds)
-
-    @property
-    def lengths(self) -> tuple[float, ...]:
-        """Length of the box along each axis."""
-        return tuple(high - low for low, high in self.bounds)
-
-    @property
-    def faces(self) -> tuple[str, ...]:
-        """Names of the box's faces: ``x_min``, ``x_max``, ``y_min``, ..."""
-        return tuple(f"{axis}_{side}" for axis in self.axes for side in ("min", "max"))
-
-    @property
-    @abstractmethod
-    def points(self) -> FloatArray:
-        """Coordinates, shape ``(N, d)``."""
-
-    @property
-    @abstractmethod
-    def frequencies(self) -> FloatArray:
-        """Frequencies of :meth:`power`, shape ``(M, d)``: non-negative cycles per box length; row 0 is the mean."""
-
-    @abstractmethod
-    def power(self, field: FloatArray) -> FloatArray:
-        """Power of a field at :attr:`frequencies`, shape ``(M,)``; a new array."""
-
-    def mean(self, field: FloatArray) -> float:
-        """Mean over the box, :meth:`moving_mean` over a window that covers it; here: points are equally spaced."""
-        return float(np.mean(field))
-
-    @abstractmethod
-    def moving_mean(self, field: FloatArray, window: tuple[float, ...]) -> FloatArray:
-        """Mean over the part of a window (full width per axis, in the axis' units) that lies inside the box."""
-
-    @abstractmethod
-    def components(self, mask: BoolArray) -> IntArray:
-        """Label of the connected component of each point in ``mask``, 1, 2, ...; 0 outside."""
-
-    @abstractmethod
-    def lines(self, axis: int) -> IntArray:
-        """Return the indices of the points on each line along an axis, shape ``(lines, points)``, low face first."""
-
-    @abstractmethod
-    def coarsen(self, field: FloatArray, limit: int = MOST_CELLS) -> FloatArray:
-        """Field on at most ``limit`` cells: block means; every value where they are few enough. Low face first."""
-
-    def thinned(self, limit: int) -> tuple[Geometry, IntArray]:
-        """Evenly chosen points, about ``limit``, as a geometry of their own, and their numbers here; by default all."""
-        return self, np.arange(len(self.points))
-
-    @abstractmethod
-    def coarse_shape(self, limit: int = MOST_CELLS) -> tuple[int, ...]:
-        """Cells per axis of what :meth:`coarsen` returns."""
-
-
-@dataclass(frozen=True)
-class Grid(Geometry):
-    """Cell-centred (midpoint) tensor grid on a box, C order, ``ij`` indexing.
-
-    Parameters
-    ----------
-    bounds : (low, high) per axis, finite, low < high.
-    shape : cells per axis.
-    axes : names of the axes.
-
-    Examples
-    --------
-    >>> grid = Grid(bounds=((0.0, 1.0),), shape=(4,), axes=("x",))
-    >>> grid.points.ravel().tolist()
-    [0.125, 0.375, 0.625, 0.875]
-    >>> grid.faces
-    ('x_min', 'x_max')
-    """
-
-    bounds: tuple[tuple[float, float], ...]
-    shape: tuple[int, ...]
-    axes: tuple[str, ...]
-
-    @cached_property
-    def points(self) -> FloatArray:
-        """Coordinates of the cell centres, shape ``(N, d)``."""
-        centres = [
-            low + (np.arange(cells) + 0.5) * ((high - low) / cells)
-            for (low, high), cells in zip(self.bounds, self.shape, strict=True)
-        ]
-        return np.stack([c.ravel() for c in np.meshgrid(*centres, indexing="ij")], axis=-1)
-
-    @cached_property
-    def frequencies(self) -> FloatArray:
-        """Frequencies of the DFT's bins, shape ``(M, d)``, in cycles per box length."""
-        bins = [np.abs(np.fft.fftfreq(n, 1 / n)) for n in self.shape[:-1]] + [
-            np.fft.rfftfreq(self.shape[-1], 1 / self.shape[-1])
-        ]
-        return np.stack([b.ravel() for b in np.meshgrid(*bins, indexing="ij")], axis=-1)
-
-    def power(self, field: FloatArray) -> FloatArray:
-        """Power of each bin of the unwindowed DFT; the sum over bins is ``mean(field**2)`` (Parseval).
-
-        Examples
-        --------
-        >>> grid = Grid(bounds=((0.0, 1.0),), shape=(8,), axes=("x",))
-        >>> grid.power(np.cos(2 * np.pi * grid.points[:, 0])).round(12).tolist()
-        [0.0, 0.5, 0.0, 0.0, 0.0]
-        """
-        coefficients = np.fft.rfftn(field.reshape(self.shape)) / field.size
-        power = coefficients.real**2 + coefficients.imag**2
-        # rfftn leaves out the mirrored half of the last axis: all of it but the mean and, for even n, the last bin
-        power[..., 1 : (self.shape[-1] + 1) // 2] *= 2
-        return power.ravel()
-
-    def moving_mean(self, field: FloatArray, window: tuple[float, ...]) -> FloatArray:
-        """Exact mean of the cell-wise constant field over the window, cut off at the box.
-
-        Examples
-        --------
-        >>> grid = Grid(bounds=((0.0, 1.0),), shape=(4,), axes=("x",))
-        >>> grid.moving_mean(np.array([0.0, 0.0, 4.0, 4.0]), (0.5,)).tolist()
-        [0.0, 1.0, 3.0, 4.0]
-        """
-        means = field.reshape(self.shape)
-        for axis, (cells, width, length) in enumerate(zip(self.shape, window, self.lengths, strict=True)):
-            means = _grid_moving_mean(means, axis, width * cells / length)
-        return means.reshape(-1)
-
-    def components(self, mask: BoolArray) -> IntArray:
-        """Label face-connected components."""
-        if len(self.shape) == 1:  # runs: a tenth of the time
-            begins = np.diff(mask, prepend=False) & mask
-            return np.cumsum(begins, dtype=np.intp) * mask
-        labels, _ = ndimage.label(mask.reshape(self.shape))
-        return np.asarray(labels, dtype=np.intp).ravel()
-
-    def lines(self, axis: int) -> IntArray:
-        """Grid lines along an axis, shape ``(N / n, n)``."""
-        return _lines(self.shape, axis)
-
-    def coarsen(self, field: FloatArray, limit: int = MOST_CELLS) -> FloatArray:
-        """Block means over cubes of cells, as small as ``limit`` permits.
-
-        Examples
-        --------
-        >>> grid = Grid(bounds=((0.0, 1.0),), shape=(6,), axes=("x",))
-        >>> grid.coarsen(np.arange(6.0), limit=3).tolist()
-        [0.5, 2.5, 4.5]
-        """
-        block = self._block(limit)
-        means = field.reshape(self.shape)
-        if block > 1:
-            for axis, cells in enumerate(self.shape):
-                starts = np.arange(0, cells, block)
-                counts = np.diff(np.append(starts, cells)).reshape([-1 if a == axis else 1 for a in range(means.ndim)])
-                means = np.add.reduceat(means, starts, axis=axis) / counts
-        return means.reshape(-1)
-
-    def thinned(self, limit: int) -> tuple[Geometry, IntArray]:
-        """Every k-th point along each axis.
-
-        Examples
-        --------
-        >>> grid = Grid(bounds=((0.0, 1.0),), shape=(8,), axes=("x",))
-        >>> fewer, numbers = grid.thinned(4)
-        >>> fewer.points.ravel().tolist(), numbers.tolist()
-        ([0.0625, 0.3125, 0.5625, 0.8125], [0, 2, 4, 6])
-        """
-        block = self._block(limit)
-        numbers = np.arange(math.prod(self.shape), dtype=np.intp).reshape(self.shape)
-        chosen = numbers[tuple(slice(None, None, block) for _ in self.shape)]
-        bounds = []
-        for (low, high), cells, kept in zip(self.bounds, self.shape, chosen.shape, strict=True):
-            cell = (high - low) / cells
-            start = low + cell / 2 - block * cell / 2  # the first centre stays where it is
-            bounds.append((start, start + kept * block * cell))
-        return Grid(bounds=tuple(bounds), shape=chosen.shape, axes=self.axes), chosen.ravel()
-
-    def coarse_shape(self, limit: int = MOST_CELLS) -> tuple[int, ...]:
-        """Shape of the grid of blocks that :meth:`coarsen` returns."""
-        block = self._block(limit)
-        return tuple(-(-cells // block) for cells in self.shape)
-
-    def _block(self, limit: int) -> int:
-        block = 1
-        while math.prod(-(-cells // block) for cells in self.shape) > limit:
-            block += 1
-        return block
 
 
 @dataclass(frozen=True, eq=False)
@@ -393,7 +184,7 @@ class Scattered(Geometry):
         [2.5, 0.5, 1.2, 2.5]
         """
         values = self._by_cell(field)
-        means = _window_means(values, values * self._cells.lengths, self._windows(window[0]))
+        means = window_means(values, values * self._cells.lengths, self._windows(window[0]))
         # a mean lies between the extremes; so a constant stays exactly itself and the mean of a mask is a share
         return np.clip(means, values.min(), values.max(), out=means)
 
@@ -465,15 +256,15 @@ class Scattered(Geometry):
         return values
 
     @cached_property
-    def _windows_by_width(self) -> dict[float, _Windows]:
+    def _windows_by_width(self) -> dict[float, Windows]:
         return {}
 
-    def _windows(self, width: float) -> _Windows:
+    def _windows(self, width: float) -> Windows:
         known = self._windows_by_width
         if width not in known:
             if len(known) >= 16:  # a target asks for three
                 known.clear()
-            known[width] = _windows(self._cells.edges, self._shares, width / self.lengths[0])
+            known[width] = windows_about(self._cells.edges, self._shares, width / self.lengths[0])
         return known[width]
 
     @cached_property
@@ -550,78 +341,3 @@ def _condition(gram: FloatArray) -> float:
     """Condition number of a design from its Gram matrix."""
     eigenvalues = np.linalg.eigvalsh(gram)
     return math.sqrt(eigenvalues[-1] / eigenvalues[0]) if eigenvalues[0] > 0 else math.inf
-
-
-@lru_cache(maxsize=64)
-def _lines(shape: tuple[int, ...], axis: int) -> IntArray:
-    numbers = np.arange(math.prod(shape), dtype=np.intp).reshape(shape)
-    lines = np.moveaxis(numbers, axis, -1).reshape(-1, shape[axis])
-    lines.setflags(write=False)  # the cache hands out one array
-    return lines
-
-
-class _Windows(NamedTuple):
-    """Which cells of a line each window covers; shapes ``(N,)``. Windows and cells have lengths in the same unit.
-
-    first, last : the cells in which a window begins and ends.
-    first_length, last_length : of the part of the window in these; 0 for the last where they are one cell.
-    begin, end : the cells from ``begin`` up to but without ``end`` are covered whole.
-    length : of the window.
-    """
-
-    first: IntArray
-    first_length: FloatArray
-    last: IntArray
-    last_length: FloatArray
-    begin: IntArray
-    end: IntArray
-    length: FloatArray
-
-
-def _windows(edges: FloatArray, centres: FloatArray, width: float) -> _Windows:
-    """Windows of one width about ``centres``, cut off at the ends of the cells between ``edges``."""
-    begin = np.maximum(centres - width / 2, edges[0])
-    end = np.minimum(centres + width / 2, edges[-1])
-    final = len(edges) - 2
-    first = np.clip(np.searchsorted(edges, begin, side="right") - 1, 0, final)
-    last = np.clip(np.searchsorted(edges, end, side="right") - 1, 0, final)
-    within = first == last
-    return _Windows(
-        first=first,
-        first_length=np.where(within, 1.0, edges[first + 1] - begin),
-        last=last,
-        last_length=np.where(within, 0.0, end - edges[last]),
-        begin=first + 1,
-        end=np.maximum(last, first + 1),
-        length=np.where(within, 1.0, end - begin),  # the mean over a part of one cell, even over none, is its value
-    )
-
-
-def _window_means(values: FloatArray, masses: FloatArray, windows: _Windows) -> FloatArray:
-    """Mean over each window of the field that is constant on each cell; ``masses``: values times lengths of the cells.
-
-    Along the last axis.
-    """
-    integral = np.zeros((*masses.shape[:-1], masses.shape[-1] + 1))
-    np.cumsum(masses, axis=-1, out=integral[..., 1:])
-    means: FloatArray = np.take(integral, windows.end, axis=-1)
-    means -= np.take(integral, windows.begin, axis=-1)
-    means += windows.first_length * np.take(values, windows.first, axis=-1)
-    means += windows.last_length * np.take(values, windows.last, axis=-1)
-    means /= windows.length
-    return means
-
-
-@lru_cache(maxsize=64)
-def _grid_windows(cells: int, width: float) -> _Windows:
-    """Windows about the centres of equal cells, in units of a cell."""
-    edges = np.arange(cells + 1, dtype=np.float64)
-    return _windows(edges, edges[:-1] + 0.5, width)
-
-
-def _grid_moving_mean(values: FloatArray, axis: int, width: float) -> FloatArray:
-    if width <= 1.0:  # a window inside one cell
-        return values
-    moved = np.moveaxis(values, axis, -1)
-    means = _window_means(moved, moved, _grid_windows(moved.shape[-1], width))
-    return np.moveaxis(means, -1, axis)

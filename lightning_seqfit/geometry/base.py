@@ -1,0 +1,85 @@
+"""What a measure asks of a geometry."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.intp]
+
+#: Cells on which a field is recorded at each look, at the most.
+MOST_CELLS = 1024
+
+
+class Geometry(ABC):
+    """Points in a box with named axes, and the operations on fields over them.
+
+    Attributes
+    ----------
+    bounds : tuple of (low, high) per axis, in the user's units.
+    axes : tuple of axis names.
+    """
+
+    bounds: tuple[tuple[float, float], ...]
+    axes: tuple[str, ...]
+
+    @property
+    def dimension(self) -> int:
+        """Number of axes."""
+        return len(self.bounds)
+
+    @property
+    def lengths(self) -> tuple[float, ...]:
+        """Length of the box along each axis."""
+        return tuple(high - low for low, high in self.bounds)
+
+    @property
+    def faces(self) -> tuple[str, ...]:
+        """Names of the box's faces: ``x_min``, ``x_max``, ``y_min``, ..."""
+        return tuple(f"{axis}_{side}" for axis in self.axes for side in ("min", "max"))
+
+    @property
+    @abstractmethod
+    def points(self) -> FloatArray:
+        """Coordinates, shape ``(N, d)``."""
+
+    @property
+    @abstractmethod
+    def frequencies(self) -> FloatArray:
+        """Frequencies of :meth:`power`, shape ``(M, d)``: non-negative cycles per box length; row 0 is the mean."""
+
+    @abstractmethod
+    def power(self, field: FloatArray) -> FloatArray:
+        """Power of a field at :attr:`frequencies`, shape ``(M,)``; a new array."""
+
+    def mean(self, field: FloatArray) -> float:
+        """Mean over the box, :meth:`moving_mean` over a window that covers it; here: points are equally spaced."""
+        return float(np.mean(field))
+
+    @abstractmethod
+    def moving_mean(self, field: FloatArray, window: tuple[float, ...]) -> FloatArray:
+        """Mean over the part of a window (full width per axis, in the axis' units) that lies inside the box."""
+
+    @abstractmethod
+    def components(self, mask: BoolArray) -> IntArray:
+        """Label of the connected component of each point in ``mask``, 1, 2, ...; 0 outside."""
+
+    @abstractmethod
+    def lines(self, axis: int) -> IntArray:
+        """Return the indices of the points on each line along an axis, shape ``(lines, points)``, low face first."""
+
+    @abstractmethod
+    def coarsen(self, field: FloatArray, limit: int = MOST_CELLS) -> FloatArray:
+        """Field on at most ``limit`` cells: block means; every value where they are few enough. Low face first."""
+
+    def thinned(self, limit: int) -> tuple[Geometry, IntArray]:
+        """Evenly chosen points, about ``limit``, as a geometry of their own, and their numbers here; by default all."""
+        return self, np.arange(len(self.points))
+
+    @abstractmethod
+    def coarse_shape(self, limit: int = MOST_CELLS) -> tuple[int, ...]:
+        """Cells per axis of what :meth:`coarsen` returns."""
