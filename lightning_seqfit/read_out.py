@@ -100,7 +100,7 @@ class ReadOut:
         if self.rows is not None:
             if self._placed is None or self._placed.device != features.device:
                 self._placed = torch.tensor(self.rows, device=features.device)
-            features = features[self._placed]
+            features = features.index_select(0, self._placed)
         return features, module.get_submodule(self.name)
 
 

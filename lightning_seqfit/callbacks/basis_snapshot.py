@@ -20,6 +20,8 @@ MOST_SNAPSHOTS, UNITS_1D, UNITS_ND, MOST_POINTS = 12, 16, 8, 4096
 #: Points at which the basis is measured in one, two and three dimensions, evenly chosen: more cost much and say little
 #: of functions that are smooth.
 MEASURED_POINTS = (512, 48**2, 16**3)
+#: Of these, about as many are enough for its rank and what it could express; laps need all of them.
+DECOMPOSED_POINTS = 1024
 #: A snapshot is taken when the step has grown by this factor since the last one.
 SNAPSHOT_GROWTH = 1.4
 
@@ -66,7 +68,8 @@ class BasisDiagnostic(Diagnostic):
         features = observation.features
         only_output = observation.weights if observation.outputs == 1 else None
         prediction = observation.prediction[self.rows]
-        seen = measure_basis(self.geometry, features, self.target, prediction, scale, only_output)
+        every = max(len(self.target) // DECOMPOSED_POINTS, 1)
+        seen = measure_basis(self.geometry, features, self.target, prediction, scale, only_output, every)
         self.absent = seen.projection_note
         self.latest = (step, features, observation.weights)
         if not self.snapshots or step >= self.growth * self.snapshots[-1]["step"]:

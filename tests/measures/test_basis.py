@@ -539,6 +539,46 @@ class TestOrderOfPoints:
         assert widths.item() == pytest.approx(2 * math.atanh(0.8) * 0.05, rel=0.02)
 
 
+class TestEveryOtherPoint:
+    """Singular values and projection by a part of the points, laps by all."""
+
+    def fields(self):
+        random = np.random.default_rng(4)
+        features = random.standard_normal((900, 12)).cumsum(axis=0)
+        return features, random.standard_normal(900), features @ random.standard_normal(12)
+
+    @pytest.mark.parametrize("every", [2, 3, 7])
+    def test_rank_and_projection_are_those_of_the_part_and_laps_those_of_the_whole(self, every):
+        features, target, prediction = self.fields()
+        seen = measure_basis(line(900), features, target, prediction, 1.0, every=every)
+        part = measure_basis(line(len(target[::every])), features[::every], target[::every], prediction[::every], 1.0)
+        np.testing.assert_array_equal(seen.singular_values, part.singular_values)
+        assert seen.effective_rank == part.effective_rank
+        assert seen.projection_error == part.projection_error
+        np.testing.assert_array_equal(seen.laps, unit_laps(line(900), features))
+        assert (seen.laps > part.laps).all()  # a walk turns more often than every other step of it
+
+    def test_a_value_that_is_not_finite_makes_every_number_unknown_in_whichever_part_it_is(self):
+        features, target, prediction = self.fields()
+        features[1, 3] = np.nan
+        seen = measure_basis(line(900), features, target, prediction, 1.0, every=2)
+        assert math.isnan(seen.effective_rank)
+        assert seen.projection_note == "the units are not finite"
+
+    def test_smooth_units_in_the_plane_have_the_same_rank(self):
+        grid = Grid(bounds=((-1.0, 1.0),) * 2, shape=(48, 48), axes=("x", "y"))
+        random = np.random.default_rng(1)
+        features = np.tanh(grid.points @ random.normal(0, 4, (2, 40)) + random.normal(0, 2, 40))
+        target = np.sin(5 * grid.points).prod(axis=1)
+        whole, part = (
+            measure_basis(grid, features, target, features @ random.standard_normal(40), 1.0, every=every)
+            for every in (1, 2)
+        )
+        assert part.numerical_rank == pytest.approx(whole.numerical_rank, abs=1)
+        assert part.effective_rank == pytest.approx(whole.effective_rank, rel=0.02)
+        assert part.projection_error == pytest.approx(whole.projection_error, rel=0.05)
+
+
 class TestImportantUnits:
     def test_the_units_that_move_the_prediction_most_come_first(self):
         features = np.column_stack([X, 10 * X, 0 * X + 50, -2 * X])
