@@ -22,9 +22,10 @@ from lightning.pytorch.cli import LightningCLI
 from lightning_seqfit import factory, figures, load
 from lightning_seqfit.callbacks import SequentialFitting
 from lightning_seqfit.demos import Regression, TanhRegression
+from tests.pages import headings, links, read, snippets
 
 ROOT = Path(__file__).parent.parent
-PAGE = (ROOT / "docs" / "attaching.md").read_text(encoding="utf-8")
+PAGE = read("docs/attaching.md")
 SHORT = "max_steps=6, accelerator='cpu', enable_progress_bar=False, enable_model_summary=False"
 
 #: Section, language and number of its snippets: one that is added needs a test here.
@@ -46,28 +47,15 @@ SNIPPETS = {
 pytestmark = pytest.mark.filterwarnings("ignore:.isinstance.treespec, LeafSpec.. is deprecated:FutureWarning")
 
 
-def snippets() -> dict[tuple[str, str], list[str]]:
-    found: dict[tuple[str, str], list[str]] = {}
-    for section in re.split(r"^#+ (?=[A-Z])", PAGE, flags=re.MULTILINE)[1:]:
-        title = section.splitlines()[0]
-        for language, text in re.findall(r"```(\w*)\n(.*?)```", section, re.DOTALL):
-            found.setdefault((title, language), []).append(text)
-    return found
-
-
 def test_every_snippet_has_a_test() -> None:
-    assert {place: len(texts) for place, texts in snippets().items()} == SNIPPETS
+    assert {place: len(texts) for place, texts in snippets(PAGE).items()} == SNIPPETS
 
 
 def test_every_link_leads_somewhere() -> None:
-    headings = {
-        page: {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in re.findall(r"^#+ (.*)$", text, re.M)}
-        for page, text in (("", PAGE), ("../README.md", (ROOT / "README.md").read_text(encoding="utf-8")))
-    }
-    links = re.findall(r"\]\(([^)#]*)#?([^)]*)\)", PAGE)
-    assert len(links) > 5
-    for page, heading in links:
-        assert heading in headings[page], (page, heading)
+    found = links(PAGE)
+    assert len(found) > 5
+    for page, heading in found:
+        assert heading in headings(read(f"docs/{page}") if page else PAGE), (page, heading)
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +68,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(section: str, short: str = SHORT, **names: Any) -> dict[str, Any]:
     """Execute a section's Python after that of the page's top, with short trainings; return its names."""
-    for text in dict.fromkeys([*snippets()["Attaching", "python"], *snippets()[section, "python"]]):
+    for text in dict.fromkeys([*snippets(PAGE)["Attaching", "python"], *snippets(PAGE)[section, "python"]]):
         exec(text.replace("max_steps=8_000", short), names)
     return names
 
@@ -114,7 +102,7 @@ class Bare(pytorch_lightning.LightningModule):
 
 @pytest.mark.filterwarnings("ignore:The number of training batches:UserWarning")  # pytorch_lightning's advice
 def test_the_other_package_takes_it_in_a_list_and_any_trainer_by_appending() -> None:
-    attach, append = snippets()["Other trainers", "python"]
+    attach, append = snippets(PAGE)["Other trainers", "python"]
     names = run("Attaching")
     exec(attach.replace("max_steps=8_000", SHORT), names)
     assert type(names["trainer"]) is pytorch_lightning.Trainer
@@ -132,7 +120,7 @@ def test_the_other_package_takes_it_in_a_list_and_any_trainer_by_appending() -> 
 
 def write(section: str) -> str:
     """Put a section's YAML into the file that its first line names; return the command beside it."""
-    (text,), (command,) = snippets()[section, "yaml"], snippets()[section, "sh"]
+    (text,), (command,) = snippets(PAGE)[section, "yaml"], snippets(PAGE)[section, "sh"]
     name = text.splitlines()[0].removeprefix("# ")
     assert name in command
     Path(name).write_text(text, encoding="utf-8")
@@ -254,7 +242,7 @@ def test_a_resumed_training_goes_on_with_its_record() -> None:
 def test_the_table_of_costs_is_what_the_command_prints(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (command,) = snippets()["What it costs", "sh"]
+    (command,) = snippets(PAGE)["What it costs", "sh"]
     _, script = command.split()
     monkeypatch.setattr("sys.argv", [script, "--steps", "20"])
     level = logging.getLogger("lightning.pytorch").level
@@ -271,6 +259,6 @@ def test_the_table_of_costs_is_what_the_command_prints(
 
 def test_the_yaml_says_what_the_first_snippet_says() -> None:
     """One story: the same bounds and cadence everywhere."""
-    (cli,), (probe,) = snippets()["LightningCLI", "yaml"], snippets()["A script that you do not touch", "yaml"]
+    (cli,), (probe,) = snippets(PAGE)["LightningCLI", "yaml"], snippets(PAGE)["A script that you do not touch", "yaml"]
     (callback,) = yaml.safe_load(cli)["trainer"]["callbacks"]
     assert callback["init_args"] == yaml.safe_load(probe)

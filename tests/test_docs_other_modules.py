@@ -5,7 +5,6 @@ Those of PINA and TorchPhysics run in tests/clients, where the libraries are.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,9 @@ from torch import Tensor, nn
 
 from lightning_seqfit import Probe, figures, load
 from lightning_seqfit.callbacks import SequentialFitting
+from tests.pages import headings, links, read, snippets
 
-DOCS = Path(__file__).parent.parent / "docs"
-PAGE = (DOCS / "other-modules.md").read_text(encoding="utf-8")
+PAGE = read("docs/other-modules.md")
 SHORT = "max_steps=6, accelerator='cpu', enable_progress_bar=False, enable_model_summary=False"
 
 #: Section, language and number of its snippets: one that is added needs a test here, or in tests/clients.
@@ -38,26 +37,15 @@ SNIPPETS = {
 }
 
 
-def snippets() -> dict[tuple[str, str], list[str]]:
-    found: dict[tuple[str, str], list[str]] = {}
-    for section in re.split(r"^#+ (?=[A-Z])", PAGE, flags=re.MULTILINE)[1:]:
-        title = section.splitlines()[0].replace("`", "")
-        for language, text in re.findall(r"```(\w*)\n(.*?)```", section, re.DOTALL):
-            found.setdefault((title, language), []).append(text)
-    return found
-
-
 def test_every_snippet_has_a_test() -> None:
-    assert {place: len(texts) for place, texts in snippets().items()} == SNIPPETS
+    assert {place: len(texts) for place, texts in snippets(PAGE).items()} == SNIPPETS
 
 
 def test_every_link_leads_somewhere() -> None:
-    links = re.findall(r"\]\(([^)#]*)#?([^)]*)\)", PAGE)
-    assert len(links) > 5
-    for page, heading in links:
-        text = PAGE if not page else (DOCS / page).read_text(encoding="utf-8")
-        headings = [re.sub(r"[^\w -]", "", line.lower()) for line in re.findall(r"^#+ (.*)$", text, re.MULTILINE)]
-        assert heading in [line.replace(" ", "-") for line in headings], (page, heading)
+    found = links(PAGE)
+    assert len(found) > 5
+    for page, heading in found:
+        assert heading in headings(read(f"docs/{page}") if page else PAGE), (page, heading)
 
 
 @pytest.fixture(autouse=True)
@@ -69,8 +57,8 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(section: str, **names: Any) -> dict[str, Any]:
     """Execute a section's Python after the first snippet of the page, with short trainings; return its names."""
-    first, *_ = snippets()["Your own predict", "python"]
-    for text in dict.fromkeys([first, *snippets()[section, "python"]]):
+    first, *_ = snippets(PAGE)["Your own predict", "python"]
+    for text in dict.fromkeys([first, *snippets(PAGE)[section, "python"]]):
         exec(text.replace("max_steps=8_000", SHORT), names)
     return names
 
@@ -189,7 +177,7 @@ class Together(Trains):
 
 
 def test_dicts() -> None:
-    by_variable, together = snippets()["Dicts", "python"]
+    by_variable, together = snippets(PAGE)["Dicts", "python"]
     names = run("Your own predict")
     for text, module in ((by_variable, ByVariable()), (together, Together())):
         exec(text, names)
@@ -199,7 +187,7 @@ def test_dicts() -> None:
 
 
 def test_dicts_in_yaml() -> None:
-    (text,) = snippets()["Dicts", "yaml"]
+    (text,) = snippets(PAGE)["Dicts", "yaml"]
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(SequentialFitting, "callback")
     probe = parser.instantiate(parser.parse_object({"callback": {"probe": yaml.safe_load(text)}})).callback.probe

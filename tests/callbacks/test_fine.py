@@ -16,6 +16,7 @@ from lightning_seqfit.callbacks.error_front import FrontDiagnostic
 from lightning_seqfit.demos import FunctionRegression, plane_wave, product_wave
 from lightning_seqfit.figures import draw
 from lightning_seqfit.record import Run, load
+from tests.training import trainer
 
 BOX = ((-1.0, 1.0), (-1.0, 1.0))
 
@@ -23,16 +24,7 @@ BOX = ((-1.0, 1.0), (-1.0, 1.0))
 def train(folder: Path, callback: L.Callback) -> FunctionRegression:
     torch.manual_seed(0)
     module = FunctionRegression("lightning_seqfit.demos.plane_wave", bounds=[[-1, 1], [-1, 1]], training_points=16)
-    L.Trainer(
-        max_steps=12,
-        callbacks=[callback],
-        accelerator="cpu",
-        logger=False,
-        default_root_dir=folder,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    ).fit(module)
+    trainer(folder, [callback], max_steps=12, logger=False).fit(module)
     return module
 
 

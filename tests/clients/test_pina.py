@@ -7,8 +7,6 @@ pass after every batch.
 
 from __future__ import annotations
 
-import math
-import random
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,10 +21,12 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor, nn
 
-from lightning_seqfit import Probe, Run, figures, load
+from lightning_seqfit import Probe, Run, load
 from lightning_seqfit.adapters import PINA
 from lightning_seqfit.callbacks import ErrorFront, SequentialFitting
-from tests.test_docs_other_modules import snippets
+from tests.clients import waves
+from tests.clients.waves import LOBES, STEPS, WAVES, seed, settings
+from tests.pages import read, snippets
 from tests.training import assert_same, due, left_behind, rows, silent
 
 pina = pytest.importorskip("pina", reason="needs the extra: pip install 'lightning-seqfit[clients]'")
@@ -39,10 +39,6 @@ problem = pytest.importorskip("pina.problem")
 ready = pytest.importorskip("pina.problem.zoo")
 solver = pytest.importorskip("pina.solver")
 zoo = pytest.importorskip("pina.equation.zoo")
-
-STEPS = 30
-WAVES = 6 * math.pi  # three oscillations along t
-LOBES = 2 * math.pi  # two by two in the plane
 
 pytestmark = [
     # Lightning's deprecated way to ask torch's pytree; PINA's solvers always have a validation_step.
@@ -113,21 +109,12 @@ def discretised(made: Any, number: int, **others: int) -> Any:
     return made
 
 
-def wave(points: Tensor) -> Tensor:
-    return torch.sin(WAVES * points[:, 0])
-
-
-def lobes(points: Tensor) -> Tensor:
-    return torch.sin(LOBES * points).prod(dim=1)
-
-
 def on_line(**options: Any) -> Probe:
-    return Probe.grid(**{"bounds": [(0.0, 1.0)], "target": wave, "axes": ["t"], "predict": PINA(), **options})
+    return waves.on_line(**{"predict": PINA(), **options})
 
 
 def in_plane(**options: Any) -> Probe:
-    settings = {"bounds": [(0.0, 1.0)] * 2, "target": lobes, "resolution": 32, "predict": PINA()}
-    return Probe.grid(**{**settings, **options})
+    return waves.in_plane(**{"predict": PINA(), **options})
 
 
 def adam(rate: float = 5e-3) -> Any:
@@ -172,17 +159,8 @@ def self_adaptive() -> Any:
 
 
 def trainer(module: Any, folder: Path, callbacks: list[Any], **options: Any) -> Any:
-    settings = {"max_epochs": STEPS, "logger": CSVLogger(folder, name="", version="")}
-    return pina.Trainer(
-        module,
-        accelerator="cpu",
-        default_root_dir=folder,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        enable_checkpointing=any(isinstance(callback, ModelCheckpoint) for callback in callbacks),
-        callbacks=callbacks,
-        **{**settings, **options},
-    )
+    ours = {"max_epochs": STEPS, "logger": CSVLogger(folder, name="", version="")}
+    return pina.Trainer(module, **{**settings(folder, callbacks), **ours, **options})
 
 
 class AfterEachBatch(L.Callback):
@@ -202,9 +180,7 @@ class AfterEachBatch(L.Callback):
 
 def trained(make: Callable[[], Any], folder: Path, callbacks: list[Any], append: bool = False, **options: Any) -> Any:
     """All that a training leaves behind."""
-    torch.manual_seed(7)
-    np.random.seed(7)
-    random.seed(7)
+    seed()
     module = make()
     made = options.pop("others", list)()
     trains = trainer(module, folder, made if append else [*made, *callbacks], **options)
@@ -224,12 +200,6 @@ def watched(make: Callable[[], Any], folder: Path, watchers: list[Any], **option
     seen = trained(make, folder / "watched", [*watchers, oracle], **options)
     assert_same(bare, seen)
     return load(folder / "watched"), oracle
-
-
-@pytest.fixture(autouse=True)
-def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Six pictures at the end of a fit take longer than the fit."""
-    monkeypatch.setattr(figures, "draw", lambda run: {})
 
 
 def refinement() -> list[Any]:
@@ -493,7 +463,7 @@ def test_neither_library_is_imported_for_the_adapters() -> None:
 
 def test_the_snippets_of_the_page_run_as_they_stand_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    attach, of_condition = snippets()["PINA", "python"]
+    attach, of_condition = snippets(read("docs/other-modules.md"))["PINA", "python"]
     short = "max_epochs=6, accelerator='cpu', enable_progress_bar=False, enable_model_summary=False"
     assert "max_epochs=2_000" in attach
     names: dict[str, Any] = {}

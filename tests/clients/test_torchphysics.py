@@ -6,8 +6,6 @@ forward pass after every step.
 
 from __future__ import annotations
 
-import math
-import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,21 +14,18 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger
 from torch import Tensor, nn
 
-from lightning_seqfit import Probe, Run, figures, load
+from lightning_seqfit import Probe, Run, load
 from lightning_seqfit.adapters import TorchPhysics
 from lightning_seqfit.callbacks import SequentialFitting
-from tests.test_docs_other_modules import snippets
+from tests.clients import waves
+from tests.clients.waves import LOBES, STEPS, WAVES, seed, settings
+from tests.pages import read, snippets
 from tests.training import assert_same, due, left_behind, rows, silent
 
 tp = pytest.importorskip("torchphysics", reason="needs the extra: pip install 'lightning-seqfit[clients]'")
-
-STEPS = 30
-WAVES = 6 * math.pi  # three oscillations along t
-LOBES = 2 * math.pi  # two by two in the plane
 
 pytestmark = [
     # As in lightning.pytorch: a deprecated way to ask torch's pytree, and its advice on speed.
@@ -126,35 +121,17 @@ def constrained() -> Any:
     return ode(net=tp.models.HardConstraint(network(LINE, 6.0), lambda u, t: torch.tanh(9 * t) * u))
 
 
-def wave(points: Tensor) -> Tensor:
-    return torch.sin(WAVES * points[:, 0])
-
-
-def lobes(points: Tensor) -> Tensor:
-    return torch.sin(LOBES * points).prod(dim=1)
-
-
 def on_line(**options: Any) -> Probe:
-    settings = {"bounds": [(0.0, 1.0)], "target": wave, "axes": ["t"], "predict": TorchPhysics()}
-    return Probe.grid(**{**settings, **options})
+    return waves.on_line(**{"predict": TorchPhysics(), **options})
 
 
 def in_plane(**options: Any) -> Probe:
-    settings = {"bounds": [(0.0, 1.0)] * 2, "target": lobes, "resolution": 32, "predict": TorchPhysics()}
-    return Probe.grid(**{**settings, **options})
+    return waves.in_plane(**{"predict": TorchPhysics(), **options})
 
 
 def trainer(folder: Path, callbacks: list[Any], **options: Any) -> pl.Trainer:
-    settings = {"max_steps": STEPS, "logger": CSVLogger(folder, name="", version=""), "log_every_n_steps": 1}
-    return pl.Trainer(
-        accelerator="cpu",
-        default_root_dir=folder,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        enable_checkpointing=any(isinstance(callback, ModelCheckpoint) for callback in callbacks),
-        callbacks=callbacks,
-        **{**settings, **options},
-    )
+    ours = {"max_steps": STEPS, "logger": CSVLogger(folder, name="", version=""), "log_every_n_steps": 1}
+    return pl.Trainer(**{**settings(folder, callbacks), **ours, **options})
 
 
 class AfterEachStep(pl.Callback):
@@ -171,12 +148,6 @@ class AfterEachStep(pl.Callback):
 
     def on_train_batch_end(self, trainer: Any, module: Any, *args: Any) -> None:
         self.on_train_start(trainer, module)
-
-
-def seed() -> None:
-    torch.manual_seed(7)
-    np.random.seed(7)
-    random.seed(7)
 
 
 def trained(make: Callable[[], Any], folder: Path, callbacks: list[Any], append: bool = False, **options: Any) -> Any:
@@ -197,12 +168,6 @@ def watched(make: Callable[[], Any], folder: Path, watchers: list[Any], **option
     bare = trained(make, folder / "bare", [], **options)
     assert_same(bare, trained(make, folder / "watched", [*watchers, oracle], **options))
     return load(folder / "watched"), oracle
-
-
-@pytest.fixture(autouse=True)
-def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Six pictures at the end of a fit take longer than the fit."""
-    monkeypatch.setattr(figures, "draw", lambda run: {})
 
 
 SCHEDULED = {"scheduler_class": torch.optim.lr_scheduler.ExponentialLR, "scheduler_args": {"gamma": 0.95}}
@@ -422,7 +387,7 @@ def test_a_module_that_returns_points_is_told_to_take_the_tensor_out() -> None:
 
 def test_the_snippets_of_the_page_run_as_they_stand_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    attach, by_axis, of_condition = snippets()["TorchPhysics", "python"]
+    attach, by_axis, of_condition = snippets(read("docs/other-modules.md"))["TorchPhysics", "python"]
     short = "max_steps=6, accelerator='cpu', enable_progress_bar=False, enable_model_summary=False"
     assert "max_steps=2_000" in attach
     names: dict[str, Any] = {}

@@ -28,6 +28,7 @@ from lightning_seqfit.demos import (
     low_frequency,
     sine,
 )
+from tests.training import trainer
 
 MODULES = [TanhRegression, SIRENRegression, TanhCO2, SIRENCO2]
 
@@ -338,18 +339,11 @@ def test_data_that_cannot_be_fitted_are_refused_with_what_to_do(points, values, 
 class TestFunctionRegression:
     @pytest.mark.parametrize("network", ["tanh", "siren", "fourier"])
     @pytest.mark.parametrize("optimizer", ["adam", "lbfgs", "soap"])
-    def test_every_network_and_optimizer_takes_a_step(self, network, optimizer):
+    def test_every_network_and_optimizer_takes_a_step(self, network, optimizer, tmp_path):
         torch.manual_seed(0)
         module = FunctionRegression("lightning_seqfit.demos.sine", network=network, optimizer=optimizer)
         before = [parameter.detach().clone() for parameter in module.parameters()]
-        L.Trainer(
-            max_steps=2,
-            accelerator="cpu",
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        ).fit(module)
+        trainer(tmp_path, max_steps=2, logger=False).fit(module)
         moved = [not torch.equal(a, b) for a, b in zip(before, module.parameters(), strict=True)]
         assert any(moved)
         assert all(parameter.isfinite().all() for parameter in module.parameters())

@@ -14,6 +14,7 @@ from torch import Tensor
 from lightning_seqfit import Probe, load
 from lightning_seqfit.callbacks import SequentialFitting
 from lightning_seqfit.demos.pinns import Advection, Helmholtz, advection_residual, helmholtz_residual
+from tests.training import trainer
 
 
 class Solved:
@@ -75,17 +76,8 @@ def watched(module: Any, residual: Any, steps: int, folder: Path, axes: Any = No
     L.seed_everything(0, verbose=False)
     solution = Probe.grid(box, module.solution, axes=axes)
     equation = Probe.grid(box, 0.0, axes=axes, predict=residual, needs_grad=True, name="residual")
-    trainer = L.Trainer(
-        max_steps=steps,
-        callbacks=[SequentialFitting(solution), SequentialFitting(equation)],
-        accelerator="cpu",
-        logger=False,
-        default_root_dir=folder,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    trainer.fit(module)
+    callbacks = [SequentialFitting(solution), SequentialFitting(equation)]
+    trainer(folder, callbacks, max_steps=steps, logger=False).fit(module)
     return load(folder), load(folder, "residual")
 
 
