@@ -24,17 +24,16 @@ from torch.nn.parameter import is_lazy
 
 from lightning_seqfit import figures, loggers
 from lightning_seqfit.adapters import counts_late
+from lightning_seqfit.callbacks.contents import contents_of
 from lightning_seqfit.callbacks.diagnostic import Diagnostic, Scene
-from lightning_seqfit.geometry import MOST_CELLS, FloatArray, Geometry, Scattered
+from lightning_seqfit.geometry import FloatArray
 from lightning_seqfit.probe import Observation, Probe
-from lightning_seqfit.record import Record, as_run, contents, write
+from lightning_seqfit.record import Record, as_run, write
 
 Cadence = int | Callable[[int], bool]
 
 #: Seconds between two writes of the record's file, at the most.
 WRITE_SECONDS = 30.0
-#: Cells on which the fields of the last look are in the file, at the most.
-FINE_CELLS = 128**2
 #: Figures of one tag in one run: TensorBoard keeps ten images.
 MOST_FIGURES = 10
 #: Share of the training time that figures may take before the last one.
@@ -419,34 +418,8 @@ class Watch:
 
     def _contents(self) -> dict[str, Any]:
         assert self.scene is not None
-        geometry, trend = self.scene.geometry, self.scene.trend
-        fixed = {"target": self.scene.target, "trend": trend.values}
-        for diagnostic in self.diagnostics.values():
-            fixed |= diagnostic.fixed()
-        size = len(self.scene.target)
-        fields = {name: value for name, value in fixed.items() if np.shape(value) == (size,)}
-        arrays = {
-            name: _coarse(geometry, fields[name]) if name in fields else np.asarray(fixed[name]) for name in fixed
-        }
-        arrays["points"] = _points(geometry)
-        if geometry.coarse_shape() != geometry.coarse_shape(FINE_CELLS) and self.latest:
-            arrays |= {f"fine/{name}": _coarse(geometry, values, FINE_CELLS) for name, values in fields.items()}
-            arrays |= {f"fine/{name}": geometry.coarsen(values, FINE_CELLS) for name, values in self.latest.items()}
-            arrays["fine/points"] = _points(geometry, FINE_CELLS)
-        about = {
-            "name": self.probe.name,
-            "quantity": self.probe.quantity,
-            "axes": geometry.axes,
-            "bounds": geometry.bounds,
-            "shape": geometry.coarse_shape(),
-            "fine_shape": geometry.coarse_shape(FINE_CELLS),
-            "notes": [
-                *_about_points(geometry),
-                *(f"{part}: {reason}" for part, reason in self.off.items()),
-                *(note for diagnostic in self.diagnostics.values() for note in diagnostic.notes()),
-            ],
-        }
-        return contents(self.record, arrays, about)
+        notes = [f"{part}: {reason}" for part, reason in self.off.items()]
+        return contents_of(self.probe, self.scene, self.record, self.diagnostics.values(), self.latest, notes)
 
     def _write(self) -> None:
         self.written = time.perf_counter()
@@ -521,30 +494,6 @@ class Watch:
         said.append(f"relative RMSE {values['error/relative_rmse']:.3g}")
         name = f"{self.probe.name}: " if self.probe.name else ""
         return f"{name}{', '.join(said)}; record and figures in {self.folder}"
-
-
-def _points(geometry: Geometry, limit: int = MOST_CELLS) -> FloatArray:
-    """Where the cells lie."""
-    return np.stack([geometry.coarsen(column, limit) for column in geometry.points.T], axis=-1)
-
-
-def _coarse(geometry: Geometry, values: np.ndarray[Any, Any], limit: int = MOST_CELLS) -> np.ndarray[Any, Any]:
-    """Block means of a field; of a mask, and of steps that may not have come, what most of the block says."""
-    if values.dtype == bool:
-        return geometry.coarsen(values.astype(np.float64), limit) > 0.5
-    came = np.isfinite(values)
-    if came.all():
-        return geometry.coarsen(values, limit)
-    share = geometry.coarsen(came.astype(np.float64), limit)
-    sums = geometry.coarsen(np.where(came, values, 0.0), limit)
-    return np.divide(sums, share, out=np.full_like(sums, np.inf), where=share >= 0.5)
-
-
-def _about_points(geometry: Geometry) -> list[str]:
-    """What a record says of scattered points: how far their harmonics can be trusted."""
-    if not isinstance(geometry, Scattered):
-        return []
-    return [f"points: harmonics up to {geometry.highest_frequency}, condition number {geometry.condition:.3g}"]
 
 
 def _write_what_is_left(watch: weakref.ref[Watch]) -> None:

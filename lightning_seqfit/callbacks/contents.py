@@ -1,0 +1,85 @@
+"""What goes into the file of a record: the looks, and what belongs to the whole run."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+
+from lightning_seqfit.callbacks.diagnostic import Diagnostic, Scene
+from lightning_seqfit.geometry import MOST_CELLS, FloatArray, Geometry, Scattered
+from lightning_seqfit.probe import Probe
+from lightning_seqfit.record import Record, contents
+
+#: Cells on which the fields of the last look are in the file, at the most.
+FINE_CELLS = 128**2
+
+
+def contents_of(
+    probe: Probe,
+    scene: Scene,
+    record: Record,
+    diagnostics: Collection[Diagnostic],
+    latest: Mapping[str, FloatArray],
+    notes: Collection[str],
+) -> dict[str, Any]:
+    """Arrays of the file, on as many cells as it holds.
+
+    Parameters
+    ----------
+    probe, scene : what is watched; its target and trend are in the file.
+    record : the looks.
+    diagnostics : what they keep of the whole run is in the file.
+    latest : fields of the last look by name, shape ``(N,)`` each; empty: none was taken yet in this process.
+    notes : what to say of the watching.
+    """
+    geometry = scene.geometry
+    fixed: dict[str, Any] = {"target": scene.target, "trend": scene.trend.values}
+    for diagnostic in diagnostics:
+        fixed |= diagnostic.fixed()
+    fields = {name: value for name, value in fixed.items() if np.shape(value) == scene.target.shape}
+    arrays = {name: _coarse(geometry, fields[name]) if name in fields else np.asarray(fixed[name]) for name in fixed}
+    arrays["points"] = _points(geometry)
+    if geometry.coarse_shape() != geometry.coarse_shape(FINE_CELLS) and latest:
+        arrays |= {f"fine/{name}": _coarse(geometry, values, FINE_CELLS) for name, values in fields.items()}
+        arrays |= {f"fine/{name}": geometry.coarsen(values, FINE_CELLS) for name, values in latest.items()}
+        arrays["fine/points"] = _points(geometry, FINE_CELLS)
+    about = {
+        "name": probe.name,
+        "quantity": probe.quantity,
+        "axes": geometry.axes,
+        "bounds": geometry.bounds,
+        "shape": geometry.coarse_shape(),
+        "fine_shape": geometry.coarse_shape(FINE_CELLS),
+        "notes": [
+            *_about_points(geometry),
+            *notes,
+            *(note for diagnostic in diagnostics for note in diagnostic.notes()),
+        ],
+    }
+    return contents(record, arrays, about)
+
+
+def _points(geometry: Geometry, limit: int = MOST_CELLS) -> FloatArray:
+    """Where the cells lie."""
+    return np.stack([geometry.coarsen(column, limit) for column in geometry.points.T], axis=-1)
+
+
+def _coarse(geometry: Geometry, values: np.ndarray[Any, Any], limit: int = MOST_CELLS) -> np.ndarray[Any, Any]:
+    """Block means of a field; of a mask, and of steps that may not have come, what most of the block says."""
+    if values.dtype == bool:
+        return geometry.coarsen(values.astype(np.float64), limit) > 0.5
+    came = np.isfinite(values)
+    if came.all():
+        return geometry.coarsen(values, limit)
+    share = geometry.coarsen(came.astype(np.float64), limit)
+    sums = geometry.coarsen(np.where(came, values, 0.0), limit)
+    return np.divide(sums, share, out=np.full_like(sums, np.inf), where=share >= 0.5)
+
+
+def _about_points(geometry: Geometry) -> list[str]:
+    """What a record says of scattered points: how far their harmonics can be trusted."""
+    if not isinstance(geometry, Scattered):
+        return []
+    return [f"points: harmonics up to {geometry.highest_frequency}, condition number {geometry.condition:.3g}"]
