@@ -17,8 +17,8 @@ from lightning_seqfit.read_out import ReadOut
 
 #: Snapshots kept of a run, units shown in one along one axis and along several, and points of each.
 MOST_SNAPSHOTS, UNITS_1D, UNITS_ND, MOST_POINTS = 12, 16, 8, 4096
-#: Points at which the basis is measured in one, two and three dimensions, evenly chosen: more cost much and say little
-#: of functions that are smooth.
+#: Points at which the basis is measured in one, two and three dimensions, evenly chosen and about as many: more cost
+#: much and say little of functions that are smooth.
 MEASURED_POINTS = (512, 48**2, 16**3)
 #: Of these, about as many are enough for its rank and what it could express; laps need all of them.
 DECOMPOSED_POINTS = 1024
@@ -56,10 +56,9 @@ class BasisDiagnostic(Diagnostic):
         """Remember the scene, and look for the layer anew: the module may be another."""
         self.listened.name, self.listened.rows = self.layer, None
         self.geometry, self.rows = scene.geometry, np.arange(len(scene.target))
-        most = MEASURED_POINTS[scene.geometry.dimension - 1]
-        if len(scene.target) > most:
-            self.geometry, self.rows = scene.geometry.thinned(most)
-            self.listened.rows = self.rows
+        fewer, numbers = scene.geometry.thinned(MEASURED_POINTS[scene.geometry.dimension - 1])
+        if len(numbers) < len(scene.target):
+            self.geometry, self.rows, self.listened.rows = fewer, numbers, numbers
         self.target = scene.target[self.rows]
 
     def look(self, observation: Observation, scale: float, step: int) -> Reading:

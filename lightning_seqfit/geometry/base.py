@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 
 import numpy as np
@@ -83,3 +84,23 @@ class Geometry(ABC):
     @abstractmethod
     def coarse_shape(self, limit: int = MOST_CELLS) -> tuple[int, ...]:
         """Cells per axis of what :meth:`coarsen` returns."""
+
+
+def nearest_stride(shape: tuple[int, ...], count: int) -> int:
+    """Stride along each axis that leaves a number of points whose ratio to ``count`` is nearest 1, the smaller of two.
+
+    Examples
+    --------
+    >>> [nearest_stride((cells,), 512) for cells in (512, 526, 724, 725, 4096)]
+    [1, 1, 1, 2, 8]
+    >>> nearest_stride((96, 96), 48**2)
+    2
+    """
+
+    def left(stride: int) -> int:
+        return math.prod(-(-cells // stride) for cells in shape)
+
+    stride = 1
+    while left(stride) * left(stride + 1) > count**2:
+        stride += 1
+    return stride

@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 from scipy import ndimage
 
-from lightning_seqfit.geometry.base import MOST_CELLS, BoolArray, FloatArray, Geometry, IntArray
+from lightning_seqfit.geometry.base import MOST_CELLS, BoolArray, FloatArray, Geometry, IntArray, nearest_stride
 from lightning_seqfit.geometry.windows import Windows, window_means, windows_about
 
 
@@ -113,7 +113,7 @@ class Grid(Geometry):
         return means.reshape(-1)
 
     def thinned(self, limit: int) -> tuple[Geometry, IntArray]:
-        """Every k-th point along each axis.
+        """Every k-th point along each axis; see :func:`nearest_stride`.
 
         Examples
         --------
@@ -122,7 +122,7 @@ class Grid(Geometry):
         >>> fewer.points.ravel().tolist(), numbers.tolist()
         ([0.0625, 0.3125, 0.5625, 0.8125], [0, 2, 4, 6])
         """
-        block = self._block(limit)
+        block = nearest_stride(self.shape, limit)
         numbers = np.arange(math.prod(self.shape), dtype=np.intp).reshape(self.shape)
         chosen = numbers[tuple(slice(None, None, block) for _ in self.shape)]
         bounds = []

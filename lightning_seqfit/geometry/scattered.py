@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import linalg
 
-from lightning_seqfit.geometry.base import MOST_CELLS, BoolArray, FloatArray, Geometry, IntArray
+from lightning_seqfit.geometry.base import MOST_CELLS, BoolArray, FloatArray, Geometry, IntArray, nearest_stride
 from lightning_seqfit.geometry.grid import Grid
 from lightning_seqfit.geometry.windows import Windows, window_means, windows_about
 
@@ -213,7 +213,7 @@ class Scattered(Geometry):
 
     def thinned(self, limit: int) -> tuple[Geometry, IntArray]:
         """Every k-th point along the line, in the order of the line."""
-        chosen = self._order[:: -(-len(self._order) // limit)]
+        chosen = self._order[:: nearest_stride(self._order.shape, limit)]
         return Scattered(self.coordinates[chosen], self.bounds, self.axes), chosen
 
     def coarse_shape(self, limit: int = MOST_CELLS) -> tuple[int, ...]:
