@@ -128,6 +128,7 @@ def summary(run: Run) -> str:
     target, residual = run.target, run.prediction[-1] - run.target
     counts, front, basis = run.oscillations, run.front, run.basis
     variance = float(np.var(target))
+    several_bands = np.count_nonzero(run.spectrum.carrying) > 1
     rows = [
         ("step", f"{run.steps[-1]:,}"),
         ("R^2", _number(1 - float(np.mean(residual**2)) / variance if variance else math.nan, "{:.4f}")),
@@ -140,7 +141,7 @@ def summary(run: Run) -> str:
         ("sequentiality", _number(front.sequentiality[-1], "{:.2f}")),
         *((f"inwardness from {face}", _number(front.inwardness[face][-1], "{:+.2f}")) for face in run.faces),
         ("inwardness", _number(front.overall_inwardness[-1], "{:+.2f}")),
-        ("spectral order", _number(run.spectrum.spectral_order[-1], "{:+.2f}")),
+        ("spectral order", _number(run.spectrum.spectral_order[-1], "{:+.2f}") if several_bands else "none: one band"),
         (
             "rank of the basis",
             f"{_number(basis.numerical_rank[0], '{:g}')} to {_number(basis.numerical_rank[-1], '{:g}')}",
@@ -246,7 +247,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for probe in demo.probes():
         of = f", {probe.name}" if probe.name else ""
         print(f"\n{name}{of}, seed {options.seed}:\n{summary(load(run_dir, probe.name))}\n")
-    if target in SETUPS and SETUPS[target].bounds == SETUPS["sine"].bounds:
+    if target in SETUPS and target != "sine" and SETUPS[target].bounds == SETUPS["sine"].bounds:
         setup = SETUPS[target] if options.taper is None else tapered(options.taper)
         similarity = spectral_similarity(setup.target, SETUPS["sine"].target)
         print(f"cosine similarity of the target's magnitude spectrum to that of sin(26 pi x): {similarity:.3f}\n")

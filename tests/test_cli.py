@@ -27,6 +27,8 @@ def test_the_demo_prints_a_table_and_where_everything_lies(tmp_path: Path, capsy
     assert shown(out, "oscillations fitted") == "0 of 13"
     assert shown(out, "depth from x_min") == "0.00"
     assert shown(out, "sequentiality") == "not known yet"
+    assert shown(out, "spectral order") == "none: one band"
+    assert "spectrum to that" not in out
     assert shown(out, "overhead").endswith("%")
     assert str(run_dir / "seqfit") in out
     assert f"tensorboard --logdir {tmp_path}" in out

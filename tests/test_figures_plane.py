@@ -386,6 +386,8 @@ class TestBasis:
     def test_the_title_says_how_often_units_go_up_and_down(self):
         run = with_basis(known_run())
         assert plane.basis(run).get_suptitle() == "Basis functions: 1.2 laps in the median at the end (1: a step)"
+        steps = replace(run, basis=replace(run.basis, median_laps=np.full(5, 1.004)))
+        assert plane.basis(steps).get_suptitle() == "Basis functions: 1 lap in the median at the end (1: a step)"
         unknown = replace(run, basis=replace(run.basis, median_laps=np.full(5, np.nan)))
         assert plane.basis(unknown).get_suptitle() == "Basis functions"
 

@@ -23,6 +23,7 @@ from lightning_seqfit.figures.parts import (
     error_label,
     finite,
     latest,
+    median_laps,
     moments,
     progress,
     sheet,
@@ -111,8 +112,7 @@ def basis(run: Run) -> Figure:
     assert seen is not None
     shown = moments(seen.snapshot_steps)
     figure = Figure(figsize=SIZE, dpi=DPI)
-    laps = seen.median_laps[-1]
-    said = f": {laps:.2g} laps in the median at the end (1: a step)" if np.isfinite(laps) else ""
+    said = median_laps(seen)
     figure.suptitle(f"Basis functions{said}", fontsize=12)
     position = seen.snapshot_points[:, 0]
     for number, moment in enumerate(shown):

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from lightning_seqfit.geometry import FloatArray
-from lightning_seqfit.record import FrontRecord, Run
+from lightning_seqfit.record import BasisRecord, FrontRecord, Run
 
 #: Grey where the prediction is not finite.
 UNKNOWN = "0.7"
@@ -62,6 +62,14 @@ def error_label(run: Run) -> str:
     oscillation = run.target - run.trend
     flat = np.max(np.abs(oscillation)) <= 1e-9 * np.max(np.abs(run.target))
     return f"relative error (1: {'as at the first look' if flat else 'nothing but the trend'})"
+
+
+def median_laps(basis: BasisRecord) -> str:
+    """What a title says of the units' shape."""
+    if not np.isfinite(basis.median_laps[-1]):
+        return ""
+    laps = f"{basis.median_laps[-1]:.2g}"
+    return f": {laps} lap{'' if laps == '1' else 's'} in the median at the end (1: a step)"
 
 
 def progress(run: Run) -> str:

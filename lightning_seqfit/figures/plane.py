@@ -32,6 +32,7 @@ from lightning_seqfit.figures.parts import (
     direction,
     error_label,
     finite,
+    median_laps,
     moments,
     needed_left,
     progress,
@@ -108,8 +109,7 @@ def basis(run: Run) -> Figure:
     shape = _grid_shape(run, seen.snapshot_points)
     shown = moments(seen.snapshot_steps)
     count = seen.snapshots.shape[1]
-    laps = seen.median_laps[-1]
-    said = f": {laps:.2g} laps in the median at the end (1: a step)" if np.isfinite(laps) else ""
+    said = median_laps(seen)
     figure = Figure(dpi=DPI)
     axes = figure.add_subplot()
     for row, moment in enumerate(shown):
