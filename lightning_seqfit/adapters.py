@@ -111,7 +111,13 @@ class TorchPhysics(Adapter):
         """Predict, as a tensor."""
         network = self._network(module)
         space = network.input_space
-        columns = _columns(self.variables or axes, space, points.shape[1], "variables")
+        named = self.variables
+        if named is not None and (Counter(named) != Counter(dict(space)) or len(named) != points.shape[1]):
+            raise ValueError(
+                f"variables={list(named)!r}, but the module takes {', '.join(_components(space))} and the probe has "
+                f"{points.shape[1]} axes: name the variable of each axis, in the order of the bounds"
+            )
+        columns = _columns(named or axes, space, points.shape[1], "variables")
         output = network(import_module("torchphysics").spaces.Points(points[:, columns], space))
         return _plain(output.as_tensor)
 
@@ -172,7 +178,13 @@ class Dictionary(Adapter):
             given = {axis: points[:, column : column + 1] for column, axis in enumerate(axes)}
         else:
             raise ValueError("Dictionary() goes by the names of the axes: give axes=, or input=")
-        returned = module(given)
+        try:
+            returned = module(given)
+        except Exception as error:
+            raise RuntimeError(
+                f"{type(module).__name__} took a dict of {_keys(given)} and raised {type(error).__name__}: {error}. "
+                "Name the entry of all points with input=, or the axes like its entries with axes="
+            ) from error
         if not isinstance(returned, Mapping):
             raise TypeError(f"{type(module).__name__} took {_keys(given)} and returned {kind(returned)}, not a dict")
         if self.output is None and len(returned) == 1:
@@ -203,16 +215,16 @@ def remedy(module: Any, predict: Any, output: Any) -> str:
     adapter = "" if isinstance(predict, Adapter) else adapter_for(module)
     if adapter:
         return f"pass predict={adapter}"
-    asked = "module(points)" if predict is None else "what it gets"
     function = "pass predict=, a function (module, points) that"
+    output_of = "module(points)" if predict is None else "..."
     if isinstance(output, Mapping) and output and not isinstance(predict, Adapter):
         key = next(iter(output))
         return (
-            f"{function} takes one out, such as {asked}[{key!r}]; lightning_seqfit.adapters.Dictionary(output={key!r}) "
-            "is one for a module that takes a dict too"
+            f"{function} takes one out, such as {output_of}[{key!r}]; "
+            f"lightning_seqfit.adapters.Dictionary(output={key!r}) is one for a module that takes a dict too"
         )
     if _comes_from("torchphysics", output):
-        return f"{function} takes the tensor out, such as {asked}.as_tensor"
+        return f"{function} takes the tensor out, such as {output_of}.as_tensor"
     return f"{function} {'returns one row per point' if isinstance(output, Tensor) else 'takes the tensor out'}"
 
 
@@ -256,7 +268,7 @@ def _columns(axes: Sequence[str] | None, sizes: Mapping[str, int], count: int, o
             return list(range(count))
         if Counter(axes) == Counter(dict(sizes)):
             return [column for name in sizes for column, axis in enumerate(axes) if axis == name]
-    wanted = [name for name, size in sizes.items() for _ in range(size)]
+    wanted = _components(sizes)
     there = ", ".join(axes) if axes is not None else "without names"
     advice = (
         f"name each with {option}=, such as {option}={wanted}, in the order of the bounds"
@@ -264,6 +276,11 @@ def _columns(axes: Sequence[str] | None, sizes: Mapping[str, int], count: int, o
         else "give the probe one axis for each, or pass a predict= of your own that adds what the probe has not"
     )
     raise ValueError(f"the module takes {', '.join(wanted)}, but the {count} axes of the probe are {there}: {advice}")
+
+
+def _components(sizes: Mapping[str, int]) -> list[str]:
+    """Name of the variable that each component is of."""
+    return [name for name, size in sizes.items() for _ in range(size)]
 
 
 def _keys(mapping: Mapping[Any, Any]) -> list[str]:

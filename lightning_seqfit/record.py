@@ -251,7 +251,7 @@ class Run:
     front, oscillations, spectrum, basis : None where that was not watched.
     notes : what was switched off or is absent, and why.
     fine : the same with the fields of the last look only, first axis of length 1, on more cells; None where ``shape``
-        holds every point.
+        holds every point, or the front was switched off.
     """
 
     name: str

@@ -208,6 +208,21 @@ class TestTorchPhysics:
         with pytest.raises(ValueError, match=re.escape(words)):
             TorchPhysics()(PhysicsSolver(Network(x=2, t=1)), torch.rand(5, 3), ("x", "y", "t"))
 
+    @pytest.mark.parametrize(
+        ("sizes", "variables", "takes"),
+        [
+            ({"x": 2, "t": 1}, ["x", "t"], "x, x, t"),
+            ({"x": 3}, ["q", "r"], "x, x, x"),
+            ({"x": 3}, ["x", "x"], "x, x, x"),
+        ],
+    )
+    def test_variables_that_are_not_the_modules_are_refused(
+        self, sizes: dict[str, int], variables: list[str], takes: str
+    ) -> None:
+        words = f"variables={variables!r}, but the module takes {takes} and the probe has 3 axes: name the variable of"
+        with pytest.raises(ValueError, match=re.escape(words)):
+            TorchPhysics(variables=variables)(PhysicsSolver(Network(**sizes)), torch.rand(5, 3), ("x", "y", "t"))
+
     def test_of_several_networks_one_must_be_chosen(self) -> None:
         shared, other = Network(x=1), Network(x=1)
         points = torch.rand(5, 1)
@@ -258,6 +273,13 @@ class TestDictionary:
             TypeError, match=r"Half took \['t', 'x'\] and returned a tensor of shape \(64, 1\), not a dict"
         ):
             look(Half(), grid(predict=Dictionary()))
+
+    def test_the_error_of_a_module_that_wants_other_entries_says_what_it_was_given(self) -> None:
+        words = r"Fields took a dict of \['coords'\] and raised KeyError: 'x'. Name the entry of all points with input="
+        with pytest.raises(RuntimeError, match=words):
+            Dictionary(input="coords", output="u")(Fields(), torch.rand(5, 2), ("x", "t"))
+        with pytest.raises(RuntimeError, match=r"Linear took a dict of \['x', 't'\]|\['t', 'x'\] and raised TypeError"):
+            Dictionary()(nn.Linear(2, 1), torch.rand(5, 2), ("x", "t"))
 
     def test_without_names_it_needs_an_input(self) -> None:
         with pytest.raises(ValueError, match=r"names of the axes: give axes=, or input="):

@@ -10,7 +10,7 @@ import numpy as np
 from lightning_seqfit.callbacks.base import ProbeCallback
 from lightning_seqfit.callbacks.diagnostic import Diagnostic, Reading, Scene
 from lightning_seqfit.callbacks.watch import Cadence
-from lightning_seqfit.geometry import FloatArray
+from lightning_seqfit.geometry import FloatArray, IntArray
 from lightning_seqfit.measures.basis import important_units, measure_basis, unit_places
 from lightning_seqfit.probe import Observation, Probe
 from lightning_seqfit.read_out import ReadOut
@@ -20,7 +20,7 @@ MOST_SNAPSHOTS, UNITS_1D, UNITS_ND, MOST_POINTS = 12, 16, 8, 4096
 #: Points at which the basis is measured in one, two and three dimensions, evenly chosen and about as many: more cost
 #: much and say little of functions that are smooth.
 MEASURED_POINTS = (512, 48**2, 16**3)
-#: Of these, about as many are enough for its rank and what it could express; laps need all of them.
+#: Of these so many, drawn at random, are enough for its rank and what it could express; laps need all of them.
 DECOMPOSED_POINTS = 1024
 #: A snapshot is taken when the step has grown by this factor since the last one.
 SNAPSHOT_GROWTH = 1.4
@@ -60,6 +60,10 @@ class BasisDiagnostic(Diagnostic):
         if len(numbers) < len(scene.target):
             self.geometry, self.rows, self.listened.rows = fewer, numbers, numbers
         self.target = scene.target[self.rows]
+        self.decomposed: IntArray | None = None
+        if len(self.rows) > DECOMPOSED_POINTS:  # at random, always the same: a stride would favour one axis
+            drawn = np.random.default_rng(0).choice(len(self.rows), DECOMPOSED_POINTS, replace=False)
+            self.decomposed = np.sort(drawn).astype(np.intp)
 
     def look(self, observation: Observation, scale: float, step: int) -> Reading:
         """Measure the basis, and take a snapshot if one is due."""
@@ -67,8 +71,7 @@ class BasisDiagnostic(Diagnostic):
         features = observation.features
         only_output = observation.weights if observation.outputs == 1 else None
         prediction = observation.prediction[self.rows]
-        every = max(len(self.target) // DECOMPOSED_POINTS, 1)
-        seen = measure_basis(self.geometry, features, self.target, prediction, scale, only_output, every)
+        seen = measure_basis(self.geometry, features, self.target, prediction, scale, only_output, self.decomposed)
         self.absent = seen.projection_note
         self.latest = (step, features, observation.weights)
         if not self.snapshots or step >= self.growth * self.snapshots[-1]["step"]:

@@ -24,7 +24,7 @@ from torch.nn.parameter import is_lazy
 
 from lightning_seqfit import figures, loggers
 from lightning_seqfit.adapters import counts_late
-from lightning_seqfit.callbacks.contents import contents_of
+from lightning_seqfit.callbacks.contents import FINE_CELLS, contents_of
 from lightning_seqfit.callbacks.diagnostic import Diagnostic, Scene
 from lightning_seqfit.geometry import FloatArray
 from lightning_seqfit.probe import Observation, Probe
@@ -402,6 +402,7 @@ class Watch:
             "scale": self.scale,
             "off": dict(self.off),
             "record": self.record.state_dict(),
+            "latest": {name: _to_float32(v) for name, v in self.latest.items() if len(v) <= FINE_CELLS},
             "diagnostics": {name: _to_tensors(d.state_dict()) for name, d in self.diagnostics.items()},
         }
 
@@ -411,7 +412,7 @@ class Watch:
         self.fit, self.offset = int(state["fit"]), int(state["offset"])
         self.last_step, self.scale = int(state["last_step"]), float(state["scale"])
         self.fresh = False
-        self.record, self.latest = Record(), {}
+        self.record, self.latest = Record(), _to_arrays(state.get("latest", {}))
         self.record.load_state_dict(state["record"])
         for name, diagnostic in self.diagnostics.items():
             diagnostic.load_state_dict(_to_arrays(state["diagnostics"].get(name, {})))
@@ -517,6 +518,11 @@ def _logger_step(trainer: pl.Trainer) -> int:
 def _broadcast(trainer: pl.Trainer, value: Any) -> Any:
     """Rank zero's value on every rank."""
     return trainer.strategy.broadcast(value) if trainer.world_size > 1 else value
+
+
+def _to_float32(values: FloatArray) -> torch.Tensor:
+    with np.errstate(over="ignore"):  # beyond float32 is inf
+        return torch.from_numpy(values.astype(np.float32))
 
 
 def _to_tensors(value: Any) -> Any:

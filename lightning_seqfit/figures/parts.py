@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from lightning_seqfit.geometry import FloatArray
+from lightning_seqfit.measures.trend import NOTHING
 from lightning_seqfit.record import BasisRecord, FrontRecord, Run
 
 #: Grey where the prediction is not finite.
@@ -59,8 +60,7 @@ def add_legend(axes: Axes, **where: Any) -> None:
 
 def error_label(run: Run) -> str:
     """What an error of 1 is: that of the bare trend or, where the target does not oscillate, that of the first look."""
-    oscillation = run.target - run.trend
-    flat = np.max(np.abs(oscillation)) <= 1e-9 * np.max(np.abs(run.target))
+    flat = np.mean((run.target - run.trend) ** 2) <= NOTHING * np.mean(run.target**2)
     return f"relative error (1: {'as at the first look' if flat else 'nothing but the trend'})"
 
 

@@ -77,8 +77,8 @@ class Geometry(ABC):
     def coarsen(self, field: FloatArray, limit: int = MOST_CELLS) -> FloatArray:
         """Field on at most ``limit`` cells: block means; every value where they are few enough. Low face first."""
 
-    def thinned(self, limit: int) -> tuple[Geometry, IntArray]:
-        """Evenly chosen points, about ``limit``, as a geometry of their own, and their numbers here; by default all."""
+    def thinned(self, count: int) -> tuple[Geometry, IntArray]:
+        """Evenly chosen points, about ``count``, as a geometry of their own, and their numbers here; by default all."""
         return self, np.arange(len(self.points))
 
     @abstractmethod

@@ -112,7 +112,7 @@ class Grid(Geometry):
                 means = np.add.reduceat(means, starts, axis=axis) / counts
         return means.reshape(-1)
 
-    def thinned(self, limit: int) -> tuple[Geometry, IntArray]:
+    def thinned(self, count: int) -> tuple[Geometry, IntArray]:
         """Every k-th point along each axis; see :func:`nearest_stride`.
 
         Examples
@@ -122,7 +122,7 @@ class Grid(Geometry):
         >>> fewer.points.ravel().tolist(), numbers.tolist()
         ([0.0625, 0.3125, 0.5625, 0.8125], [0, 2, 4, 6])
         """
-        block = nearest_stride(self.shape, limit)
+        block = nearest_stride(self.shape, count)
         numbers = np.arange(math.prod(self.shape), dtype=np.intp).reshape(self.shape)
         chosen = numbers[tuple(slice(None, None, block) for _ in self.shape)]
         bounds = []

@@ -211,9 +211,9 @@ class Scattered(Geometry):
         """
         return self._ranked.coarsen(field[self._order], limit)
 
-    def thinned(self, limit: int) -> tuple[Geometry, IntArray]:
+    def thinned(self, count: int) -> tuple[Geometry, IntArray]:
         """Every k-th point along the line, in the order of the line."""
-        chosen = self._order[:: nearest_stride(self._order.shape, limit)]
+        chosen = self._order[:: nearest_stride(self._order.shape, count)]
         return Scattered(self.coordinates[chosen], self.bounds, self.axes), chosen
 
     def coarse_shape(self, limit: int = MOST_CELLS) -> tuple[int, ...]:

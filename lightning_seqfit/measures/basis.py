@@ -59,7 +59,8 @@ class Basis:
 
     Attributes
     ----------
-    singular_values : of the units less their means, in descending order, shape ``(min(N, width),)``.
+    singular_values : of the units less their means, in descending order, shape ``(min(n, width),)`` for n points that
+        are decomposed.
     numerical_rank : singular values above 1e-3 of the largest, a whole number, 0 and up.
     effective_rank : exponential of their entropy, from 1 to the number of units; 0: no unit varies.
     laps : total variation / range per unit and axis, 1 and up, shape ``(width, d)``; NaN: constant along the axis.
@@ -88,7 +89,7 @@ def measure_basis(
     prediction: FloatArray,
     scale: float,
     weights: FloatArray | None = None,
-    every: int = 1,
+    decomposed: IntArray | None = None,
 ) -> Basis:
     """Measure the basis that the last hidden layer offers.
 
@@ -102,7 +103,7 @@ def measure_basis(
         where nothing oscillates. 0 or NaN: unknown.
     weights : of a layer with one output, shape ``(width,)``: the prediction must then be that output, scaled and
         shifted. A rich basis can reproduce what a hard constraint makes of its output, without being what is fitted.
-    every : singular values and projection go by every such point, as they are numbered; laps by all of them.
+    decomposed : numbers of the points that singular values and projection go by; default: all. Laps go by all.
 
     Returns
     -------
@@ -111,8 +112,8 @@ def measure_basis(
     Notes
     -----
     The projection error is absent where it would say nothing: the target is 0 everywhere, as for the residual of an
-    equation; the prediction is not linear in the features to 1e-3; or the units are as many as the points and
-    independent, so that they reproduce whatever is asked of them.
+    equation; the prediction is not linear in the features to 1e-3; or the units are as many as the points that are
+    decomposed and independent, so that they reproduce whatever is asked of them.
 
     Examples
     --------
@@ -126,9 +127,11 @@ def measure_basis(
     >>> basis.projection_error < 1e-9
     True
     """
-    chosen, target, prediction = features[::every], target[::every], prediction[::every]
+    chosen = features
+    if decomposed is not None:
+        chosen, target, prediction = features[decomposed], target[decomposed], prediction[decomposed]
     points, width = chosen.shape
-    centred = _centred(chosen) if every == 1 or np.isfinite(features).all() else None
+    centred = _centred(chosen) if decomposed is None or np.isfinite(features).all() else None
     if centred is None:
         return Basis(
             singular_values=np.full(min(points, width), math.nan),
@@ -218,7 +221,7 @@ def _decompose(centred: FloatArray) -> _Decomposition:
             cholesky = linalg.cho_factor(damped, overwrite_a=True, check_finite=False)
             solve = lambda right: linalg.cho_solve(cholesky, right.T, check_finite=False).T  # noqa: E731
         if factor is None:
-            left: FloatArray = rounding * solve(sides) if more_units else fields - solve(sides) @ centred.T
+            left: FloatArray = fields - solve(sides) @ (inner if more_units else centred.T)
         elif more_units:
             left = fields - solve(sides @ factor) @ factor.T
         else:

@@ -22,6 +22,8 @@ from lightning_seqfit.geometry import FloatArray, Geometry
 
 #: A Fourier bin counts when it holds this share of the strongest bin's power.
 SIGNIFICANT_POWER = 0.01
+#: Nothing oscillates where the mean square about the trend is at most this share of the target's.
+NOTHING = 1e-10
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def fit_trend(geometry: Geometry, target: FloatArray) -> Trend:
     design = np.column_stack([plane, *_harmonics(unit, mode)])
     coefficients = np.linalg.lstsq(design, scaled, rcond=None)[0]
     values = plane @ coefficients[: plane.shape[1]]
-    nothing = float(np.mean((scaled - values) ** 2)) <= 1e-10 * float(np.mean(scaled**2))
+    nothing = float(np.mean((scaled - values) ** 2)) <= NOTHING * float(np.mean(scaled**2))
     level = np.full(len(scaled), geometry.mean(scaled))
     if not nothing and 2 * _significant(geometry, scaled - level) <= _significant(geometry, scaled - values):
         values = level

@@ -116,3 +116,30 @@ def test_a_front_that_was_switched_off_leaves_the_coarse_one(tmp_path: Path, mon
     assert run.fine is None
     assert run.front is not None
     assert (tmp_path / "seqfit" / "probe_front.png").exists()
+
+
+@pytest.mark.filterwarnings("ignore:You're resuming from a checkpoint that ended before the epoch ended")
+def test_a_resumed_run_that_broke_off_at_once_has_it_still(tmp_path: Path) -> None:
+    def module() -> FunctionRegression:
+        return FunctionRegression("lightning_seqfit.demos.plane_wave", bounds=[[-1, 1], [-1, 1]], training_points=16)
+
+    class BreaksOff(L.Callback):
+        def on_train_batch_start(self, *args: object) -> None:
+            raise RuntimeError("broken off")
+
+    first = trainer(tmp_path, [SequentialFitting(Probe.grid(BOX, plane_wave))], max_steps=6, logger=False)
+    first.fit(module())
+    first.save_checkpoint(tmp_path / "kept.ckpt")
+    before = load(tmp_path).fine
+    callbacks = [SequentialFitting(Probe.grid(BOX, plane_wave)), BreaksOff()]
+    second = trainer(tmp_path, callbacks, max_steps=12, logger=False)
+    with pytest.raises(RuntimeError, match="broken off"):
+        second.fit(module(), ckpt_path=tmp_path / "kept.ckpt", weights_only=False)
+    assert load(tmp_path).steps.tolist() == [0, 1, 2, 3, 4, 6]
+    after = load(tmp_path).fine
+    assert before is not None
+    assert after is not None
+    np.testing.assert_allclose(after.prediction, before.prediction, rtol=1e-6)
+    assert before.front is not None
+    assert after.front is not None
+    np.testing.assert_allclose(after.front.local_error, before.front.local_error, rtol=1e-6)

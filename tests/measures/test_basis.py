@@ -16,9 +16,12 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from lightning_seqfit.callbacks.basis_snapshot import BasisDiagnostic
+from lightning_seqfit.callbacks.diagnostic import Scene
 from lightning_seqfit.demos import SIREN, TanhMLP
 from lightning_seqfit.geometry import Geometry, Grid
 from lightning_seqfit.measures.basis import important_units, measure_basis, unit_laps, unit_places
+from lightning_seqfit.measures.trend import fit_trend
 
 GRID = Grid(bounds=((0.0, 1.0),), shape=(512,), axes=("x",))
 X = GRID.points[:, 0]
@@ -539,7 +542,7 @@ class TestOrderOfPoints:
         assert widths.item() == pytest.approx(2 * math.atanh(0.8) * 0.05, rel=0.02)
 
 
-class TestEveryOtherPoint:
+class TestPartOfThePoints:
     """Singular values and projection by a part of the points, laps by all."""
 
     def fields(self):
@@ -550,8 +553,9 @@ class TestEveryOtherPoint:
     @pytest.mark.parametrize("every", [2, 3, 7])
     def test_rank_and_projection_are_those_of_the_part_and_laps_those_of_the_whole(self, every):
         features, target, prediction = self.fields()
-        seen = measure_basis(line(900), features, target, prediction, 1.0, every=every)
-        part = measure_basis(line(len(target[::every])), features[::every], target[::every], prediction[::every], 1.0)
+        rows = np.arange(0, 900, every)
+        seen = measure_basis(line(900), features, target, prediction, 1.0, decomposed=rows)
+        part = measure_basis(line(len(rows)), features[rows], target[rows], prediction[rows], 1.0)
         np.testing.assert_array_equal(seen.singular_values, part.singular_values)
         assert seen.effective_rank == part.effective_rank
         assert seen.projection_error == part.projection_error
@@ -561,22 +565,33 @@ class TestEveryOtherPoint:
     def test_a_value_that_is_not_finite_makes_every_number_unknown_in_whichever_part_it_is(self):
         features, target, prediction = self.fields()
         features[1, 3] = np.nan
-        seen = measure_basis(line(900), features, target, prediction, 1.0, every=2)
+        seen = measure_basis(line(900), features, target, prediction, 1.0, decomposed=np.arange(0, 900, 2))
         assert math.isnan(seen.effective_rank)
         assert seen.projection_note == "the units are not finite"
 
-    def test_smooth_units_in_the_plane_have_the_same_rank(self):
-        grid = Grid(bounds=((-1.0, 1.0),) * 2, shape=(48, 48), axes=("x", "y"))
+    @pytest.mark.parametrize(
+        ("shape", "axis"), [((32,) * 3, 0), ((32,) * 3, 1), ((32,) * 3, 2), ((96, 96), 0), ((96, 96), 1)]
+    )
+    def test_the_points_that_the_callback_takes_do_for_all_along_every_axis(self, shape, axis):
+        dimension = len(shape)
+        grid = Grid(bounds=((0.0, 1.0),) * dimension, shape=shape, axes=("x", "y", "z")[:dimension])
+        target = np.sin((6 if dimension == 3 else 16) * np.pi * grid.points[:, axis] + 0.3)
+        diagnostic = BasisDiagnostic(None)
+        diagnostic.begin(Scene(grid, target, fit_trend(grid, target)))
+        assert diagnostic.decomposed is not None
         random = np.random.default_rng(1)
-        features = np.tanh(grid.points @ random.normal(0, 4, (2, 40)) + random.normal(0, 2, 40))
-        target = np.sin(5 * grid.points).prod(axis=1)
+        fewer = diagnostic.geometry
+        slopes, shifts = random.normal(0, 4, (dimension, 40)), random.normal(0, 2, 40)
+        features = np.tanh(fewer.points @ slopes + shifts)
+        prediction = features @ random.standard_normal(40)
         whole, part = (
-            measure_basis(grid, features, target, features @ random.standard_normal(40), 1.0, every=every)
-            for every in (1, 2)
+            measure_basis(fewer, features, diagnostic.target, prediction, 0.5, decomposed=rows)
+            for rows in (None, diagnostic.decomposed)
         )
+        assert whole.projection_error > 0.2
+        assert part.projection_error == pytest.approx(whole.projection_error, rel=0.06)
         assert part.numerical_rank == pytest.approx(whole.numerical_rank, abs=1)
         assert part.effective_rank == pytest.approx(whole.effective_rank, rel=0.02)
-        assert part.projection_error == pytest.approx(whole.projection_error, rel=0.05)
 
 
 class TestImportantUnits:
