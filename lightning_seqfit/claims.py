@@ -430,10 +430,15 @@ class Verdict:
         return f"holds in part ({met} of {len(self.values)})" if met else "does not hold"
 
     @property
+    def middle(self) -> int:
+        """Number of the seed that has the median; unknown values count as the lowest."""
+        ranked = sorted(range(len(self.values)), key=lambda n: (not math.isnan(self.values[n]), self.values[n]))
+        return ranked[len(ranked) // 2]
+
+    @property
     def median(self) -> str:
-        """Median over the seeds; unknown values count as the lowest."""
-        ranked = sorted(self.values, key=lambda value: (not math.isnan(value), value))
-        return _number(ranked[len(ranked) // 2])
+        """Median over the seeds."""
+        return _number(self.values[self.middle])
 
     @property
     def range(self) -> str:

@@ -22,7 +22,7 @@ _TEXT = """# What the article claims, measured
 Made by `seqfit claims`: {seeds} trainings of each kind, seeds {first} to {last}, none left out. A claim holds where at
 least four fifths of the seeds meet the bound under "asked", which is a number in the code. What "sequentiality",
 "inwardness" and the others mean is in the [README](../../README.md#what-should-i-monitor). "never" is a training that
-did not get there, "not known" a measure that has too little to go by.
+did not get there, "not known" a measure that has too little to go by. Each picture is of the seed that has the median.
 
 {table}
 
@@ -37,15 +37,13 @@ fewer steps need not be less time.
 
 
 def write_page(verdicts: Sequence[Verdict], seeds: Sequence[int], runs: Path, out: Path) -> None:
-    """Write ``README.md`` and the pictures, of the first seed's trainings."""
+    """Write ``README.md`` and the pictures, each of the seed that has the median."""
     pictures = []
     for verdict in verdicts:
-        claim = verdict.claim
-        records = {training: load(runs / f"{training.name}-{seeds[0]}") for training in claim.trainings}
-        save(
-            as_image(picture(claim, f"{verdict.said}: {claim.measure} {verdict.median}", records)),
-            out / f"{claim.key}.png",
-        )
+        claim, seed = verdict.claim, seeds[verdict.middle]
+        records = {training: load(runs / f"{training.name}-{seed}") for training in claim.trainings}
+        said = f"{verdict.said}: {claim.measure} {verdict.median} (seed {seed}, the median)"
+        save(as_image(picture(claim, said, records)), out / f"{claim.key}.png")
         pictures.append(f"## {claim.says}\n\n![{claim.measure}: {verdict.median}, {verdict.said}]({claim.key}.png)\n")
     text = _TEXT.format(
         seeds=len(seeds), first=seeds[0], last=seeds[-1], table=table(verdicts, seeds), pictures="\n".join(pictures)
@@ -100,8 +98,15 @@ def _arrival(axes: Axes, run: Run) -> None:
     came = np.where(np.isfinite(run.front.arrival) & run.front.active, run.front.arrival, np.nan).reshape(run.shape)
     colours = colormaps["viridis"].with_extremes(bad="0.8")
     (left, right), (low, high) = run.bounds[:2]
+    known = came[np.isfinite(came)]
+    first, last = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
     image = axes.imshow(
-        came.T, origin="lower", extent=(left, right, low, high), cmap=colours, vmin=0, vmax=run.steps[-1]
+        came.T,
+        origin="lower",
+        extent=(left, right, low, high),
+        cmap=colours,
+        vmin=min(first, last / 2),  # what came nearly at once looks nearly alike
+        vmax=max(last, 1.0),
     )
     axes.set(xlabel=run.axes[0], ylabel=run.axes[1])
     axes.figure.colorbar(image, ax=axes, label="step of arrival (grey: flat, or not yet)", location="bottom")
@@ -115,7 +120,7 @@ def _bands(axes: Axes, run: Run) -> None:
         colour = colormaps["viridis"](0.9 * number / max(len(bands) - 1, 1))
         axes.plot(run.steps, run.spectrum.relative_error[band], color=colour, label=f"{band} cycles")
     axes.set(xlabel="optimizer step", ylabel="error of a band of frequencies, relative", ylim=(0.0, 1.5))
-    axes.legend(loc="upper right", fontsize=9, frameon=False)
+    axes.legend(loc="upper right", fontsize=9)
 
 
 def _basis(axes: Axes, run: Run) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lightning_seqfit import __version__, claims
+from lightning_seqfit import __version__, claims, claims_page
 from lightning_seqfit.claims import CLAIMS, Claim, Training, Verdict, judge, measures, table, train
 from lightning_seqfit.claims_page import picture, write_page
 from lightning_seqfit.demos.setups import SETUPS, tapered
@@ -51,6 +51,34 @@ def claim(**changes: Any) -> Claim:
 def test_a_verdict_follows_from_the_values(values: tuple[float, ...], said: str, median: str, span: str) -> None:
     verdict = Verdict(claim(), values)
     assert (verdict.said, verdict.median, verdict.range) == (said, median, span)
+
+
+@pytest.mark.parametrize(
+    ("values", "middle"),
+    [
+        ((3.0, 1.0, 2.0), 2.0),
+        ((7.0,), 7.0),
+        ((math.nan, 9.0, 2.0), 2.0),
+        ((1.0, 2.0), 2.0),
+        ((math.inf, 1.5, math.inf), math.inf),
+        ((5.0, math.nan, math.nan), math.nan),
+    ],
+)
+def test_the_seed_in_the_middle_has_the_median(values: tuple[float, ...], middle: float) -> None:
+    verdict = Verdict(claim(), values)
+    assert values[verdict.middle] == pytest.approx(middle, nan_ok=True)
+    said = {math.inf: "never"}.get(middle, f"{middle:.2f}")
+    assert verdict.median == ("not known" if math.isnan(middle) else said)
+
+
+def test_a_picture_is_of_the_seed_that_has_the_median(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr(claims_page, "load", lambda path: shown.append(path.name))
+    monkeypatch.setattr(claims_page, "picture", lambda *of: shown.append(of[1]))
+    monkeypatch.setattr(claims_page, "as_image", lambda figure: figure)
+    monkeypatch.setattr(claims_page, "save", lambda image, path: None)
+    write_page([Verdict(claim(), (0.1, 3.0, 2.0))], [4, 5, 6], tmp_path, tmp_path)
+    assert shown == ["sine-tanh-6", "holds in part (2 of 3): a number 2.00 (seed 6, the median)"]
 
 
 def test_a_claim_takes_its_trainings_of_the_same_seed() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lightning_seqfit import Probe
+from lightning_seqfit import Probe, Run
 
 STEPS = 30
 WAVES = 6 * math.pi  # three oscillations along t
@@ -44,6 +44,19 @@ def settings(folder: Path, callbacks: list[Any]) -> dict[str, Any]:
         "enable_checkpointing": any("ModelCheckpoint" in type(callback).__name__ for callback in callbacks),
         "callbacks": callbacks,
     }
+
+
+def assert_read_as_oscillations(run: Run, oscillations: float) -> None:
+    """From none to all of them, with looks in between, and from the low face of the first axis inwards."""
+    assert set(run.scalars["oscillations/target"]) == {oscillations}
+    fitted = run.scalars["front/fitted"]
+    assert fitted[0] < 0.1
+    assert fitted[-1] > 0.9
+    assert ((fitted > 0.1) & (fitted < 0.9)).any()
+    assert run.scalars["oscillations/fitted"][0] == 0
+    assert run.scalars["oscillations/fitted"][-1] == oscillations
+    depth = run.scalars[f"front/depth/{run.axes[0]}_min"]
+    assert depth[0] < 0.2 < 0.9 < depth[-1]
 
 
 def seed() -> None:
