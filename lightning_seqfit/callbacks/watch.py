@@ -166,6 +166,8 @@ class Watch:
             try:
                 with self.threads.limit(limits=1, user_api="blas"):
                     target, trend = self.probe.read_target(module)
+                    for note in self.probe.notes:
+                        warn(f"{self._label()}: {note}")
                     self.scene = Scene(self.probe.geometry, target, trend)
                     for diagnostic in self.diagnostics.values():
                         diagnostic.begin(self.scene)
