@@ -38,7 +38,7 @@ def as_real(value: Any) -> float | None:
     if _is_no_number(value) or isinstance(value, str | bytes | bytearray):
         return None
     try:
-        return float(value)
+        return float(value.detach() if isinstance(value, Tensor) else value)
     except Exception:  # whatever an object of somebody else's raises, it is no number
         return None
 
@@ -175,8 +175,8 @@ def checked_resolution(resolution: Any, bounds: tuple[tuple[float, float], ...])
         )
     for (low, high), cells in zip(bounds, shape, strict=True):
         centres = low + (np.arange(cells) + 0.5) * ((high - low) / cells)
-        distinct = np.unique(centres).size
-        if distinct < cells or not low <= centres[0] < centres[-1] <= high:
+        distinct = np.unique(centres[(low <= centres) & (centres <= high)]).size
+        if distinct < cells:
             raise ValueError(
                 f"bounds ({low}, {high}) have room for {distinct} of {cells} different points in float64: shift the "
                 "inputs so that they begin near 0, scale them, or give wider bounds"
@@ -251,8 +251,6 @@ class Unreadable(ValueError):
 
 def _as_array(what: str, given: Any) -> Any:
     """Whatever was given as an array; what is no array of real values raises TypeError."""
-    if isinstance(given, Tensor):
-        return plain(given).cpu().numpy()
     if isinstance(given, np.ma.MaskedArray):
         masked = int(np.count_nonzero(np.ma.getmaskarray(given)))
         if masked:
@@ -262,12 +260,14 @@ def _as_array(what: str, given: Any) -> Any:
             )
         given = np.ma.getdata(given)
     try:
-        array = np.asarray(given)
+        array = np.asarray(plain(given).cpu() if isinstance(given, Tensor) else given)
         if array.dtype.kind == "O":
             array = array.astype(np.float64)
+    except Unreadable:
+        raise
     except Exception as error:  # conversions of other people's arrays may raise anything
         raise TypeError(str(error)) from error
-    if array.dtype.kind not in "biufO" or (array.ndim == 0):  # a conversion would drop the imaginary part
+    if array.dtype.kind not in "biuf" or array.ndim == 0:  # a conversion would drop the imaginary part
         raise TypeError(f"{array.dtype} is not real")
     return array
 
@@ -294,7 +294,7 @@ def plain(tensor: Tensor) -> Tensor:
     try:
         if type(tensor) is not Tensor:
             tensor = tensor.as_subclass(Tensor)
-        tensor = tensor.detach()
+        tensor = tensor.detach().resolve_neg()
         if tensor.is_quantized:
             tensor = tensor.dequantize()
         if tensor.layout is not torch.strided:

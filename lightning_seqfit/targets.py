@@ -144,21 +144,19 @@ def _check_cells(grid: Grid, trend: Trend, axis: int, finer: _Finer) -> None:
     cells, name = grid.shape[axis], grid.axes[axis]
     trend = finer.trend() or trend
     need = _cells_needed(grid, trend, axis)
-    while need > cells and is_noise(finer.grid, trend.oscillation, axis):
-        following = None if finer.exhausted() else finer.trend()
-        if following is None:
-            raise ValueError(
-                f"target is white noise along axis {name}: it oscillates at every resolution tried, up to "
-                f"{finer.grid.shape[axis]:,} cells, and no resolution= would do. Pass the target without the noise: "
-                "the function behind it, or values that are averaged or smoothed"
-            )
+    # what the finer grid cannot tell either may need far more cells than it says
+    while need > finer.grid.shape[axis] and not finer.exhausted() and (following := finer.trend()):
         trend, need = following, _cells_needed(grid, following, axis)
     if need <= cells:
         return
-    shortest = (
-        CELLS_PER_WAVELENGTH / trend.wavelength[axis] < CELLS_PER_SHORTEST_WAVELENGTH / trend.shortest_wavelength[axis]
-    )
-    hidden = (trend.shortest_wavelength if shortest else trend.wavelength)[axis]
+    if need > finer.grid.shape[axis] and is_noise(finer.grid, trend.oscillation, axis):
+        raise ValueError(
+            f"target is white noise along axis {name}: it oscillates at every resolution tried, up to "
+            f"{finer.grid.shape[axis]:,} cells, and no resolution= would do. Pass the target without the noise: the "
+            "function behind it, or values that are averaged or smoothed"
+        )
+    wavelength, shortest = trend.wavelength[axis], trend.shortest_wavelength[axis]
+    hidden = shortest if CELLS_PER_WAVELENGTH * shortest < CELLS_PER_SHORTEST_WAVELENGTH * wavelength else wavelength
     said = f"resolution={cells} is too coarse for the target's wavelength of {hidden:.3g} on axis {name}"
     if math.prod(grid.shape) // cells * need > MOST_CELLS:
         raise ValueError(

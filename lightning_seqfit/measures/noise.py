@@ -1,4 +1,4 @@
-"""Whether a target is noise: its power is spread evenly over all frequencies, everywhere.
+"""Whether a target is noise: along an axis its power is spread evenly over all frequencies, everywhere.
 
 Flatness of a spectrum: exp(mean ln P) / mean P over its bins, 1 where all are alike, near 0 where a few hold it all. Of
 white noise it is exp(-0.577) = 0.56, whatever its distribution. A chirp and a single spike are flat as well, taken as a
@@ -17,6 +17,8 @@ from lightning_seqfit.geometry import FloatArray, Grid
 LEAST_FLATNESS = 0.35
 #: Cells of the stretches that are looked at one by one.
 STRETCH = 32
+# Of the mean: a bin that is 0 by chance, as of random signs, must not make a spectrum of thousands uneven.
+_LEAST_SHARE = 1e-6
 
 
 def flatness(power: FloatArray) -> FloatArray:
@@ -30,7 +32,7 @@ def flatness(power: FloatArray) -> FloatArray:
     mean = np.mean(power, axis=-1)
     known = mean > 0.0
     shares = power / np.where(known, mean, 1.0)[..., np.newaxis]
-    result: FloatArray = np.where(known, np.exp(np.mean(np.log(np.maximum(shares, 1e-300)), axis=-1)), 0.0)
+    result: FloatArray = np.where(known, np.exp(np.mean(np.log(np.maximum(shares, _LEAST_SHARE)), axis=-1)), 0.0)
     return result
 
 
@@ -48,7 +50,9 @@ def is_noise(grid: Grid, field: FloatArray, axis: int) -> bool:
     if largest == 0.0:
         return False
     scaled = field / largest  # squares of extreme targets stay in range
-    if flatness(grid.power(scaled)[1:]) < LEAST_FLATNESS:
+    frequency = np.rint(grid.frequencies[:, axis]).astype(np.intp)
+    along: FloatArray = np.bincount(frequency, grid.power(scaled)).astype(np.float64)
+    if flatness(along[1:]) < LEAST_FLATNESS:
         return False
     lines = scaled[grid.lines(axis)]
     width = min(STRETCH, lines.shape[1])
