@@ -17,6 +17,8 @@ from lightning_seqfit.checks import Unreadable, plain, quoted
 # What torch says of a derivative where no graph was recorded.
 _NO_GRAPH = re.compile(r"does not require grad|does not have a grad_fn|not used in the graph|not have been used in the")
 
+_GRAPH = "It differentiates, which a look allows only where it is asked to: pass needs_grad=True to the probe"
+
 
 def ask(
     module: nn.Module, points: Tensor, predict: Callable[..., Any] | None, axes: Sequence[str], *, needs_grad: bool
@@ -33,12 +35,13 @@ def ask(
             return predict(module, points, axes)
         return module(points) if predict is None else predict(module, points)
     except Exception as error:
-        if isinstance(predict, Adapter) and _raised_by_adapter(error):
+        graph = needs_grad or not _misses_a_graph(error)
+        if graph and isinstance(predict, Adapter) and _raised_by_adapter(error):
             raise
         asked, given = ("the module", "") if predict is None else ("predict", "the module and ")
         raise RuntimeError(
             f"{asked} raised {quoted(error)}; it was called with {given}{kind(points)}, dtype {points.dtype}. "
-            f"{_advice(module, predict, error, needs_grad)}"
+            f"{_advice(module, predict) if graph else _GRAPH}"
         ) from error
 
 
@@ -48,9 +51,8 @@ def _raised_by_adapter(error: Exception) -> bool:
     return last.f_globals.get("__name__") == adapters.__name__
 
 
-def _advice(module: nn.Module, predict: Any, error: Exception, needs_grad: bool) -> str:
-    if not needs_grad and _misses_a_graph(error):
-        return "It differentiates, which a look allows only where it is asked to: pass needs_grad=True to the probe"
+def _advice(module: nn.Module, predict: Any) -> str:
+    """What to do about an error."""
     if predict is None:
         instead = adapter_for(module) or (
             ", a function (module, points) -> tensor; lightning_seqfit.adapters.Dictionary() is one for dicts"

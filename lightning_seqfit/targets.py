@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -34,11 +35,12 @@ def placement(module: nn.Module) -> tuple[torch.device, torch.dtype]:
 
     Where all its tensors hold whole numbers: the device of the first, and float32.
     """
-    tensors = [*module.parameters(), *module.buffers()]
-    for tensor in tensors:
+    first = None
+    for tensor in chain(module.parameters(), module.buffers()):
         if tensor.is_floating_point() or tensor.is_complex():
             return tensor.device, tensor.dtype.to_real()
-    return tensors[0].device if tensors else torch.device("cpu"), torch.float32
+        first = tensor if first is None else first
+    return torch.device("cpu") if first is None else first.device, torch.float32
 
 
 def placed(points: FloatArray, device: torch.device, dtype: torch.dtype) -> Tensor:
