@@ -1,0 +1,174 @@
+"""What tensors hold, put back bit by bit where an evaluation has written it, and never touched where it has not.
+
+Small memory of the CPU is copied before and compared after, which finds writes that torch does not see, as those of
+numpy. All other memory is copied at the moment when an operation is about to write it, which a dispatch mode sees.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor, UntypedStorage
+from torch.nn.parameter import is_lazy
+from torch.utils._python_dispatch import TorchDispatchMode, is_traceable_wrapper_subclass
+
+#: Bytes of the CPU's memory that are copied before an evaluation; what is beyond them is copied when it is written.
+MOST_COPIED = 4 * 2**20
+
+_SPARSE_PARTS = {
+    torch.sparse_coo: ("_indices", "_values"),
+    torch.sparse_csr: ("crow_indices", "col_indices", "values"),
+    torch.sparse_bsr: ("crow_indices", "col_indices", "values"),
+    torch.sparse_csc: ("ccol_indices", "row_indices", "values"),
+    torch.sparse_bsc: ("ccol_indices", "row_indices", "values"),
+}
+
+
+class TensorKeeper:
+    """Content, place, version and gradient of tensors, to be put back."""
+
+    def __init__(self) -> None:
+        self.copy_on_write = CopyOnWrite()
+        self._room = MOST_COPIED
+        self._storages: dict[int, tuple[UntypedStorage, int]] = {}  # with its size, by its address
+        self._copies: list[tuple[UntypedStorage, int, bytes]] = []  # with where its content lay, and the content
+        self._places: list[tuple[Tensor, Tensor, list[int]]] = []  # with an alias, and the storages of its parts
+        self._versions: list[tuple[Tensor, int]] = []
+        self._gradients: list[tuple[Tensor, bool, Tensor | None]] = []
+
+    def add(self, tensor: Tensor) -> Tensor | None:
+        """Remember a tensor, and return its gradient, which is to be remembered too."""
+        if is_lazy(tensor) or tensor.device.type == "meta":
+            return None
+        if not tensor.is_inference():
+            self._versions.append((tensor, tensor._version))
+        parts = _parts(tensor)
+        # the alias keeps place, shape, strides and type of what the tensor was
+        self._places.append((tensor, tensor.detach(), [self._keep(part.untyped_storage()) for part in parts]))
+        if not tensor.is_leaf:
+            return None
+        gradient = tensor.grad
+        self._gradients.append((tensor, tensor.requires_grad, gradient))
+        return gradient
+
+    def _keep(self, storage: UntypedStorage) -> int:
+        address: int = storage._cdata
+        if address in self._storages:
+            return address
+        size = storage.nbytes()
+        self._storages[address] = storage, size
+        if storage.device.type == "cpu" and size <= self._room:
+            self._room -= size
+            place = storage.data_ptr()
+            self._copies.append((storage, place, ctypes.string_at(place, size) if size else b""))
+        else:
+            self.copy_on_write.storages[address] = storage
+        return address
+
+    def put_back(self) -> None:
+        """Make every tensor what it was when it was added."""
+        for tensor, alias, storages in self._places:
+            if not _lies_at(tensor, alias, storages):
+                tensor.data = alias
+        for storage, size in self._storages.values():
+            if storage.nbytes() != size:
+                storage.resize_(size)
+        for storage, place, content in self._copies:
+            size, now = len(content), storage.data_ptr()
+            if size and (now != place or ctypes.string_at(now, size) != content):
+                ctypes.memmove(now, content, size)
+        self.copy_on_write.put_back()
+        for tensor, requires_grad, gradient in self._gradients:
+            if tensor.requires_grad is not requires_grad:
+                tensor.requires_grad_(requires_grad)
+            if tensor.grad is not gradient:
+                tensor.grad = gradient
+        written = [(tensor, version) for tensor, version in self._versions if tensor._version != version]
+        for tensor, version in written:
+            preserve = torch.autograd._unsafe_preserve_version_counter(tensor)
+            preserve.prev_versions = (version,)
+            preserve.__exit__()
+
+
+class CopyOnWrite(TorchDispatchMode):
+    """Copies a storage before the first operation that writes it.
+
+    An operation says by its schema what it writes. Those that do not, batch norm's and other libraries', are taken to
+    write whatever they get.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.storages: dict[int, UntypedStorage] = {}
+        self._copies: list[tuple[UntypedStorage, UntypedStorage]] = []
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Run an operation, after what it will write has been copied."""
+        named = kwargs or {}
+        positions, names = _written_arguments(func)
+        for position in positions:
+            if position < len(args):
+                self._about_to_write(args[position])
+        for name in names:
+            if name in named:
+                self._about_to_write(named[name])
+        return func(*args, **named)
+
+    def _about_to_write(self, value: Any) -> None:
+        if isinstance(value, list | tuple):
+            for item in value:
+                self._about_to_write(item)
+        elif isinstance(value, Tensor):
+            for part in _parts(value):
+                storage = self.storages.pop(part.untyped_storage()._cdata, None)
+                if storage is not None:
+                    self._copies.append((storage, storage.clone()))
+
+    def put_back(self) -> None:
+        """Give every storage that was written its content of before."""
+        for storage, content in self._copies:
+            storage.copy_(content)
+
+
+@cache
+def _written_arguments(operation: Any) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Positions and names of the arguments that an operation writes, or may write."""
+    arguments = operation._schema.arguments
+    opaque = operation.namespace not in ("aten", "prim", "prims") or "batch_norm" in operation._schema.name
+    chosen = [
+        (position, argument.name)
+        for position, argument in enumerate(arguments)
+        if opaque or (argument.alias_info is not None and argument.alias_info.is_write)
+    ]
+    return tuple(position for position, _ in chosen), tuple(name for _, name in chosen)
+
+
+def _parts(tensor: Tensor) -> list[Tensor]:
+    """Tensors with a storage of their own that a tensor is made of: itself, in most cases."""
+    if type(tensor) not in (Tensor, torch.nn.Parameter) and is_traceable_wrapper_subclass(tensor):
+        inner, _ = tensor.__tensor_flatten__()  # type: ignore[attr-defined]
+        return [part for name in inner for part in _parts(getattr(tensor, name))]
+    if tensor.layout is torch.strided:
+        return [tensor.values()] if tensor.is_nested else [tensor]
+    return [getattr(tensor, name)() for name in _SPARSE_PARTS.get(tensor.layout, ())]
+
+
+def _lies_at(tensor: Tensor, alias: Tensor, storages: list[int]) -> bool:
+    """Whether a tensor still is what its alias is."""
+    if tensor.dtype is not alias.dtype or tensor.layout is not alias.layout:
+        return False
+    if [part.untyped_storage()._cdata for part in _parts(tensor)] != storages:
+        return False
+    if tensor.layout is not torch.strided or tensor.is_nested:
+        return True
+    return (
+        tensor.shape == alias.shape
+        and tensor.stride() == alias.stride()
+        and tensor.storage_offset() == alias.storage_offset()
+    )
