@@ -36,14 +36,15 @@ def leave_untouched(module: nn.Module, device: torch.device, *, grad: bool = Fal
         If something that was changed cannot be put back; everything else is.
     """
     state = State((module,))
-    modes = [(m, m.training) for m in module.modules() if "training" not in m.__dict__]  # scripted ones
+    modules = list(module.modules())
+    modes = [(m, m.training) for m in modules if "training" not in m.__dict__]  # scripted ones
     with ExitStack() as undo:
         for restore in global_generators(device):
             undo.callback(restore)
         undo.callback(state.put_back)
         for scripted, mode in modes:
             undo.callback(setattr, scripted, "training", mode)
-        for m in module.modules():
+        for m in modules:
             _evaluate(m)
         if hasattr(module, "_current_fx_name"):  # a LightningModule, of either package
             module.__dict__["log"] = _drop  # hides the method, as an attribute of the instance

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-Restore = Callable[[], None]
+Restore = Callable[[], object]
 
 
 def global_generators(device: torch.device) -> list[Restore]:
@@ -37,7 +37,7 @@ def own_generator(generator: Any) -> Restore | None:
     """How to put back a generator that a module holds; None for one without a state."""
     if isinstance(generator, torch.Generator):
         state = generator.get_state()
-        return lambda: generator.set_state(state) and None
+        return lambda: generator.set_state(state)
     if isinstance(generator, np.random.Generator):
         return own_generator(generator.bit_generator)
     if isinstance(generator, np.random.RandomState):
@@ -71,7 +71,7 @@ def _numpy_global() -> Restore:
 
     ``np.random.get_state`` and ``set_state`` go through 624 numbers one by one, which takes 50 microseconds.
     """
-    offset, generator = _offset_of_gauss(), np.random.get_bit_generator()
+    offset, generator = _offset_of_gauss(), np.random.mtrand._rand._bit_generator
     if offset is None or type(generator) is not np.random.MT19937:
         state = np.random.get_state(legacy=False)
         return lambda: np.random.set_state(state)
@@ -79,8 +79,6 @@ def _numpy_global() -> Restore:
     numbers, normal = ctypes.string_at(key, _KEY_BYTES), ctypes.string_at(gauss, _GAUSS_BYTES)
 
     def restore() -> None:
-        if np.random.get_bit_generator() is not generator:
-            np.random.set_bit_generator(generator)
         if ctypes.string_at(key, _KEY_BYTES) != numbers:
             ctypes.memmove(key, numbers, _KEY_BYTES)
         if ctypes.string_at(gauss, _GAUSS_BYTES) != normal:

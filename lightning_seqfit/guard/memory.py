@@ -7,19 +7,20 @@ numpy. All other memory is copied at the moment when an operation is about to wr
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor, UntypedStorage
+from torch.autograd.grad_mode import _unsafe_preserve_version_counter
 from torch.nn.parameter import is_lazy
-from torch.utils._python_dispatch import TorchDispatchMode, is_traceable_wrapper_subclass
+from torch.utils._python_dispatch import TorchDispatchMode
 
 #: Bytes of the CPU's memory that are copied before an evaluation; what is beyond them is copied when it is written.
 MOST_COPIED = 4 * 2**20
 
-_SPARSE_PARTS = {
+_PARTS_OF_SPARSE = {
     torch.sparse_coo: ("_indices", "_values"),
     torch.sparse_csr: ("crow_indices", "col_indices", "values"),
     torch.sparse_bsr: ("crow_indices", "col_indices", "values"),
@@ -34,21 +35,24 @@ class TensorKeeper:
     def __init__(self) -> None:
         self.copy_on_write = CopyOnWrite()
         self._room = MOST_COPIED
-        self._storages: dict[int, tuple[UntypedStorage, int]] = {}  # with its size, by its address
-        self._copies: list[tuple[UntypedStorage, int, bytes]] = []  # with where its content lay, and the content
-        self._places: list[tuple[Tensor, Tensor, list[int]]] = []  # with an alias, and the storages of its parts
+        self._storages: dict[int, tuple[UntypedStorage, int, bytes | None]] = {}  # its size and content, by its address
+        self._places: list[tuple[Tensor, Tensor]] = []  # with an alias
+        self._composed: list[tuple[Tensor, Tensor, list[int]]] = []  # with an alias, and the storages of its parts
         self._versions: list[tuple[Tensor, int]] = []
         self._gradients: list[tuple[Tensor, bool, Tensor | None]] = []
 
     def add(self, tensor: Tensor) -> Tensor | None:
         """Remember a tensor, and return its gradient, which is to be remembered too."""
-        if is_lazy(tensor) or tensor.device.type == "meta":
+        if is_lazy(tensor) or tensor.is_meta:
             return None
+        alias = tensor.detach()  # keeps place, shape, strides and type of what the tensor was
+        if _is_one(tensor):
+            self._keep(tensor.untyped_storage())
+            self._places.append((tensor, alias))
+        else:
+            self._composed.append((tensor, alias, [self._keep(part.untyped_storage()) for part in _parts(tensor)]))
         if not tensor.is_inference():
             self._versions.append((tensor, tensor._version))
-        parts = _parts(tensor)
-        # the alias keeps place, shape, strides and type of what the tensor was
-        self._places.append((tensor, tensor.detach(), [self._keep(part.untyped_storage()) for part in parts]))
         if not tensor.is_leaf:
             return None
         gradient = tensor.grad
@@ -59,42 +63,42 @@ class TensorKeeper:
         address: int = storage._cdata
         if address in self._storages:
             return address
-        size = storage.nbytes()
-        self._storages[address] = storage, size
-        if storage.device.type == "cpu" and size <= self._room:
+        size, content = storage.nbytes(), None
+        if size <= self._room and storage.device.type == "cpu":
             self._room -= size
-            place = storage.data_ptr()
-            self._copies.append((storage, place, ctypes.string_at(place, size) if size else b""))
+            content = ctypes.string_at(storage.data_ptr(), size) if size else b""
         else:
             self.copy_on_write.storages[address] = storage
+        self._storages[address] = storage, size, content
         return address
 
     def put_back(self) -> None:
         """Make every tensor what it was when it was added."""
-        for tensor, alias, storages in self._places:
-            if not _lies_at(tensor, alias, storages):
+        for tensor, alias in self._places:
+            if not tensor.is_set_to(alias) or tensor.dtype is not alias.dtype:
                 tensor.data = alias
-        for storage, size in self._storages.values():
+        for tensor, alias, storages in self._composed:
+            if [part.untyped_storage()._cdata for part in _parts(tensor)] != storages:
+                tensor.data = alias
+        for storage, size, content in self._storages.values():
             if storage.nbytes() != size:
                 storage.resize_(size)
-        for storage, place, content in self._copies:
-            size, now = len(content), storage.data_ptr()
-            if size and (now != place or ctypes.string_at(now, size) != content):
-                ctypes.memmove(now, content, size)
+            if content and ctypes.string_at(storage.data_ptr(), size) != content:
+                ctypes.memmove(storage.data_ptr(), content, size)
         self.copy_on_write.put_back()
         for tensor, requires_grad, gradient in self._gradients:
             if tensor.requires_grad is not requires_grad:
                 tensor.requires_grad_(requires_grad)
             if tensor.grad is not gradient:
                 tensor.grad = gradient
-        written = [(tensor, version) for tensor, version in self._versions if tensor._version != version]
-        for tensor, version in written:
-            preserve = torch.autograd._unsafe_preserve_version_counter(tensor)
-            preserve.prev_versions = (version,)
-            preserve.__exit__()
+        for tensor, version in self._versions:
+            if tensor._version != version:
+                preserve = _unsafe_preserve_version_counter(tensor)
+                preserve.prev_versions = (version,)
+                preserve.__exit__()
 
 
-class CopyOnWrite(TorchDispatchMode):
+class CopyOnWrite(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Copies a storage before the first operation that writes it.
 
     An operation says by its schema what it writes. Those that do not, batch norm's and other libraries', are taken to
@@ -102,7 +106,7 @@ class CopyOnWrite(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.storages: dict[int, UntypedStorage] = {}
         self._copies: list[tuple[UntypedStorage, UntypedStorage]] = []
 
@@ -128,7 +132,7 @@ class CopyOnWrite(TorchDispatchMode):
             for part in _parts(value):
                 storage = self.storages.pop(part.untyped_storage()._cdata, None)
                 if storage is not None:
-                    self._copies.append((storage, storage.clone()))
+                    self._copies.append((storage, storage.clone()))  # type: ignore[no-untyped-call]
 
     def put_back(self) -> None:
         """Give every storage that was written its content of before."""
@@ -149,26 +153,21 @@ def _written_arguments(operation: Any) -> tuple[tuple[int, ...], tuple[str, ...]
     return tuple(position for position, _ in chosen), tuple(name for _, name in chosen)
 
 
+def _is_one(tensor: Tensor) -> bool:
+    """Whether a tensor has a storage of its own."""
+    plain = type(tensor) in _PLAIN or not hasattr(tensor, "__tensor_flatten__")
+    return plain and tensor.layout is torch.strided and not tensor.is_nested
+
+
+_PLAIN = (Tensor, torch.nn.Parameter)
+
+
 def _parts(tensor: Tensor) -> list[Tensor]:
     """Tensors with a storage of their own that a tensor is made of: itself, in most cases."""
-    if type(tensor) not in (Tensor, torch.nn.Parameter) and is_traceable_wrapper_subclass(tensor):
-        inner, _ = tensor.__tensor_flatten__()  # type: ignore[attr-defined]
-        return [part for name in inner for part in _parts(getattr(tensor, name))]
-    if tensor.layout is torch.strided:
-        return [tensor.values()] if tensor.is_nested else [tensor]
-    return [getattr(tensor, name)() for name in _SPARSE_PARTS.get(tensor.layout, ())]
-
-
-def _lies_at(tensor: Tensor, alias: Tensor, storages: list[int]) -> bool:
-    """Whether a tensor still is what its alias is."""
-    if tensor.dtype is not alias.dtype or tensor.layout is not alias.layout:
-        return False
-    if [part.untyped_storage()._cdata for part in _parts(tensor)] != storages:
-        return False
-    if tensor.layout is not torch.strided or tensor.is_nested:
-        return True
-    return (
-        tensor.shape == alias.shape
-        and tensor.stride() == alias.stride()
-        and tensor.storage_offset() == alias.storage_offset()
-    )
+    if _is_one(tensor):
+        return [tensor]
+    if hasattr(tensor, "__tensor_flatten__"):  # a subclass that wraps others, such as DTensor
+        return [part for name in tensor.__tensor_flatten__()[0] for part in _parts(getattr(tensor, name))]
+    if tensor.is_nested:
+        return [tensor.values()]
+    return [getattr(tensor, name)() for name in _PARTS_OF_SPARSE.get(tensor.layout, ())]

@@ -1,5 +1,4 @@
-"""Settings of the whole process that an evaluation needs changed: changed by the first of several threads that need
-them, and put back by the last."""
+"""Settings of the whole process: changed by the first of several threads that need it, put back by the last."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ import sys
 import types
 from array import array
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable
-from functools import cache, partial
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from operator import is_
 from typing import Any
 
@@ -30,6 +30,7 @@ MOST_VALUES = 20_000
 MOST_ARRAY_BYTES = 32 * 2**20
 
 Restore = Callable[[], object]
+Remember = Callable[["State", Any], None]
 
 # Nothing inside them can change.
 _CONSTANT = frozenset(
@@ -86,10 +87,9 @@ class State:
                 kind = type(value)
                 if kind in _CONSTANT or id(value) in seen:
                     continue
-                remember = _how_to_remember(kind)
-                if remember is not None:
-                    seen[id(value)] = value
-                    remember(self, value)
+                remember = _REMEMBER.get(kind) or _how_to_remember(kind)
+                seen[id(value)] = value
+                remember(self, value)
             if len(seen) > MOST_VALUES + 32 * len(self.modules):
                 self.complete = False
                 return
@@ -100,7 +100,8 @@ class State:
         for value in self._empty:
             if value:
                 value.clear()
-        restores = [partial(_put_back_namespace, now, before) for now, before in self._namespaces]
+        changed = [(now, before) for now, before in self._namespaces if not _is_same_namespace(now, before)]
+        restores: list[Restore] = [partial(_put_back_namespace, now, before) for now, before in changed]
         for restore in (*restores, *self._restores, self._put_back_tensors):
             try:
                 restore()
@@ -125,6 +126,8 @@ class State:
         attributes = getattr(value, "__dict__", None)
         if type(attributes) is dict:
             self._namespace(attributes)
+        if not _is_followed(kind):
+            return
         for slot in _slots(kind):
             try:
                 content = slot.__get__(value, kind)
@@ -133,8 +136,7 @@ class State:
             else:
                 self._restores.append(partial(_fill_slot, slot, value, content))
                 self._waiting.append((content,))
-        if _is_followed(kind):
-            self._waiting.append((kind,))
+        self._waiting.append((kind,))
 
     def _namespace(self, attributes: dict[str, Any]) -> None:
         """Remember attributes; most of a module's are containers without content."""
@@ -219,7 +221,7 @@ class State:
             self._restores.append(restore)
 
     def _function(self, value: types.FunctionType) -> None:
-        if not _is_followed_function(value):
+        if not _is_own(value.__module__):
             return
         for cell in value.__closure__ or ():
             try:
@@ -251,7 +253,7 @@ class State:
 
 _CLEARABLE = frozenset({OrderedDict, dict, set, list})
 
-_KINDS: tuple[tuple[type | tuple[type, ...], Callable[[State, Any], None]], ...] = (
+_KINDS: tuple[tuple[type | tuple[type, ...], Remember], ...] = (
     (nn.Module, State._module),
     (Tensor, State._tensor),
     (np.ndarray, State._array),
@@ -269,18 +271,29 @@ _KINDS: tuple[tuple[type | tuple[type, ...], Callable[[State, Any], None]], ...]
 )
 
 
-@cache
-def _how_to_remember(kind: type) -> Callable[[State, Any], None] | None:
-    for kinds, remember in _KINDS:
-        if issubclass(kind, kinds):
-            return remember
-    return State._object if _is_followed(kind) else None
+_REMEMBER: dict[type, Remember] = {}
 
 
-@cache
+def _how_to_remember(kind: type) -> Remember:
+    """How values of a kind are remembered; kept, since it is asked for every value."""
+    remember = next((method for kinds, method in _KINDS if issubclass(kind, kinds)), None)
+    if remember is None:
+        remember = State._object if _is_followed(kind) else _leave
+    return _REMEMBER.setdefault(kind, remember)
+
+
+def _leave(state: State, value: Any) -> None:
+    """Not the network's."""
+    return
+
+
+_OWN: dict[type, bool] = {}
+
+
 def _is_followed(kind: type) -> bool:
     """Whether a class is the user's, or one whose objects serve as containers."""
-    return _is_own(kind.__module__)
+    known = _OWN.get(kind)
+    return _OWN.setdefault(kind, _is_own(kind.__module__)) if known is None else known
 
 
 def _is_own(name: str | None) -> bool:
@@ -289,37 +302,31 @@ def _is_own(name: str | None) -> bool:
     return parts[0] not in _FOREIGN or bool(names & _FOLLOWED)
 
 
-def _is_followed_function(value: types.FunctionType) -> bool:
-    return bool(value.__closure__ or value.__dict__ or value.__defaults__ or value.__kwdefaults__) and _is_own(
-        value.__module__
-    )
-
-
-@cache
-def _slots(kind: type) -> tuple[Any, ...]:
+def _slots(kind: type) -> Iterator[Any]:
     """Descriptors of the slots that the user's classes among the bases declare."""
-    return tuple(
-        slot
-        for base in kind.__mro__
-        if _is_own(base.__module__)
-        for slot in vars(base).values()
-        if type(slot) is types.MemberDescriptorType
-    )
+    for base in kind.__mro__:
+        if _is_followed(base):
+            yield from (slot for slot in vars(base).values() if type(slot) is types.MemberDescriptorType)
 
 
-@cache
-def _is_sharded_kind(kind: type) -> bool:
-    return any(base.__name__ in ("FullyShardedDataParallel", "FSDPModule") for base in kind.__mro__)
+_SHARDED: dict[type, bool] = {}
 
 
 def _is_sharded(module: nn.Module) -> bool:
     """Whether a strategy moves the module's parameters to and fro in each evaluation, and keeps account of it."""
-    return _is_sharded_kind(type(module)) or any(hasattr(p, "ds_id") for p in module._parameters.values())
+    kind = type(module)
+    known = _SHARDED.get(kind)
+    if known is None:
+        names = {base.__name__ for base in kind.__mro__}
+        known = _SHARDED.setdefault(kind, bool(names & {"FullyShardedDataParallel", "FSDPModule"}))
+    return known or any(hasattr(parameter, "ds_id") for parameter in module._parameters.values())
+
+
+def _is_same_namespace(now: dict[str, Any], before: dict[str, Any]) -> bool:
+    return len(now) == len(before) and all(map(is_, now.values(), before.values())) and list(now) == list(before)
 
 
 def _put_back_namespace(now: dict[str, Any], before: dict[str, Any]) -> None:
-    if len(now) == len(before) and all(map(is_, now.values(), before.values())) and list(now) == list(before):
-        return
     now.clear()
     now.update(before)
 
