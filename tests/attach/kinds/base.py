@@ -24,7 +24,7 @@ CANNOT: dict[str, type[Kind]] = {}
 class Kind(L.LightningModule):
     """A small network times a factor near one, which ``touch`` reads from what the module keeps, and changes it."""
 
-    #: Batch before which the proof of the kind evaluates the module: 0 for what only a first call changes.
+    #: Step after which the proof of the kind evaluates the module: 0 for what only a first call changes.
     proof = 7
 
     def __init__(self) -> None:
