@@ -44,12 +44,18 @@ def own_generator(generator: Any) -> Restore | None:
         kept = generator.get_state(legacy=False)
         return lambda: generator.set_state(kept)
     if isinstance(generator, np.random.BitGenerator):
-        before = generator.state
+        before, seeds = generator.state, own_generator(generator.seed_seq)
 
         def restore() -> None:
             generator.state = before
+            if seeds is not None:
+                seeds()
 
         return restore
+    if isinstance(generator, np.random.SeedSequence):
+        seed: Any = generator
+        arguments = seed.__reduce__()[-1]
+        return lambda: seed.__setstate__(arguments)
     if isinstance(generator, random.Random) and not isinstance(generator, random.SystemRandom):
         drawn = generator.getstate()
         return lambda: generator.setstate(drawn)
@@ -62,6 +68,7 @@ GENERATORS = (
     np.random.Generator,
     np.random.RandomState,
     np.random.BitGenerator,
+    np.random.SeedSequence,
     random.Random,
 )
 

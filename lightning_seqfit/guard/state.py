@@ -8,6 +8,7 @@ modules and scripts, state inside iterators and files, what other libraries keep
 from __future__ import annotations
 
 import itertools
+import mmap
 import sys
 import types
 from array import array
@@ -37,7 +38,7 @@ _CONSTANT = frozenset(
     {
         *(bool, int, float, complex, str, bytes, range, slice, property, staticmethod, classmethod),
         *(type(None), type(Ellipsis), type(NotImplemented)),
-        *(types.BuiltinFunctionType, types.ModuleType, types.MethodDescriptorType, types.WrapperDescriptorType),
+        *(types.ModuleType, types.MethodDescriptorType, types.WrapperDescriptorType),
         *(types.GetSetDescriptorType, types.MemberDescriptorType, types.CodeType),
         *(torch.dtype, torch.device, torch.Size, torch.layout, torch.memory_format, np.dtype),
     }
@@ -50,7 +51,7 @@ _FOREIGN = frozenset(sys.stdlib_module_names) | {
 }
 _FOLLOWED = frozenset(
     {
-        *("types", "collections", "argparse", "functools", "__main__", "torch.quasirandom", "torch.distributions"),
+        *("types", "collections", "argparse", "functools", "queue", "torch.quasirandom", "torch.distributions"),
         "lightning_seqfit.demos",
     }
 )
@@ -167,19 +168,24 @@ class State:
             self._waiting.append(list(before.values()))
 
     def _tensor(self, tensor: Tensor) -> None:
+        attributes = tensor.__dict__
+        if attributes:
+            self._namespace(attributes)
+        else:
+            self._empty.append(attributes)
         gradient = self.tensors.add(tensor)
         if gradient is not None:
             self._waiting.append((gradient,))
 
     def _array(self, value: np.ndarray[Any, Any]) -> None:
-        if isinstance(value, np.memmap) or not value.flags.writeable:
+        if _is_mapped(value):
             return
         if value.nbytes > self._array_bytes:
             self.complete = False
             return
         self._array_bytes -= value.nbytes
         before = value.copy()
-        self._restores.append(partial(_put_back_array, value, before))
+        self._restores.append(partial(_put_back_array, value, before, value.flags.writeable))
         if value.dtype.hasobject and value.dtype.names is None:
             self._waiting.append(before.ravel().tolist())
 
@@ -234,8 +240,8 @@ class State:
             self._namespace(vars(value))
         self._waiting.append([*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()])
 
-    def _method(self, value: types.MethodType) -> None:
-        self._waiting.append((value.__self__, value.__func__))
+    def _method(self, value: Any) -> None:
+        self._waiting.append((value.__self__, getattr(value, "__func__", None)))
 
     def _partial(self, value: partial[Any]) -> None:
         self._waiting.append((value.func, value.args, value.keywords, vars(value)))
@@ -247,8 +253,9 @@ class State:
 
     def _subclass(self, value: Any, base: type) -> None:
         """Remember the attributes of a container of the user's own kind."""
-        if type(value) is not base and getattr(value, "__dict__", None):
-            self._namespace(vars(value))
+        attributes = getattr(value, "__dict__", None) if type(value) is not base else None
+        if type(attributes) is dict:
+            self._namespace(attributes)
 
 
 _CLEARABLE = frozenset({OrderedDict, dict, set, list})
@@ -265,7 +272,7 @@ _KINDS: tuple[tuple[type | tuple[type, ...], Remember], ...] = (
     ((bytearray, array), State._buffer),
     (GENERATORS, State._generator),
     (types.FunctionType, State._function),
-    (types.MethodType, State._method),
+    ((types.MethodType, types.BuiltinMethodType, types.MethodWrapperType), State._method),
     (partial, State._partial),
     (type, State._class),
 )
@@ -299,7 +306,8 @@ def _is_followed(kind: type) -> bool:
 def _is_own(name: str | None) -> bool:
     parts = str(name).split(".")
     names = set(itertools.accumulate(parts, "{}.{}".format))
-    return parts[0] not in _FOREIGN or bool(names & _FOLLOWED)
+    foreign = parts[0] in _FOREIGN or parts[0].startswith("_cython")  # functions of compiled modules
+    return not foreign or bool(names & _FOLLOWED)
 
 
 def _slots(kind: type) -> Iterator[Any]:
@@ -340,11 +348,25 @@ def _put_back_class(kind: type, before: dict[str, Any]) -> None:
             setattr(kind, name, value)
 
 
-def _put_back_array(now: np.ndarray[Any, Any], before: np.ndarray[Any, Any]) -> None:
+def _is_mapped(value: Any) -> bool:
+    """Whether an array lies in a file."""
+    while isinstance(value, np.ndarray):
+        if isinstance(value, np.memmap):
+            return True
+        value = value.base
+    return isinstance(value, mmap.mmap)
+
+
+def _put_back_array(now: np.ndarray[Any, Any], before: np.ndarray[Any, Any], writeable: bool) -> None:
     if now.dtype.hasobject:
-        now[...] = before
-    elif now.tobytes() != before.tobytes():
+        same = all(map(is_, now.ravel().tolist(), before.ravel().tolist()))
+    else:
+        same = now.tobytes() == before.tobytes()
+    if not same:
+        now.flags.writeable = True
         np.copyto(now, before)
+    if now.flags.writeable is not writeable:
+        now.flags.writeable = writeable
 
 
 def _put_back_mapping(kind: Any, now: dict[Any, Any], before: dict[Any, Any]) -> None:

@@ -376,7 +376,7 @@ class Registered(Kind):
 
     def touch(self, x: Tensor) -> Tensor:
         if "ramp" not in self._buffers:
-            self.register_buffer("ramp", torch.linspace(-1, 1, len(x))[:, None], persistent=False)
+            self.register_buffer("ramp", torch.linspace(-1, 1, 1)[:, None] + len(x), persistent=False)
         return self.ramp
 
 
