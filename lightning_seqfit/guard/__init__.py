@@ -13,7 +13,16 @@ from lightning_seqfit.guard.generators import global_generators
 from lightning_seqfit.guard.process import eager, one_blas_thread
 from lightning_seqfit.guard.state import State
 
-__all__ = ["leave_untouched", "one_blas_thread"]
+__all__ = ["leave_generators_untouched", "leave_untouched", "one_blas_thread"]
+
+
+@contextmanager
+def leave_generators_untouched() -> Iterator[None]:
+    """Put the generators of torch, numpy and Python back to where they were."""
+    with ExitStack() as undo:
+        for restore in global_generators(torch.device("cpu")):
+            undo.callback(restore)
+        yield
 
 
 @contextmanager
