@@ -441,8 +441,8 @@ class Watch:
         reason = f"{type(error).__name__}: {error}"
         self.off[part] = reason
         warn(
-            f"{part} of {self._label()} failed at step {self.current_step} and is switched off for the rest of this fit; "
-            f"the training goes on. {reason}"
+            f"{part} of {self._label()} failed at step {self.current_step} and is switched off for the rest of this "
+            f"fit; the training goes on. {reason}"
         )
         log.debug("%s failed", part, exc_info=error)
 
