@@ -80,8 +80,8 @@ def wave(number: Any) -> float:
     return math.sin(float(number))
 
 
-#: Lightning's own, which hold the whole process.
-_FOREIGN = ("Trainer", "_TrainerFabricShim")
+#: What holds the whole process, or a number that the whole process counts.
+_FOREIGN = ("Trainer", "_TrainerFabricShim", "RemovableHandle")
 
 
 def contents(value: Any, seen: tuple[int, ...] = ()) -> Any:
@@ -114,7 +114,7 @@ def contents(value: Any, seen: tuple[int, ...] = ()) -> Any:
     if isinstance(value, set | frozenset):
         return [name, sorted(map(repr, value))]
     if isinstance(value, nn.Module):
-        return [name, {key: contents(_hooks(key, item), seen) for key, item in sorted(vars(value).items())}]
+        return [name, {key: contents(_hooks(key, item), seen) for key, item in _attributes(value)}]
     try:
         items = [contents(item, seen) for item in value] if hasattr(value, "__len__") else []
     except Exception:
@@ -126,8 +126,13 @@ def _own(value: Any, seen: tuple[int, ...]) -> dict[str, Any]:
     """Attributes of the object's own, slots included."""
     slots = [slot for cls in type(value).__mro__ for slot in _as_tuple(cls.__dict__.get("__slots__", ()))]
     there = {slot: getattr(value, slot) for slot in slots if not slot.startswith("__") and hasattr(value, slot)}
-    there |= getattr(value, "__dict__", {})
-    return {key: contents(item, seen) for key, item in sorted(there.items(), key=lambda pair: str(pair[0]))}
+    return {key: contents(item, seen) for key, item in [*there.items(), *_attributes(value)]}
+
+
+def _attributes(value: Any) -> list[tuple[Any, Any]]:
+    """Attributes in alphabetical order, but for the number that torch.compile gives to what it wraps."""
+    own = {key: item for key, item in getattr(value, "__dict__", {}).items() if key != "_torchdynamo_wrapper_id"}
+    return sorted(own.items(), key=lambda pair: str(pair[0]))
 
 
 def _hooks(key: str, value: Any) -> Any:
