@@ -93,7 +93,7 @@ def contents(value: Any, seen: tuple[int, ...] = ()) -> Any:
         return name
     seen = (*seen, id(value))
     if isinstance(value, Tensor):
-        return {"tensor": _dense(value), "shape": tuple(value.shape), "stride": _stride(value), **_own(value, seen)}
+        return _tensor(value, seen)
     if isinstance(value, torch.Generator):
         return value.get_state()
     if isinstance(value, np.random.Generator):
@@ -142,6 +142,17 @@ def _hooks(key: str, value: Any) -> Any:
 
 def _as_tuple(slots: Any) -> tuple[str, ...]:
     return (slots,) if isinstance(slots, str) else tuple(slots)
+
+
+def _tensor(value: Tensor, seen: tuple[int, ...]) -> dict[str, Any]:
+    return {
+        "tensor": _dense(value),
+        "shape": tuple(value.shape),
+        "stride": _stride(value),
+        "gradient": [value.requires_grad, contents(value.grad, seen) if value.is_leaf else None],
+        "hooks": len(value._backward_hooks or ()),
+        **_own(value, seen),
+    }
 
 
 def _dense(value: Tensor) -> Tensor:
