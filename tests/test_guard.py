@@ -365,29 +365,26 @@ def test_a_list_of_ten_thousand_tensors_is_put_back() -> None:
     assert torch.equal(torch.stack(module.memory)[:, 0], torch.arange(10_000.0))
 
 
-def test_a_thousand_layers_take_less_than_twenty_milliseconds() -> None:
-    module = nn.Sequential(*(nn.Linear(2, 2) for _ in range(1000)))
+def seconds(module: nn.Module, evaluate: Callable[[], Any]) -> float:
+    """What the guard takes of this thread's time, at best: other processes do not count."""
 
-    def seconds() -> float:
-        begun = time.perf_counter()
+    def once() -> float:
+        begun = time.thread_time()
         with leave_untouched(module, CPU):
-            pass
-        return time.perf_counter() - begun
+            evaluate()
+        return time.thread_time() - begun
 
-    assert min(seconds() for _ in range(10)) < 0.02
+    return min(once() for _ in range(20))
+
+
+def test_a_thousand_layers_take_less_than_twenty_milliseconds() -> None:
+    assert seconds(nn.Sequential(*(nn.Linear(2, 2) for _ in range(1000))), lambda: None) < 0.02
 
 
 def test_a_large_buffer_that_is_only_read_is_not_copied() -> None:
     module = nn.Module()
     module.register_buffer("data", torch.ones(25_000_000))  # a copy takes ten milliseconds or more
-
-    def seconds() -> float:
-        begun = time.perf_counter()
-        with leave_untouched(module, CPU):
-            module.data[:3].sum()
-        return time.perf_counter() - begun
-
-    assert min(seconds() for _ in range(10)) < 0.004
+    assert seconds(module, lambda: module.data[:3].sum()) < 0.004
 
 
 @pytest.fixture

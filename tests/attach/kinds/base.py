@@ -1,4 +1,7 @@
-"""What every kind of module shares, the list of all of them, and all that one of them holds as plain data."""
+"""What every kind of module shares, the list of all of them, and all that one of them holds as plain data.
+
+A kind keeps something outside its parameters, which its forward changes and on which later training depends.
+"""
 
 from __future__ import annotations
 
