@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import struct
 import subprocess
 import sys
@@ -279,21 +280,27 @@ for grad in (False, True):
     with leave_untouched(module, torch.device("cpu"), grad=grad):
         module(torch.zeros(4, 1))
         module.layer.weight.data.add_(1)
+if sys.argv[2] == "written":
+    module.whole[0] = 1
 print(Probe.grid([(0.0, 1.0)], 0.0).observe(module, np.zeros(512)).prediction.mean() > 3)
 """
 
 
-def test_memory_that_is_read_only_is_never_written(tmp_path: Path) -> None:
-    """In a process of its own: to write it is its end."""
+@pytest.mark.parametrize(
+    ("how", "end"), [("read", (0, "True")), ("written", (-signal.SIGSEGV, ""))], ids=["read", "written"]
+)
+def test_memory_that_is_read_only_is_never_written_which_would_end_the_process(
+    how: str, end: tuple[int, str], tmp_path: Path
+) -> None:
     table = tmp_path / "table"
     done = subprocess.run(
-        [sys.executable, "-c", READ_ONLY, str(table)],
+        [sys.executable, "-c", READ_ONLY, str(table), how],
         capture_output=True,
         text=True,
         timeout=120,
         cwd=Path(__file__).parents[1],
     )
-    assert (done.returncode, done.stdout.strip()) == (0, "True"), done.stderr[-2000:]
+    assert (done.returncode, done.stdout.strip()) == end, done.stderr[-2000:]
     np.testing.assert_array_equal(np.fromfile(table, np.float32), np.arange(1000))
 
 
