@@ -7,8 +7,11 @@ bit by bit, and the third must not, or the kind would prove nothing.
 from __future__ import annotations
 
 import functools
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import lightning as L
@@ -18,14 +21,18 @@ import torch
 
 from lightning_seqfit import figures, load
 from lightning_seqfit.callbacks import SequentialFitting
-from tests.attach.kinds import CANNOT, KINDS, Kind, contents
+from tests.attach.kinds import attributes, layers, parameters, tensors
+from tests.attach.kinds.base import CANNOT, KINDS, Kind, contents
 from tests.training import assert_same, loader, trained
 
 STEPS = 14
 POINTS = 512
 
 pytestmark = [
+    # torch, where a layer is compiled
+    pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning"),
     pytest.mark.filterwarnings("ignore:torch.ao.quantization is deprecated:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:.*torch.nn.utils.(weight|spectral)_norm.* is deprecated:FutureWarning"),
 ]
 
 
@@ -67,8 +74,9 @@ def bare(name: str) -> dict[str, Any]:
         return train(name, Path(folder))
 
 
-def test_there_are_kinds_enough() -> None:
-    assert len(KINDS) >= 48
+@pytest.mark.parametrize("sort", [attributes, layers, parameters, tensors], ids=lambda sort: sort.__name__)
+def test_there_are_kinds_enough_of_each_sort(sort: ModuleType) -> None:
+    assert sum(made.__module__ == sort.__name__ for made in KINDS.values()) >= 12
 
 
 def test_the_comparison_passes_where_nothing_is_kept_and_finds_what_is_left_in_a_list(tmp_path: Path) -> None:
@@ -106,3 +114,38 @@ def test_an_evaluation_that_is_not_undone_changes_the_weights_or_breaks_the_trai
     if not broke:
         with pytest.raises(AssertionError):
             assert_same(weights, changed)
+
+
+class Mapped(Kind):
+    """A buffer, and an attribute, over a memory map that is read-only: to write it is the end of the process."""
+
+    path = ""
+
+    def keep(self) -> None:
+        self.register_buffer("table", torch.from_numpy(np.load(self.path, mmap_mode="r")), persistent=False)
+        self.rows = self.table.view(10, -1)
+
+    def touch(self, x: torch.Tensor) -> torch.Tensor:
+        return self.table[(999 * x[:, 0].clamp(0, 1)).long(), None] + self.rows[3].mean()
+
+
+def train_on_a_map(path: str) -> None:
+    """Train bare and watched on a map made there; say so where both end the same."""
+    np.save(path, np.linspace(0, 1, 1000, dtype=np.float32))
+    Mapped.path = path
+    folder, watcher = Path(path).parent, SequentialFitting(Mapped.probe(), every_n_steps=3)
+    options: dict[str, Any] = {"logger": False, "max_steps": STEPS, "run": fit}
+    assert_same(trained(Mapped, folder, **options), trained(Mapped, folder, [watcher], **options))
+    print("the same")
+
+
+def test_a_watched_training_on_a_read_only_memory_map_goes_on_and_is_the_bare_one(tmp_path: Path) -> None:
+    command = "import sys; from tests.attach.test_kinds import train_on_a_map; train_on_a_map(sys.argv[1])"
+    done = subprocess.run(
+        [sys.executable, "-c", command, str(tmp_path / "table.npy")],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=Path(__file__).parents[2],
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "the same"), done.stderr[-2000:]

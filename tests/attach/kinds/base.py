@@ -1,4 +1,7 @@
-"""What every kind of module shares, the list of all of them, and all that one of them holds as plain data."""
+"""What every kind of module shares, the list of all of them, and all that one of them holds as plain data.
+
+A kind keeps something outside its parameters, which its forward changes and on which later training depends.
+"""
 
 from __future__ import annotations
 
@@ -80,8 +83,8 @@ def wave(number: Any) -> float:
     return math.sin(float(number))
 
 
-#: Lightning's own, which hold the whole process.
-_FOREIGN = ("Trainer", "_TrainerFabricShim")
+#: What holds the whole process, or a number that the whole process counts.
+_FOREIGN = ("Trainer", "_TrainerFabricShim", "RemovableHandle")
 
 
 def contents(value: Any, seen: tuple[int, ...] = ()) -> Any:
@@ -93,7 +96,7 @@ def contents(value: Any, seen: tuple[int, ...] = ()) -> Any:
         return name
     seen = (*seen, id(value))
     if isinstance(value, Tensor):
-        return {"tensor": _dense(value), "shape": tuple(value.shape), "stride": _stride(value), **_own(value, seen)}
+        return _tensor(value, seen)
     if isinstance(value, torch.Generator):
         return value.get_state()
     if isinstance(value, np.random.Generator):
@@ -114,7 +117,7 @@ def contents(value: Any, seen: tuple[int, ...] = ()) -> Any:
     if isinstance(value, set | frozenset):
         return [name, sorted(map(repr, value))]
     if isinstance(value, nn.Module):
-        return [name, {key: contents(item, seen) for key, item in sorted(vars(value).items())}]
+        return [name, {key: contents(_hooks(key, item), seen) for key, item in _attributes(value)}]
     try:
         items = [contents(item, seen) for item in value] if hasattr(value, "__len__") else []
     except Exception:
@@ -126,12 +129,33 @@ def _own(value: Any, seen: tuple[int, ...]) -> dict[str, Any]:
     """Attributes of the object's own, slots included."""
     slots = [slot for cls in type(value).__mro__ for slot in _as_tuple(cls.__dict__.get("__slots__", ()))]
     there = {slot: getattr(value, slot) for slot in slots if not slot.startswith("__") and hasattr(value, slot)}
-    there |= getattr(value, "__dict__", {})
-    return {key: contents(item, seen) for key, item in sorted(there.items(), key=lambda pair: str(pair[0]))}
+    return {key: contents(item, seen) for key, item in [*there.items(), *_attributes(value)]}
+
+
+def _attributes(value: Any) -> list[tuple[Any, Any]]:
+    """Attributes in alphabetical order, but for the number that torch.compile gives to what it wraps."""
+    own = {key: item for key, item in getattr(value, "__dict__", {}).items() if key != "_torchdynamo_wrapper_id"}
+    return sorted(own.items(), key=lambda pair: str(pair[0]))
+
+
+def _hooks(key: str, value: Any) -> Any:
+    """Hooks without their numbers, which the whole process counts."""
+    return [type(hook).__name__ for hook in value.values()] if "_hooks" in key and isinstance(value, dict) else value
 
 
 def _as_tuple(slots: Any) -> tuple[str, ...]:
     return (slots,) if isinstance(slots, str) else tuple(slots)
+
+
+def _tensor(value: Tensor, seen: tuple[int, ...]) -> dict[str, Any]:
+    return {
+        "tensor": _dense(value),
+        "shape": tuple(value.shape),
+        "stride": _stride(value),
+        "gradient": [value.requires_grad, contents(value.grad, seen) if value.is_leaf else None],
+        "hooks": len(value._backward_hooks or ()),
+        **_own(value, seen),
+    }
 
 
 def _dense(value: Tensor) -> Tensor:

@@ -1,6 +1,0 @@
-"""Modules that keep something outside their parameters, which their forward changes and later training depends on."""
-
-from tests.attach.kinds import attributes, tensors
-from tests.attach.kinds.base import CANNOT, KINDS, Kind, contents
-
-__all__ = ["CANNOT", "KINDS", "Kind", "attributes", "contents", "tensors"]
