@@ -1,9 +1,14 @@
-"""The guard around every evaluation: it leaves the module, the process and the generators as they were."""
+"""The guard around every evaluation: it leaves the module, the process and the generators as they were.
+
+What it cannot undo, since it cannot be reached from the module: variables of scripts and modules that a forward pass
+changes, state inside iterators and generator functions, files, what other libraries keep for themselves, and random
+numbers that another thread draws from a generator from which the evaluation draws too.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -12,6 +17,7 @@ from torch import nn
 from lightning_seqfit.guard.generators import global_generators
 from lightning_seqfit.guard.process import eager, one_blas_thread
 from lightning_seqfit.guard.state import State
+from lightning_seqfit.guard.threads import Draws, listening, others_may_draw
 
 __all__ = ["leave_generators_untouched", "leave_untouched", "one_blas_thread"]
 
@@ -20,13 +26,13 @@ __all__ = ["leave_generators_untouched", "leave_untouched", "one_blas_thread"]
 def leave_generators_untouched() -> Iterator[None]:
     """Put the generators of torch, numpy and Python back to where they were."""
     with ExitStack() as undo:
-        for restore in global_generators(torch.device("cpu")):
+        for _, restore in global_generators(torch.device("cpu")):
             undo.callback(restore)
         yield
 
 
 @contextmanager
-def leave_untouched(module: nn.Module, device: torch.device, *, grad: bool = False) -> Iterator[None]:
+def leave_untouched(module: nn.Module, device: torch.device, *, grad: bool = False) -> Iterator[list[str]]:
     """Evaluation mode that undoes itself: training flags, attributes, tensors, random number generators, grad mode.
 
     The flags are set one by one: ``eval()`` may be overridden, and ``train()`` would thaw a BatchNorm frozen by hand.
@@ -39,6 +45,11 @@ def leave_untouched(module: nn.Module, device: torch.device, *, grad: bool = Fal
     device : of its parameters; its generator is put back too.
     grad : whether the evaluation differentiates.
 
+    Yields
+    ------
+    list of str
+        In the end, generators that could not be put back without another thread's drawing the same numbers again.
+
     Raises
     ------
     RuntimeError
@@ -46,25 +57,34 @@ def leave_untouched(module: nn.Module, device: torch.device, *, grad: bool = Fal
     """
     state = State((module,))
     modules = list(module.modules())
-    modes = [(m, m.training) for m in modules if "training" not in m.__dict__]  # scripted ones
+    shared: list[str] = []
     with ExitStack() as undo:
-        for restore in global_generators(device):
-            undo.callback(restore)
+        draws = undo.enter_context(listening()) if others_may_draw() else None
+        undo.callback(_put_back_generators, global_generators(device), draws, shared)
         undo.callback(state.put_back)
-        for scripted, mode in modes:
-            undo.callback(setattr, scripted, "training", mode)
+        for scripted in modules:
+            if "training" not in scripted.__dict__:
+                undo.callback(setattr, scripted, "training", scripted.training)
         for m in modules:
             _evaluate(m)
         if hasattr(module, "_current_fx_name"):  # a LightningModule, of either package
             module.__dict__["log"] = _drop  # hides the method, as an attribute of the instance
-        copying = state.tensors.copy_on_write
-        with (
-            eager,
-            torch.inference_mode(False),
-            torch.set_grad_enabled(grad),
-            copying if copying.storages else nullcontext(),
-        ):
-            yield
+        undo.enter_context(eager)
+        undo.enter_context(torch.inference_mode(False))
+        undo.enter_context(torch.set_grad_enabled(grad))
+        if state.tensors.copy_on_write.storages:
+            undo.enter_context(state.tensors.copy_on_write)
+        if draws is not None:
+            undo.enter_context(draws)
+        yield shared
+
+
+def _put_back_generators(generators: list[tuple[str, Any]], draws: Draws | None, shared: list[str]) -> None:
+    for source, restore in generators:
+        if draws is None or not draws.only_others(source):
+            restore()
+    if draws is not None:
+        shared += draws.both()
 
 
 def _evaluate(module: nn.Module) -> None:

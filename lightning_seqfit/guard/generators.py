@@ -15,22 +15,22 @@ import torch
 Restore = Callable[[], object]
 
 
-def global_generators(device: torch.device) -> list[Restore]:
-    """How to put back every generator of the process that an evaluation on a device may draw from."""
+def global_generators(device: torch.device) -> list[tuple[str, Restore]]:
+    """Every generator of the process that an evaluation on a device may draw from: whose it is, how to put it back."""
     python, cpu = random.getstate(), torch.get_rng_state()
-    restores: list[Restore] = [
-        lambda: random.setstate(python),
-        _numpy_global(),
-        lambda: torch.set_rng_state(cpu),
+    generators: list[tuple[str, Restore]] = [
+        ("python", lambda: random.setstate(python)),
+        ("numpy", _numpy_global()),
+        ("torch", lambda: torch.set_rng_state(cpu)),
     ]
     if device.type in ("cuda", "xpu"):
         backend = getattr(torch, device.type)
         state = backend.get_rng_state(device)
-        restores.append(lambda: backend.set_rng_state(state, device))
+        generators.append(("torch", lambda: backend.set_rng_state(state, device)))
     elif device.type == "mps":
         shared = torch.mps.get_rng_state()
-        restores.append(lambda: torch.mps.set_rng_state(shared))
-    return restores
+        generators.append(("torch", lambda: torch.mps.set_rng_state(shared)))
+    return generators
 
 
 def own_generator(generator: Any) -> Restore | None:

@@ -39,12 +39,12 @@ class TensorKeeper:
         self._places: list[tuple[Tensor, Tensor]] = []  # with an alias
         self._composed: list[tuple[Tensor, Tensor, list[int]]] = []  # with an alias, and the storages of its parts
         self._versions: list[tuple[Tensor, int]] = []
-        self._gradients: list[tuple[Tensor, bool, Tensor | None]] = []
+        self._leaves: list[tuple[Tensor, bool, Tensor | None, Any]] = []  # whether it has a gradient, which, its hooks
 
-    def add(self, tensor: Tensor) -> Tensor | None:
-        """Remember a tensor, and return its gradient, which is to be remembered too."""
+    def add(self, tensor: Tensor) -> list[Any]:
+        """Remember a tensor, and return what hangs on it and is to be remembered too: its gradient and its hooks."""
         if is_lazy(tensor) or tensor.is_meta:
-            return None
+            return []
         alias = tensor.detach()  # keeps place, shape, strides and type of what the tensor was
         if _is_one(tensor):
             self._keep(tensor.untyped_storage())
@@ -54,10 +54,10 @@ class TensorKeeper:
         if not tensor.is_inference():
             self._versions.append((tensor, tensor._version))
         if not tensor.is_leaf:
-            return None
-        gradient = tensor.grad
-        self._gradients.append((tensor, tensor.requires_grad, gradient))
-        return gradient
+            return []
+        gradient, hooks = tensor.grad, tensor._backward_hooks
+        self._leaves.append((tensor, tensor.requires_grad, gradient, hooks))
+        return [item for item in (gradient, hooks) if item is not None]
 
     def _keep(self, storage: UntypedStorage) -> int:
         address: int = storage._cdata
@@ -86,7 +86,10 @@ class TensorKeeper:
             if content and ctypes.string_at(storage.data_ptr(), size) != content:
                 ctypes.memmove(storage.data_ptr(), content, size)
         self.copy_on_write.put_back()
-        for tensor, requires_grad, gradient in self._gradients:
+        for tensor, requires_grad, gradient, hooks in self._leaves:
+            now = tensor._backward_hooks
+            if now is not hooks and now is not None:  # hooks were hung on it that had none
+                now.clear()
             if tensor.requires_grad is not requires_grad:
                 tensor.requires_grad_(requires_grad)
             if tensor.grad is not gradient:

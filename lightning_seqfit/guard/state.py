@@ -52,6 +52,7 @@ _FOREIGN = frozenset(sys.stdlib_module_names) | {
 _FOLLOWED = frozenset(
     {
         *("types", "collections", "argparse", "functools", "queue", "torch.quasirandom", "torch.distributions"),
+        "torch.optim",
         "lightning_seqfit.demos",
     }
 )
@@ -173,9 +174,9 @@ class State:
             self._namespace(attributes)
         else:
             self._empty.append(attributes)
-        gradient = self.tensors.add(tensor)
-        if gradient is not None:
-            self._waiting.append((gradient,))
+        inside = self.tensors.add(tensor)
+        if inside:
+            self._waiting.append(inside)
 
     def _array(self, value: np.ndarray[Any, Any]) -> None:
         if _is_mapped(value):
@@ -190,6 +191,9 @@ class State:
             self._waiting.append(before.ravel().tolist())
 
     def _mapping(self, value: dict[Any, Any]) -> None:
+        if type(value) is dict and {str}.issuperset(map(type, value)):
+            self._namespace(value)
+            return
         kind = OrderedDict if isinstance(value, OrderedDict) else dict
         before = dict(kind.items(value))
         self._restores.append(partial(_put_back_mapping, kind, value, before))
