@@ -481,6 +481,31 @@ class Closed(Kind):
         return wave(self.count())
 
 
+class Scriptable(nn.Module):
+    """A layer that can be scripted, and then lies outside Python."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+        self.register_buffer("mean", torch.zeros(8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.mean.lerp_(x.detach().mean(dim=0), 0.3)
+        return x - self.mean
+
+
+class ScriptedCounter(Scriptable):
+    """The same, with a number."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        return x * (1 + 0.1 * (self.calls % 3))
+
+
+between("a buffer of a scripted layer", lambda: torch.jit.script(Scriptable()))
+between("a number of a scripted layer", lambda: torch.jit.script(ScriptedCounter()))
+
+
 class Residual(Kind):
     """u' - cos, as it is asked for with ``needs_grad=True``; the loss is its square."""
 
