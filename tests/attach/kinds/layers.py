@@ -465,7 +465,7 @@ class Activations(Kind):
             self.last.bias += 1e-2 * self.activations["first"].mean()
 
 
-@kind("a counter in a closure", undone=False)
+@kind("a counter in a closure")
 class Closed(Kind):
     def keep(self) -> None:
         calls = 0
