@@ -22,7 +22,7 @@ DRAWS: dict[str, Callable[[], float]] = {
     "numpy's uniform": lambda: float(np.random.rand()),
     "numpy's normal": lambda: float(np.random.normal()),
     "numpy's shuffle": lambda: float(np.random.permutation(99)[0]),
-    "python": random.random,
+    "python": lambda: random.random(),
     "python's choice": lambda: float(random.choice(range(1000))),
     "torch": lambda: torch.rand(()).item(),
     "torch in place": lambda: torch.empty(()).normal_().item(),
