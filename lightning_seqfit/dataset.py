@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import random
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lightning_seqfit.checks import checked_count, plain, quoted
 from lightning_seqfit.geometry import FloatArray
-from lightning_seqfit.guard import leave_untouched
+from lightning_seqfit.guard import leave_generators_untouched
+from lightning_seqfit.guard.generators import own_generator
 
 # Objects among which a dataset's generators are looked for: items in a list are objects too.
 _MOST_OBJECTS = 100_000
@@ -38,7 +37,7 @@ def read_pairs(dataset: Any) -> tuple[FloatArray, FloatArray]:
         raise TypeError(f"{name} has no length ({quoted(error)}): use Probe.points(points, values)") from error
     checked_count(size, name, f"torch.utils.data.Subset(dataset, range(0, {size}, {{stride}}))")
     pairs = np.empty((size, 2))
-    with leave_untouched(nn.Module(), torch.device("cpu")), _generators_put_back(dataset):
+    with _generators_put_back(dataset):
         for number in range(size):
             try:
                 item = dataset[number]
@@ -74,26 +73,12 @@ def _pair(item: Any) -> list[float]:
 
 @contextmanager
 def _generators_put_back(root: Any) -> Iterator[None]:
-    """Set every random number generator that can be reached from an object back to where it was."""
-    undo = [action for held in _reachable(root) for action in _undo(held)]
-    try:
+    """Set the random number generators of the process, and all that an object holds, back to where they were."""
+    with leave_generators_untouched(), ExitStack() as undo:
+        for restore in map(own_generator, _reachable(root)):
+            if restore is not None:
+                undo.callback(restore)
         yield
-    finally:
-        for action in undo:
-            action()
-
-
-def _undo(held: Any) -> list[Callable[[], Any]]:
-    """How to set a generator back to what it is now; nothing for what is none."""
-    if isinstance(held, torch.Generator):
-        return [partial(held.set_state, held.get_state())]
-    if isinstance(held, random.Random) and not isinstance(held, random.SystemRandom):
-        return [partial(held.setstate, held.getstate())]
-    if isinstance(held, np.random.RandomState):
-        return [partial(held.set_state, held.get_state())]
-    if isinstance(held, np.random.Generator):
-        return [partial(setattr, held.bit_generator, "state", held.bit_generator.state)]
-    return []
 
 
 def _reachable(root: Any) -> Iterator[Any]:

@@ -252,9 +252,7 @@ class TestPlaces:
     def test_a_complex_module_is_asked_where_and_as_precisely_as_it_lies(self) -> None:
         seen = []
         for dtype in (torch.complex64, torch.complex128):
-            module = Asked(lambda module, x: seen.append(x.dtype) or x)
-            module.weight = nn.Parameter(torch.ones(1, dtype=dtype))
-            look(module)
+            look(nn.Linear(1, 1, dtype=dtype), predict=lambda module, x: seen.append(x.dtype) or x)
         assert seen == [torch.float32, torch.float64]
 
     @pytest.mark.parametrize(
