@@ -2,7 +2,7 @@
 
 Everything that can be reached from the module is remembered before an evaluation and put back after it, object by
 object, where it has changed: no copy takes an object's place. What cannot be reached is not put back: variables of
-modules and scripts, state inside iterators and files, what other libraries keep for themselves.
+scripts and functions, state inside iterators and files, what other libraries keep for themselves.
 """
 
 from __future__ import annotations
@@ -249,13 +249,6 @@ class State:
     def _function(self, value: types.FunctionType) -> None:
         if not _is_own(value.__module__):
             return
-        for cell in value.__closure__ or ():
-            try:
-                content = cell.cell_contents
-            except ValueError:  # not filled yet
-                continue
-            self._restores.append(partial(_put_back_cell, cell, content))
-            self._waiting.append((content,))
         if vars(value):
             self._namespace(vars(value))
         self._waiting.append([*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()])
@@ -426,15 +419,6 @@ def _put_back_set(now: set[Any], before: set[Any]) -> None:
 def _put_back_buffer(now: Any, before: Any) -> None:
     if now != before:
         now[:] = before
-
-
-def _put_back_cell(cell: types.CellType, content: Any) -> None:
-    try:
-        same = cell.cell_contents is content
-    except ValueError:
-        same = False
-    if not same:
-        cell.cell_contents = content
 
 
 def _fill_slot(slot: Any, value: Any, content: Any) -> None:
