@@ -19,6 +19,7 @@ from lightning_seqfit.asking import ask, component
 from lightning_seqfit.dataset import read_pairs
 from lightning_seqfit.geometry import FloatArray, Geometry, Grid, Scattered
 from lightning_seqfit.guard import leave_untouched
+from lightning_seqfit.guard.inventory import differences, take_inventory
 from lightning_seqfit.measures.trend import Trend
 from lightning_seqfit.read_out import ReadOut
 
@@ -45,6 +46,8 @@ class Observation:
         for, or it cannot be used: the read-out says why.
     weights : the layer's weights for the output that is looked at, shape ``(width,)``; None where it has no such.
     outputs : number of outputs of the layer; 0 where it has no weights.
+    shared : generators, such as ``"numpy"``, from which the evaluation and another thread drew at the same time: they
+        were put back, and the other thread will draw the same numbers again.
     """
 
     prediction: FloatArray
@@ -52,6 +55,7 @@ class Observation:
     features: FloatArray | None = None
     weights: FloatArray | None = None
     outputs: int = 0
+    shared: tuple[str, ...] = ()
 
 
 class Probe:
@@ -242,29 +246,64 @@ class Probe:
         device, dtype = targets.placement(module)
         points = self._points(device, dtype)
         size = len(points)
-        with leave_untouched(module, device, grad=self.needs_grad), precision(), ExitStack() as stack:
+        with leave_untouched(module, device, grad=self.needs_grad) as shared, precision(), ExitStack() as stack:
             heard = stack.enter_context(read_out.listen(module, size)) if read_out is not None else {}
             if self.needs_grad:
                 points.requires_grad_(True)
             answer = ask(module, points, self.predict, self.geometry.axes, needs_grad=self.needs_grad)
             parts = [component(module, answer, self.predict, self.geometry.points.shape, self.output)]
             basis = read_out.choose(module, heard, size) if read_out is not None else None
+            outputs = 0
             if basis is not None:
-                features, weights = basis
-                outputs = len(weights)
-                parts += [features, weights[self.output if self.output < outputs else 0 :][:1]]
+                layer_input, rows = basis
+                outputs = len(rows)
+                parts += [layer_input, rows[self.output if self.output < outputs else 0 :][:1]]
             # one transfer, from wherever they lie
             precise = reduce(torch.promote_types, (part.dtype for part in parts))
             flat = torch.cat([part.reshape(-1).to(parts[0].device, precise) for part in parts]).cpu().numpy()
-        pieces = np.split(flat, np.cumsum([part.numel() for part in parts])[:-1])
-        prediction = pieces[0].astype(np.float64)
-        return Observation(
-            prediction=prediction,
-            residual=prediction - target,
-            features=pieces[1].reshape(parts[1].shape) if basis is not None else None,
-            weights=pieces[2] if basis is not None and outputs else None,
-            outputs=outputs if basis is not None else 0,
-        )
+        prediction = flat[:size].astype(np.float64)
+        features = weights = None
+        if basis is not None:
+            end = size + parts[1].numel()
+            features = flat[size:end].reshape(parts[1].shape)
+            weights = flat[end:] if outputs else None
+        return Observation(prediction, prediction - target, features, weights, outputs, tuple(shared))
+
+    def check(self, module: nn.Module) -> tuple[str, ...]:
+        """Evaluate a module twice, and name whatever is not afterwards what it was before: a check of the guard.
+
+        A look leaves a module and the process as they were. What it cannot undo, such as a variable of the script that
+        a forward pass counts up, changes the training; this names it, so that it can be moved into the module.
+
+        Parameters
+        ----------
+        module : what will train, with its weights made.
+
+        Returns
+        -------
+        tuple of str
+            One line each, as ``"module's class Net.forward's global CALLS: 0 -> 2"``; empty: nothing differs.
+
+        Raises
+        ------
+        TypeError, ValueError, RuntimeError
+            As :meth:`observe`.
+
+        Examples
+        --------
+        >>> module = nn.Sequential(nn.Linear(1, 8), nn.BatchNorm1d(8), nn.Dropout(), nn.Linear(8, 1))
+        >>> Probe.grid([(0.0, 1.0)], target=0.0).check(module)
+        ()
+        """
+        nothing = np.zeros(len(self.geometry.points))
+        roots = {"module": module, **({} if self.predict is None else {"predict": self.predict})}
+        before = take_inventory(**roots)
+        first, second = (self.observe(module, nothing).prediction for _ in range(2))
+        found = differences(before, take_inventory(**roots))
+        if not np.array_equal(first, second, equal_nan=True):
+            apart = float(np.nanmax(np.abs(first - second)))
+            found.append(f"the prediction at the same points: two evaluations differ by up to {apart:.3g}")
+        return tuple(found)
 
     def _points(self, device: torch.device, dtype: torch.dtype) -> Tensor:
         """Return the points as the module takes them, a copy of what lies there from the look before."""
