@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from lightning_seqfit import figures, load
 from lightning_seqfit.callbacks import ErrorFront, SequentialFitting
-from tests.training import STEPS, Net, due, fit, loader, probe, trained, watched
+from tests.training import STEPS, Net, due, fit, loader, probe, trained, trainer, watched
 
 
 @pytest.fixture(autouse=True)
@@ -122,21 +122,13 @@ CADENCES: dict[str, Callable[..., Any]] = {
 @pytest.mark.parametrize("name", CADENCES)
 def test_a_function_that_cannot_say_when_to_look_ends_nothing(name: str, tmp_path: Path) -> None:
     bare = trained(Net, tmp_path / "bare")
+    torch.manual_seed(7)
+    np.random.seed(7)
+    random.seed(7)
+    module = Net()
+    trains = trainer(tmp_path, [SequentialFitting(probe(), every_n_steps=CADENCES[name])], logger=False)
     with pytest.warns(UserWarning, match="looks come every 100 steps from now on") as caught:
-        L.seed_everything(7, verbose=False)
-        module = Net()
-        trainer = L.Trainer(
-            max_steps=STEPS,
-            max_epochs=-1,
-            accelerator="cpu",
-            logger=False,
-            default_root_dir=tmp_path,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            enable_checkpointing=False,
-            callbacks=[SequentialFitting(probe(), every_n_steps=CADENCES[name])],
-        )
-        fit(trainer, module)
+        fit(trains, module)
     assert len([w for w in caught if str(w.message).startswith("seqfit: ")]) == 1
     for parameter, expected in zip(module.parameters(), bare["weights"].values(), strict=True):
         assert torch.equal(parameter, expected)
