@@ -22,7 +22,7 @@ DRAWS: dict[str, Callable[[], float]] = {
     "numpy's uniform": lambda: float(np.random.rand()),
     "numpy's normal": lambda: float(np.random.normal()),
     "numpy's shuffle": lambda: float(np.random.permutation(99)[0]),
-    "python": random.random,
+    "python": lambda: random.random(),
     "python's choice": lambda: float(random.choice(range(1000))),
     "torch": lambda: torch.rand(()).item(),
     "torch in place": lambda: torch.empty(()).normal_().item(),
@@ -117,9 +117,7 @@ def test_the_functions_that_draw_are_themselves_again_afterwards() -> None:
     before = {name: getattr(np.random, name) for name in ("rand", "normal", "seed")} | {"random": random.random}
     with another_thread(), leave_untouched(nn.Module(), CPU):
         assert np.random.rand is not before["rand"]
-    assert {name: getattr(np.random, name) for name in ("rand", "normal", "seed")} | {
-        "random": random.random
-    } == before
+    assert {name: getattr(np.random, name) for name in ("rand", "normal", "seed")} | {"random": random.random} == before
 
 
 def stance() -> str:

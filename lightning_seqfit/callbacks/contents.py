@@ -54,6 +54,7 @@ def contents_of(
         "fine_shape": geometry.coarse_shape(FINE_CELLS),
         "notes": [
             *_about_points(geometry),
+            *(f"points: {note}" for note in probe.notes),
             *notes,
             *(note for diagnostic in diagnostics for note in diagnostic.notes()),
         ],

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from lightning_seqfit.checks import checked_tolerance as checked_tolerance
 from lightning_seqfit.geometry import FloatArray, Geometry
 from lightning_seqfit.measures.trend import Trend
 from lightning_seqfit.probe import Observation
@@ -75,10 +76,3 @@ class Diagnostic(ABC):
     def options(self) -> tuple[Any, ...]:
         """What two diagnostics of one name must agree on to share a probe."""
         return ()
-
-
-def checked_tolerance(tolerance: float) -> float:
-    """Return a tolerance that can be used, or say which can."""
-    if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not 0.0 < tolerance < 1.0:
-        raise ValueError(f"tolerance={tolerance!r}: give a relative error between 0 and 1, such as 0.25")
-    return float(tolerance)

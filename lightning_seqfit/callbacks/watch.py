@@ -190,6 +190,8 @@ class Watch:
     def _set_scene(self, module: pl.LightningModule) -> None:
         with one_blas_thread:
             target, trend = self.probe.read_target(module)
+            for note in self.probe.notes:
+                warn(f"{self._label()}: {note}")
             self.scene = Scene(self.probe.geometry, target, trend)
             for diagnostic in self.diagnostics.values():
                 diagnostic.begin(self.scene)
@@ -330,6 +332,7 @@ class Watch:
                 self._evaluation_failed(step, error)
                 return {}
         self.failures = 0
+        self._say_shared(observation.shared)
         residual = observation.residual
         with np.errstate(over="ignore", invalid="ignore"):
             mean_square = self.scene.geometry.mean(residual**2)
@@ -391,6 +394,17 @@ class Watch:
             warn(
                 f"the evaluation at {self._label()} failed at step {step} and is tried again at the next look; the "
                 f"training goes on. {type(error).__name__}: {error}"
+            )
+
+    def _say_shared(self, generators: tuple[str, ...]) -> None:
+        """Say once that another thread draws numbers twice."""
+        if generators and "threads" not in self.off:
+            names = " and ".join(generators)
+            self.off["threads"] = f"another thread drew from the global generator of {names} during a look"
+            warn(
+                f"another thread drew from the global generator of {names} while {self._label()} was evaluated, which "
+                "draws from it too: the thread gets the same numbers again. Give the thread a generator of its own, "
+                "such as numpy.random.default_rng()"
             )
 
     def _cost(self) -> dict[str, float]:

@@ -1,8 +1,8 @@
 """The guard around every evaluation: it leaves the module, the process and the generators as they were.
 
-What it cannot undo, since it cannot be reached from the module: variables of scripts and modules that a forward pass
-changes, state inside iterators and generator functions, files, what other libraries keep for themselves, and random
-numbers that another thread draws from a generator from which the evaluation draws too.
+What it does not undo: variables of scripts and of functions (closures) that a forward pass changes, state inside
+iterators, generator functions and queues, files, what other libraries keep for themselves, and random numbers that
+another thread draws from a generator from which the evaluation draws too. :meth:`Probe.check` names most of it.
 """
 
 from __future__ import annotations

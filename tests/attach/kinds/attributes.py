@@ -372,7 +372,7 @@ class Heap(Kind):
         return wave(due)
 
 
-@kind("a queue")
+@kind("a queue, which another thread may fill meanwhile", undone=False)
 class Queued(Kind):
     def keep(self) -> None:
         self.waiting: queue.Queue[float] = queue.Queue()

@@ -370,7 +370,7 @@ metered(
 )
 
 
-def hooked(name: str, hang: Callable[[Any], Any], proof: int = 7) -> None:
+def hooked(name: str, hang: Callable[[Any], Any], proof: int = 7, undone: bool = True) -> None:
     """Put a hook on the list, which is hung up when the module is made."""
 
     class Hooked(Kind):
@@ -385,7 +385,7 @@ def hooked(name: str, hang: Callable[[Any], Any], proof: int = 7) -> None:
             return self.net(x) * (1 + 0.05 * wave(self.n))
 
     Hooked.proof = proof
-    kind(name)(Hooked)
+    kind(name, undone=undone)(Hooked)
 
 
 class Hook:
@@ -426,7 +426,7 @@ hooked("a hook before a layer that counts", lambda m: m.last.register_forward_pr
 hooked("a hook after the whole module that counts", lambda m: m.register_forward_hook(m.count, always_call=True))
 hooked("a hook that is an object", lambda m: m.first.register_forward_hook(Hook(m)))
 hooked("a hook that takes itself away", once, proof=0)
-hooked("a dict in a hook's closure", closed)
+hooked("a dict in a hook's closure", closed, undone=False)
 
 
 @kind("hooks, one more with every call")
@@ -465,7 +465,7 @@ class Activations(Kind):
             self.last.bias += 1e-2 * self.activations["first"].mean()
 
 
-@kind("a counter in a closure")
+@kind("a counter in a closure", undone=False)
 class Closed(Kind):
     def keep(self) -> None:
         calls = 0
