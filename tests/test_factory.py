@@ -9,6 +9,7 @@ import sys
 import warnings
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import lightning as L
@@ -152,6 +153,16 @@ def test_what_cannot_be_used_is_said_in_one_warning(text: str | None, words: str
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert factory.callbacks() == []  # a second Trainer
+
+
+def test_an_old_pytorch_lightning_is_said_and_its_script_trains_on(
+    described: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    described(PROBE)
+    monkeypatch.setitem(sys.modules, "pytorch_lightning", SimpleNamespace(__version__="2.5.6"))
+    with pytest.warns(UserWarning, match="pytorch_lightning 2.5.6 is imported") as said:
+        assert factory.callbacks() == []
+    assert len(said) == 1
 
 
 def trainer(folder: Path, *callbacks: L.Callback) -> L.Trainer:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -23,6 +25,7 @@ class ProbeCallback(pl.Callback):
     def __init__(self, probe: Probe, diagnostics: Sequence[Diagnostic], every_n_steps: Cadence) -> None:
         if not isinstance(probe, Probe):
             raise TypeError(f"probe is {type(probe).__name__}: make one with lightning_seqfit.Probe.grid(...)")
+        _refuse_old_pytorch_lightning()
         self.probe = probe
         self.every_n_steps: Cadence = checked_cadence(every_n_steps)
         self._diagnostics = list(diagnostics)
@@ -208,6 +211,20 @@ class ProbeCallback(pl.Callback):
             self._watch.finish(trainer, pl_module, look=False)
         for name in _HOOKS_OF_A_STEP:
             self.__dict__.pop(name, None)
+
+
+def _refuse_old_pytorch_lightning() -> None:
+    """Say what its Trainer's ``ValueError: Expected a parent`` means: it takes no callback whose class is not its own.
+
+    A pip that checks dependencies installs no such version beside this package.
+    """
+    version = str(getattr(sys.modules.get("pytorch_lightning"), "__version__", ""))
+    numbers = re.match(r"(\d+)\.(\d+)", version)
+    if numbers and (int(numbers[1]), int(numbers[2])) < (2, 6):
+        raise ImportError(
+            f"pytorch_lightning {version} is imported, whose Trainer takes callbacks of its own only; lightning-seqfit "
+            "works with 2.6.0 or later: pip install 'pytorch-lightning>=2.6.0'"
+        )
 
 
 def _ours(trainer: pl.Trainer) -> list[ProbeCallback]:

@@ -56,8 +56,8 @@ def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def interruptible() -> Iterator[None]:
-    """Lightning ignores SIGINT once it has seen one."""
-    before = signal.getsignal(signal.SIGINT)
+    """SIGINT as in a terminal: ``nohup pytest &`` starts with it ignored, Lightning ignores it once it has seen one."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
 

@@ -213,3 +213,12 @@ def test_two_probes_and_single_callbacks_share_a_trainer(tmp_path: Path) -> None
     fit(trainer)
     assert load(tmp_path, "left").steps.tolist() == load(tmp_path).steps.tolist() == [0, 1, 2, 3, 4, 6, 8, 10]
     assert {"seqfit/front/fitted", "seqfit/left/front/fitted"} <= set(trainer.callback_metrics)
+
+
+def test_a_version_whose_trainer_takes_no_callback_of_ours_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pl, "__version__", "2.5.6")
+    with pytest.raises(ImportError, match=r"pytorch_lightning 2\.5\.6 .* pip install 'pytorch-lightning>=2\.6\.0'"):
+        watcher()
+    for allowed in ("2.6.0", "2.10.0rc1", "3.0"):
+        monkeypatch.setattr(pl, "__version__", allowed)
+        assert watcher().state_key == "seqfit.SequentialFitting[probe]"
