@@ -245,10 +245,11 @@ class Probe:
         values = self.target
         if callable(values):
             values = _evaluate_target(values, geometry.points, device, dtype)
-        trend = fit_trend(geometry, values)
-        if isinstance(geometry, Scattered):
-            _check_points(geometry, trend)
-        elif isinstance(geometry, Grid):
+        with np.errstate(all="ignore"):  # whatever the user has set; the target has been asked
+            trend = fit_trend(geometry, values)
+            if isinstance(geometry, Scattered):
+                _check_points(geometry, trend)
+        if isinstance(geometry, Grid):
             for axis in range(geometry.dimension):
                 self._check_resolution(self._finer(geometry, axis, device, dtype) or trend, axis)
         return values, trend
@@ -260,7 +261,9 @@ class Probe:
         shape = tuple(cells * (4 if axis == other else 1) for other, cells in enumerate(grid.shape))
         fine = Grid(grid.bounds, shape, grid.axes)
         try:
-            return fit_trend(fine, _evaluate_target(self.target, fine.points, device, dtype))
+            values = _evaluate_target(self.target, fine.points, device, dtype)
+            with np.errstate(all="ignore"):
+                return fit_trend(fine, values)
         except (ValueError, TypeError, RuntimeError):
             return None
 
@@ -316,10 +319,12 @@ class Probe:
             precise = reduce(torch.promote_types, (part.dtype for part in parts), torch.float32)
             flat = torch.cat([part.reshape(-1).to(precise) for part in parts]).cpu().numpy()
         pieces = np.split(flat, np.cumsum([part.numel() for part in parts])[:-1])
-        prediction = pieces[0].astype(np.float64)
+        with np.errstate(all="ignore"):  # whatever the user has set; the module has been asked
+            prediction = pieces[0].astype(np.float64)
+            residual = prediction - target
         return Observation(
             prediction=prediction,
-            residual=prediction - target,
+            residual=residual,
             features=pieces[1].reshape(parts[1].shape) if read_out is not None else None,
             weights=pieces[2] if outputs else None,
             outputs=outputs,

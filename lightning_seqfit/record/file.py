@@ -36,9 +36,14 @@ def file_of(name: str) -> str:
 
 def write(where: str | os.PathLike[str] | Place, arrays: Mapping[str, Column]) -> None:
     """Write a record's file so that a reader sees the old or the new one, never a part."""
+    place(where).write(pack(arrays))
+
+
+def pack(arrays: Mapping[str, Column]) -> bytes:
+    """Make the bytes of a record's file."""
     packed = io.BytesIO()
     np.savez(packed, **arrays)  # type: ignore[arg-type]
-    place(where).write(packed.getvalue())
+    return packed.getvalue()
 
 
 def load(run_dir: str | os.PathLike[str], name: str = "") -> Run:

@@ -30,6 +30,10 @@ class Place(ABC):
         return str(self).replace(os.sep, "/").rpartition("/")[2]
 
     @abstractmethod
+    def reach(self) -> None:
+        """Raise what keeps us from looking there at all, such as a package that is missing."""
+
+    @abstractmethod
     def is_file(self) -> bool:
         """Whether there is a file."""
 
@@ -76,6 +80,9 @@ class Here(Place):
     def __truediv__(self, name: str) -> Here:
         return Here(self.path / name)
 
+    def reach(self) -> None:
+        """Nothing does."""
+
     def is_file(self) -> bool:
         """Whether there is a file."""
         return self.path.is_file()
@@ -104,7 +111,10 @@ class Here(Place):
 
     def claim(self) -> None:
         """Make the folder."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:
+            raise NotADirectoryError(f"{self.path.parent} is a file") from None
         self.path.mkdir()
 
     def release(self) -> None:
@@ -128,6 +138,10 @@ class There(Place):
         store, path = url_to_fs(self.url)
         store.invalidate_cache()  # others write there too
         return store, path
+
+    def reach(self) -> None:
+        """Look for the store's package."""
+        self._store()
 
     def is_file(self) -> bool:
         """Whether there is a file."""
@@ -197,11 +211,6 @@ class There(Place):
 
 def place(where: str | os.PathLike[str] | Place) -> Place:
     """Find out where a path or a URL points.
-
-    Raises
-    ------
-    ImportError, ValueError
-        If a remote store needs a package that is not installed, or is of a kind that fsspec does not know.
 
     Examples
     --------
