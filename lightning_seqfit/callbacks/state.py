@@ -189,14 +189,13 @@ def _moved(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     apart = np.max(np.abs(new["points"] - old["points"]) / lengths, axis=1)
     cell = int(np.argmax(apart))
     if not apart[cell] <= SAME:
-        return [f"points, at the most {_numbers(old['points'][cell])} -> {_numbers(new['points'][cell])}"]
+        return [f"points {_numbers(old['points'][cell])} -> {_numbers(new['points'][cell])}, the one that moved most"]
     change = np.abs(new["target"] - old["target"])
     cell = int(np.argmax(change))
     if change[cell] <= SAME * old["largest"]:
         return []
-    return [
-        f"target, at {_numbers(new['points'][cell])} {_numbers(old['target'][cell])} -> {_numbers(new['target'][cell])}"
-    ]
+    where = _numbers(new["points"][cell])
+    return [f"target {_numbers(old['target'][cell])} -> {_numbers(new['target'][cell])}, at {where}"]
 
 
 def _lattice(description: Mapping[str, Any]) -> tuple[str, str]:
