@@ -185,7 +185,10 @@ LIES: dict[str, tuple[Callable[[dict[str, bytes]], Any], str]] = {
         "'target' is no array",
     ),
     "no array at all": (lambda parts: parts.update({"target.npy": b"text"}), "does not begin as one"),
-    "one look less in a column": (array("steps", lambda values: values[:-1]), "'total_steps' has shape \\(6,\\), expected \\(5,\\) \\(looks\\)"),
+    "one look less in a column": (
+        array("steps", lambda values: values[:-1]),
+        "'total_steps' has shape \\(6,\\), expected \\(5,\\) \\(looks\\)",
+    ),
     "one tag less": (array("tags", lambda values: values[:-1]), "'tags' has shape"),
     "a tag twice": (array("tags", lambda values: np.append(values[:-1], values[0])), "'tags' holds one twice"),
     "one cell less": (array("points", lambda values: values[:-1]), "'points' has shape"),
