@@ -220,6 +220,14 @@ def test_several_loggers_and_the_folder_of_the_record() -> None:
     assert list(Path(board.log_dir).glob("events.*"))
 
 
+def test_a_record_is_read_back_from_the_log_directory() -> None:
+    names = run("Attaching")
+    names["trainer"].fit(TanhRegression(width=8))
+    (text,) = snippets(PAGE)["Records", "python"]
+    exec(text, names)
+    assert names["run"].steps.tolist() == [0, 1, 2, 3, 4, 6]
+
+
 # Lightning, of a checkpoint in mid-epoch, and of a resumed run whose logger begins a new folder.
 @pytest.mark.filterwarnings("ignore:You're resuming from a checkpoint that ended before the epoch:UserWarning")
 @pytest.mark.filterwarnings("ignore:The dirpath has changed from:UserWarning")
