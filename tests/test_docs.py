@@ -39,6 +39,7 @@ SNIPPETS = {
     ("Checkpoints, early stopping, learning rate", "python"): 2,
     ("Two probes", "python"): 1,
     ("Loggers", "python"): 1,
+    ("Records", "python"): 1,
     ("Resuming", "python"): 1,
     ("What it costs", "sh"): 1,
 }

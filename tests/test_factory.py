@@ -199,7 +199,7 @@ def test_it_gives_way_to_a_callback_of_the_script_with_the_same_name(
     (own,) = factory.callbacks()
     own.gives_way = False  # as one that the script makes
     run = trainer(tmp_path, *((attached, own) if first == "ours" else (own, attached)))
-    with pytest.warns(UserWarning, match="two probes are named ''"):
+    with pytest.warns(UserWarning, match="two probes are named 'probe'"):
         run.fit(TanhRegression(width=8))
     assert own in run.callbacks
     assert attached not in run.callbacks

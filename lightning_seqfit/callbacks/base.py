@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import lightning.pytorch as pl
@@ -19,14 +19,6 @@ class ProbeCallback(pl.Callback):
     every tag once, a look whenever one of them is due.
     """
 
-    # Lightning calls these at every step, which costs 2 % of a training with steps of 1.5 ms, and passes over what is
-    # not callable.
-    on_train_batch_start = None  # type: ignore[assignment]
-    on_before_zero_grad = None  # type: ignore[assignment]
-    on_before_backward = None  # type: ignore[assignment]
-    on_after_backward = None  # type: ignore[assignment]
-    on_before_optimizer_step = None  # type: ignore[assignment]
-
     def __init__(self, probe: Probe, diagnostics: Sequence[Diagnostic], every_n_steps: Cadence) -> None:
         if not isinstance(probe, Probe):
             raise TypeError(f"probe is {type(probe).__name__}: make one with lightning_seqfit.Probe.grid(...)")
@@ -39,7 +31,7 @@ class ProbeCallback(pl.Callback):
         self.probe = probe
         self.every_n_steps = every_n_steps
         self._diagnostics = list(diagnostics)
-        self._state_key = f"seqfit.{type(self).__name__}[{probe.name or 'probe'}]"
+        self._state_key = f"seqfit.{type(self).__name__}[{_name(probe)}]"
         self.gives_way = False  # attached without the script's knowledge: what it cannot do is said, not raised
         self._watch: Watch | None = None
         self._restored: dict[str, Any] | None = None
@@ -55,6 +47,7 @@ class ProbeCallback(pl.Callback):
         if stage != "fit":
             return
         self._starting, self._restored = True, None
+        self._hide_hooks(trainer)
         try:
             self._refuse_clashes(_ours(trainer))
         except ValueError as error:
@@ -63,10 +56,13 @@ class ProbeCallback(pl.Callback):
             self._stand_aside(trainer, error)
 
     def _refuse_clashes(self, ours: list[ProbeCallback]) -> None:
-        rivals = [other for other in ours if other.probe is not self.probe and other.probe.name == self.probe.name]
+        others = [other for other in ours if other.probe is not self.probe]
+        rivals = [other for other in others if _name(other.probe) == _name(self.probe)]
         if any(self.gives_way or not rival.gives_way for rival in rivals):
+            name = _name(self.probe)
+            unnamed = ", as one without a name is called" if name == "probe" else ""
             raise ValueError(
-                f"two probes are named {self.probe.name!r}: tags, files and checkpoints would mix; give each its own "
+                f"two probes are named {name!r}{unnamed}: tags, files and checkpoints would mix; give each its own "
                 "name=, as in Probe.grid(..., name='left'), or share one probe between the callbacks"
             )
         for callback in ours:
@@ -88,13 +84,53 @@ class ProbeCallback(pl.Callback):
         trainer.callbacks = [callback for callback in callbacks if callback is not self]  # type: ignore[attr-defined]
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Check everything against the module that trains, and take the first look."""
+        """Read the target, check what can be checked without the module, and go on from what was restored."""
         peers = self._peers(trainer)
         if peers[0] is not self:
             return
         watch, restored = self._gather(peers)
+        self._hide_hooks(trainer, but="on_train_batch_start")
+        self._or_stand_aside(
+            trainer, lambda: watch.start(trainer, pl_module, [peer.every_n_steps for peer in peers], restored)
+        )
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Check the module and take the first look, before the first batch: its own hooks of the start have run."""
+        watch = self._watch
+        if watch is not None and watch.waiting:
+            self._hide_hooks(trainer)
+            self._or_stand_aside(trainer, lambda: watch.begin(trainer, pl_module))
+
+    def on_before_zero_grad(self, *args: Any) -> None:
+        """Nothing."""
+
+    def on_before_backward(self, *args: Any) -> None:
+        """Nothing."""
+
+    def on_after_backward(self, *args: Any) -> None:
+        """Nothing."""
+
+    def on_before_optimizer_step(self, *args: Any) -> None:
+        """Nothing."""
+
+    def _hide_hooks(self, trainer: pl.Trainer, but: str = "") -> None:
+        """Have Lightning pass over the hooks of every step that a subclass has not made its own.
+
+        It passes over what is not callable; to be called for nothing costs 2 % of a training with steps of 1.5 ms.
+        Another callback that forwards its hooks to this one finds them all.
+        """
+        direct = any(callback is self for callback in trainer.callbacks)  # type: ignore[attr-defined]
+        for name in _HOOKS_OF_A_STEP:
+            self.__dict__.pop(name, None)
+            if direct and name != but and getattr(type(self), name) is getattr(ProbeCallback, name):
+                self.__dict__[name] = None
+
+    def _or_stand_aside(self, trainer: pl.Trainer, begin: Callable[[], None]) -> None:
+        """Begin; where that fails and the script does not know of us, leave it."""
         try:
-            watch.start(trainer, pl_module, [peer.every_n_steps for peer in peers], restored)
+            begin()
         except Exception as error:
             if not self.gives_way:
                 raise
@@ -102,8 +138,9 @@ class ProbeCallback(pl.Callback):
             self._stand_aside(trainer, error)
 
     def _peers(self, trainer: pl.Trainer) -> list[ProbeCallback]:
-        """Callbacks on our probe; the first one works for all."""
-        return [callback for callback in _ours(trainer) if callback.probe is self.probe]
+        """Callbacks on our probe; the first one works for all. One that another callback forwards to counts as well."""
+        peers = [callback for callback in _ours(trainer) if callback.probe is self.probe]
+        return peers if self in peers else [*peers, self]
 
     def _gather(self, peers: list[ProbeCallback]) -> tuple[Watch, dict[str, Any] | None]:
         """The watch, told what the peers measure, and the state that one of them has loaded."""
@@ -174,9 +211,25 @@ class ProbeCallback(pl.Callback):
                 watch.restore(pl_module, restored)
         elif self._watch is not None:
             self._watch.finish(trainer, pl_module, look=False)
+        for name in _HOOKS_OF_A_STEP:
+            self.__dict__.pop(name, None)
 
 
 def _ours(trainer: pl.Trainer) -> list[ProbeCallback]:
     """Our callbacks in the order of the trainer's list."""
     callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
     return [callback for callback in callbacks if isinstance(callback, ProbeCallback)]
+
+
+def _name(probe: Probe) -> str:
+    """What a probe is called in checkpoints and files."""
+    return probe.name or "probe"
+
+
+_HOOKS_OF_A_STEP = (
+    "on_train_batch_start",
+    "on_before_zero_grad",
+    "on_before_backward",
+    "on_after_backward",
+    "on_before_optimizer_step",
+)

@@ -17,17 +17,16 @@ import lightning.pytorch as pl
 import numpy as np
 import torch
 from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_only  # type: ignore[attr-defined]
-from threadpoolctl import ThreadpoolController
-from torch import nn
-from torch.nn.parameter import is_lazy
 
 from lightning_seqfit import figures, loggers
 from lightning_seqfit.adapters import counts_late
 from lightning_seqfit.callbacks.archive import Archive, log_directory
 from lightning_seqfit.callbacks.contents import FINE_CELLS, contents_of
 from lightning_seqfit.callbacks.diagnostic import Diagnostic, Scene
+from lightning_seqfit.callbacks.readiness import is_lazy, lacks_an_attribute
 from lightning_seqfit.callbacks.state import State, describe, differences, read_state
 from lightning_seqfit.geometry import FloatArray
+from lightning_seqfit.guard import leave_generators_untouched, one_blas_thread
 from lightning_seqfit.probe import Observation, Probe
 from lightning_seqfit.record import Record, as_run
 
@@ -39,6 +38,11 @@ WRITE_SECONDS = 30.0
 MOST_FIGURES = 10
 #: Share of the training time that figures may take before the last one.
 FIGURE_SHARE = 0.01
+
+#: Optimizer steps between looks.
+DEFAULT_CADENCE = 100
+#: Evaluations in a row that fail before no other is tried.
+MOST_FAILURES = 3
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +93,9 @@ class Watch:
         self.last_step = -1
         self.next_step = 0
         self.current_step = self.logger_step = 0
-        self.running = self.once = self.counts_late = False
+        self.waiting = False  # for the first batch, before which the first look comes
+        self.running = self.resumed = self.once = self.counts_late = False
+        self.failures = 0  # evaluations in a row that failed
         self.off: dict[str, str] = {}  # what was switched off, and why
         self.module: weakref.ref[Any] | None = None
         self.noted: list[str] = []  # what was said of earlier fits
@@ -104,14 +110,10 @@ class Watch:
         self.figure_seconds = 0.0
         self.one_figure_seconds = 0.3  # a guess at the first set; measured from then on
         self.latest: dict[str, FloatArray] = {}  # fields of the last look, at every point
-        self.threads = ThreadpoolController()
 
     def __getstate__(self) -> dict[str, Any]:
-        """What a spawned process gets: everything but the module and this process' libraries."""
-        return {name: value for name, value in self.__dict__.items() if name not in ("module", "threads")}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__ |= {**state, "module": None, "threads": ThreadpoolController()}
+        """What a spawned process gets: everything but the module."""
+        return {**self.__dict__, "module": None}
 
     def start(
         self,
@@ -120,9 +122,10 @@ class Watch:
         cadences: list[Cadence],
         restored: Mapping[str, Any] | None,
     ) -> None:
-        """Begin a fit: check everything against the module, go on from a restored state or an earlier fit, and look."""
-        self.cadences = cadences
+        """Begin a fit: read the target, and go on from a restored state or an earlier fit."""
+        self.cadences = list(cadences)
         self.noted, self.off = self._notes(), {}
+        self.failures = 0
         self.once = bool(trainer.fast_dev_run)  # type: ignore[attr-defined]
         self.counts_late = counts_late(module)
         if restored is not None:
@@ -134,11 +137,23 @@ class Watch:
             self._forget()
         self.module = weakref.ref(module)
         self._open_archive(trainer, module)
-        observation = self._first_evaluation(trainer, module)
+        self._on_the_ranks_that_evaluate(trainer, lambda: self._set_scene(module))
         if _broadcast(trainer, self.another):
             restored = None
             if not self._evaluates(trainer):
                 self._forget()
+        self.resumed, self.waiting, self.running = restored is not None, True, False
+        if self.resumed:  # what monitors ask for must be there before the next look
+            self._announce(trainer, self._last_scalars(known=True))
+
+    def begin(self, trainer: pl.Trainer, module: pl.LightningModule, *, late: bool = False) -> None:
+        """Check the module, and take the first look; ``late``: after the first batch, when nothing may raise."""
+        self.waiting = False
+        ready = not is_lazy(module)
+        observation = None
+        if ready and not late:
+            observation = self._on_the_ranks_that_evaluate(trainer, lambda: self._first_evaluation(trainer, module))
+            ready = observation is not None or not self._evaluates(trainer)
         self.looked = 0.0
         self.looks = 0
         self.drawn = 0
@@ -151,9 +166,7 @@ class Watch:
             Finalize(self, _write_what_is_left, (weakref.ref(self),), exitpriority=0)
         step = trainer.global_step
         self.next_figure = max(step, 1) * 2
-        if restored is not None:  # what monitors ask for must be there before the next look
-            self._announce(trainer, self._last_scalars(finite=True))
-        elif not _is_lazy(module):
+        if not self.resumed and not late and _broadcast(trainer, ready):
             self._look(trainer, module, step, observation)
         self._schedule(self.last_step)
 
@@ -165,20 +178,12 @@ class Watch:
         for diagnostic in self.diagnostics.values():
             diagnostic.load_state_dict({})
 
-    def _first_evaluation(self, trainer: pl.Trainer, module: pl.LightningModule) -> Observation | None:
-        """Target, diagnostics and prediction, checked on the ranks that evaluate; every rank raises what they raise."""
-        observation, error = None, None
+    def _on_the_ranks_that_evaluate(self, trainer: pl.Trainer, do: Callable[[], Any]) -> Any:
+        """Do what only some ranks do; every rank raises what they raise."""
+        result, error = None, None
         if self._evaluates(trainer):
             try:
-                with self.threads.limit(limits=1, user_api="blas"):
-                    target, trend = self.probe.read_target(module)
-                    self.scene = Scene(self.probe.geometry, target, trend)
-                    with np.errstate(all="ignore"):
-                        self._compare()
-                        for diagnostic in self.diagnostics.values():
-                            diagnostic.begin(self.scene)
-                if not _is_lazy(module):
-                    observation = self._observe(trainer, module)
+                result = do()
             except Exception as caught:
                 error = caught
         problem = _broadcast(trainer, None if error is None else (type(error).__name__, str(error)))
@@ -186,7 +191,25 @@ class Watch:
             raise error
         if problem is not None:
             raise RuntimeError(f"on rank zero: {problem[0]}: {problem[1]}")
-        return observation
+        return result
+
+    def _set_scene(self, module: pl.LightningModule) -> None:
+        with one_blas_thread:
+            target, trend = self.probe.read_target(module)
+            self.scene = Scene(self.probe.geometry, target, trend)
+            with np.errstate(all="ignore"):
+                self._compare()
+                for diagnostic in self.diagnostics.values():
+                    diagnostic.begin(self.scene)
+
+    def _first_evaluation(self, trainer: pl.Trainer, module: pl.LightningModule) -> Observation | None:
+        """Observe the module; None where its first batch has yet to make what its forward pass needs."""
+        try:
+            return self._observe(trainer, module)
+        except Exception as error:
+            if lacks_an_attribute(error, module, self.probe.predict):
+                return None
+            raise
 
     def _observe(self, trainer: pl.Trainer, module: pl.LightningModule) -> Observation:
         """Evaluate the module once for all diagnostics, under the trainer's precision."""
@@ -202,14 +225,32 @@ class Watch:
     def _due(self, step: int) -> bool:
         if step < self.next_step or step <= self.last_step:
             return False
-        last = self.last_step
-        if any(n(step) if callable(n) else step >= next_look(last, n) for n in self.cadences):
+        if any([self._asks(step, number) for number in range(len(self.cadences))]):
             return True
-        self.next_step = min(step + 1 if callable(n) else next_look(last, n) for n in self.cadences)
+        self.next_step = min(step + 1 if callable(n) else next_look(self.last_step, n) for n in self.cadences)
         return False
+
+    def _asks(self, step: int, number: int) -> bool:
+        """Whether one of the callbacks wants a look; a function that cannot say gives way to the default."""
+        cadence = self.cadences[number]
+        if callable(cadence):
+            try:
+                with leave_generators_untouched():
+                    return bool(cadence(step))
+            except Exception as error:
+                cadence = self.cadences[number] = DEFAULT_CADENCE
+                self.off["every_n_steps"] = f"{type(error).__name__}: {error}"
+                warn(
+                    f"every_n_steps of {self._label()} is a function that failed at step {step} with "
+                    f"{type(error).__name__}: {error}; looks come every {DEFAULT_CADENCE} steps from now on. It is "
+                    "called with the number of optimizer steps so far, and must return True or False"
+                )
+        return step >= next_look(self.last_step, cadence)
 
     def after_batch(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Look if one is due; runs after every batch, so it does next to nothing where none is."""
+        if self.waiting:  # the hook before the first batch was not passed on
+            self.begin(trainer, module, late=True)
         step = self._follow(trainer)
         if step < self.next_step or not self.running:
             return
@@ -266,7 +307,7 @@ class Watch:
     ) -> None:
         begun = time.perf_counter()
         scalars: dict[str, float] = {}
-        if self._evaluates(trainer):
+        if self._evaluates(trainer) and "looking" not in self.off:
             try:
                 scalars = self._measure(trainer, module, step, observation)
             except Exception as error:  # nothing of ours ends a training
@@ -296,8 +337,9 @@ class Watch:
             try:
                 observation = self._observe(trainer, module)
             except Exception as error:
-                self._switch_off("prediction", error)
+                self._evaluation_failed(step, error)
                 return {}
+        self.failures = 0
         with np.errstate(all="ignore"):  # whatever the user has set: what follows is ours
             return self._read(observation, step)
 
@@ -316,14 +358,15 @@ class Watch:
                 f"the prediction at {self._label()} is NaN or infinite at {bad} of {len(residual)} points at step "
                 f"{step}; looking goes on. Lower the learning rate, clip gradients, or check the range of the inputs"
             )
+        relative = math.sqrt(mean_square / self.scale) if self.scale > 0 else math.nan
         scalars = {
-            "error/relative_rmse": math.sqrt(mean_square / self.scale) if self.scale > 0 else math.nan,
-            "error/max": float(np.max(np.abs(residual))),
+            "error/relative_rmse": math.inf if unknown else relative,
+            "error/max": math.inf if unknown else float(np.max(np.abs(residual))),
         }
         fields: dict[str, FloatArray] = {"prediction": observation.prediction}
         arrays: dict[str, FloatArray] = {}
         # one thread: where all cores are busy with the training, those of numpy's BLAS would wait for each other
-        with self.threads.limit(limits=1, user_api="blas"):
+        with one_blas_thread:
             for name, diagnostic in self.diagnostics.items():
                 if name in self.off:
                     continue
@@ -353,6 +396,18 @@ class Watch:
         self.archive.unwritten = self.archive.base is not None
         return scalars
 
+    def _evaluation_failed(self, step: int, error: Exception) -> None:
+        """Try again at the next look, unless it keeps failing: a monitor would watch a value that never moves."""
+        self.failures += 1
+        if self.failures >= MOST_FAILURES:
+            self._switch_off("prediction", error)
+        elif "evaluation" not in self.off:
+            self.off["evaluation"] = f"at step {step}: {type(error).__name__}: {error}"
+            warn(
+                f"the evaluation at {self._label()} failed at step {step} and is tried again at the next look; the "
+                f"training goes on. {type(error).__name__}: {error}"
+            )
+
     def _cost(self) -> dict[str, float]:
         """What the looks before this one have cost."""
         training = time.perf_counter() - self.started - self.looked
@@ -375,8 +430,9 @@ class Watch:
                     self._switch_off(part, error)
 
     def _announce(self, trainer: pl.Trainer, scalars: Mapping[str, float]) -> dict[str, float]:
-        """Put finite values where monitors and the progress bar look; EarlyStopping stops on any other."""
-        tags = {f"seqfit/{self.prefix}{tag}": value for tag, value in scalars.items() if math.isfinite(value)}
+        """Put what is known where monitors and the progress bar look; an infinite error ends what checks for it."""
+        known = {tag: value for tag, value in scalars.items() if math.isfinite(value) or _is_error(tag, value)}
+        tags = {f"seqfit/{self.prefix}{tag}": value for tag, value in known.items()}
         # past the properties: those take in what the module has logged so far, also in a batch that breaks off
         shown = trainer._logger_connector
         shown._callback_metrics.update(zip(tags, torch.tensor(list(tags.values())).unbind(), strict=True))
@@ -384,15 +440,15 @@ class Watch:
             shown._progress_bar_metrics[f"{self.prefix}front/fitted"] = scalars["front/fitted"]
         return tags
 
-    def _last_scalars(self, *, finite: bool = False) -> dict[str, float]:
-        """Scalars of the last look, or the last finite value of each: what monitors see of them."""
+    def _last_scalars(self, *, known: bool = False) -> dict[str, float]:
+        """Scalars of the last look, or the last value of each that was known: what monitors see of them."""
         scalars = {}
         for name in self.record.names:
             if name.startswith("scalar/"):
                 values = self.record[name]
-                known = values[np.isfinite(values)] if finite else values
-                if known.size:
-                    scalars[name.removeprefix("scalar/")] = float(known[-1])
+                values = values[~np.isnan(values)] if known else values
+                if values.size:
+                    scalars[name.removeprefix("scalar/")] = float(values[-1])
         return scalars
 
     def _switch_off(self, part: str, error: Exception) -> None:
@@ -400,8 +456,8 @@ class Watch:
         reason = f"{type(error).__name__}: {error}"
         self.off[part] = reason
         warn(
-            f"{part} of {self._label()} failed at step {self.last_step} and is switched off for the rest of this fit; "
-            f"the training goes on. {reason}"
+            f"{part} of {self._label()} failed at step {self.current_step} and is switched off for the rest of this "
+            f"fit; the training goes on. {reason}"
         )
         log.debug("%s failed", part, exc_info=error)
 
@@ -574,9 +630,9 @@ def _write_what_is_left(watch: weakref.ref[Watch]) -> None:
         there._write()
 
 
-def _is_lazy(module: nn.Module) -> bool:
-    """Whether the first batch has yet to make parameters or buffers: an evaluation of ours would draw other weights."""
-    return any(is_lazy(tensor) for tensors in (module.parameters(), module.buffers()) for tensor in tensors)
+def _is_error(tag: str, value: float) -> bool:
+    """Whether a value is the error of a prediction that is not finite."""
+    return value == math.inf and tag.startswith("error/")
 
 
 def _logger_step(trainer: pl.Trainer) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -119,8 +120,9 @@ def test_what_does_not_suit_the_module_is_refused_before_the_first_batch(case: s
 @pytest.mark.parametrize("other", [SequentialFitting, ErrorFront])
 def test_two_probes_of_one_name_are_refused_with_what_to_do(other: Any, tmp_path: Path) -> None:
     net = Net()
-    with pytest.raises(ValueError, match=r"two probes are named ''.*name="):
-        fit(tmp_path, SequentialFitting(probe()), other(probe()), net=net)
+    for second in (probe(), probe(name="probe")):
+        with pytest.raises(ValueError, match=r"two probes are named 'probe', as one without a name is called.*name="):
+            fit(tmp_path, SequentialFitting(probe()), other(second), net=net)
     assert net.batches == 0
 
 
@@ -146,30 +148,47 @@ def test_a_prediction_full_of_nan_is_recorded_and_ends_nothing(tmp_path: Path) -
     run = load(tmp_path)
     assert run.steps[-1] == 30
     assert np.isnan(run.prediction[-1]).all()
-    assert np.isnan(run.scalars["error/relative_rmse"][-1])
+    assert run.scalars["error/relative_rmse"][-1] == np.inf
     assert run.scalars["front/fitted"][-1] == 0
     assert run.front is not None
     assert np.isinf(run.front.local_error[-1]).all()
     assert any("not finite at 512 of 512" in note for note in run.notes)
 
 
-def test_a_predict_that_fails_after_a_while_is_switched_off_once(tmp_path: Path) -> None:
-    calls = []
-
+def failing_predict(calls: list[int], failing: Collection[int]) -> Callable[[nn.Module, Tensor], Tensor]:
     def predict(module: nn.Module, x: Tensor) -> Tensor:
-        calls.append(1)
-        if len(calls) > 5:
+        calls.append(len(calls) + 1)
+        if calls[-1] in failing:
             raise RuntimeError("the table has moved")
         return module(x)
 
-    with pytest.warns(UserWarning, match=r"prediction of the probe failed at step 4.*the table has moved") as caught:
+    return predict
+
+
+def test_a_predict_that_fails_three_times_in_a_row_is_switched_off(tmp_path: Path) -> None:
+    calls: list[int] = []
+    predict = failing_predict(calls, range(6, 100))
+    with pytest.warns(UserWarning, match="the table has moved") as caught:
         net = fit(tmp_path, SequentialFitting(probe(predict=predict)))
-    assert len(ours(caught)) == 1
-    assert len(calls) == 6
+    again, off = ours(caught)
+    assert "the evaluation at the probe failed at step 6 and is tried again at the next look" in again
+    assert "prediction of the probe failed at step 11 and is switched off" in off
+    assert len(calls) == 8
     assert net.batches == 30
     run = load(tmp_path)
     assert run.steps.tolist() == [0, 1, 2, 3, 4]
     assert any("the table has moved" in note for note in run.notes)
+
+
+def test_a_predict_that_fails_now_and_then_goes_on(tmp_path: Path) -> None:
+    calls: list[int] = []
+    predict = failing_predict(calls, {3, 4, 6, 7, 9})
+    with pytest.warns(UserWarning, match="is tried again") as caught:
+        fit(tmp_path, SequentialFitting(probe(predict=predict), every_n_steps=1), steps=12)
+    assert len(ours(caught)) == 1
+    run = load(tmp_path)
+    assert run.steps.tolist() == [0, 1, 4, 7, 9, 10, 11, 12]
+    assert np.isfinite(run.scalars["error/max"]).all()
 
 
 def test_a_diagnostic_that_fails_leaves_the_others_running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

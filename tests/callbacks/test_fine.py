@@ -110,7 +110,7 @@ def test_a_front_that_was_switched_off_leaves_the_coarse_one(tmp_path: Path, mon
         return look(self, observation, scale, step)  # type: ignore[arg-type]
 
     monkeypatch.setattr(FrontDiagnostic, "look", failing)
-    with pytest.warns(UserWarning, match="front of the probe failed at step 3"):
+    with pytest.warns(UserWarning, match="front of the probe failed at step 4"):
         train(tmp_path, SequentialFitting(Probe.grid(BOX, plane_wave)))
     run = load(tmp_path)
     assert run.fine is None

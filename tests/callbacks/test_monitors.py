@@ -199,16 +199,25 @@ def test_a_plateau_scheduler_waits_for_a_late_measure_where_it_is_not_strict(int
 
 
 @pytest.mark.filterwarnings("ignore:seqfit. the prediction at the probe is NaN:UserWarning")  # ours, on purpose
-def test_a_prediction_that_turns_nan_does_not_reach_the_monitors(tmp_path: Path) -> None:
+@pytest.mark.parametrize("tag", ["error/max", "error/relative_rmse"])
+def test_a_prediction_that_turns_nan_is_an_infinite_error_that_monitors_see(tag: str, tmp_path: Path) -> None:
     net = Net()
     net.breaks_at = 20
-    stoppers = [EarlyStopping("seqfit/error/max", patience=100), EarlyStopping("seqfit/front/fitted", patience=100)]
-    t = fit(tmp_path, *stoppers, net=net)
-    assert t.global_step == 48
-    error = load(tmp_path).scalars["error/max"]
-    assert np.isnan(error[-1])
-    assert t.callback_metrics["seqfit/error/max"] == np.float32(error[np.isfinite(error)][-1])  # as it was at last
+    keeper = ModelCheckpoint(tmp_path / "best", monitor=f"seqfit/{tag}", mode="min", filename="{step}")
+    t = fit(tmp_path, EarlyStopping(f"seqfit/{tag}", patience=100), keeper, net=net)
+    assert t.global_step == 24  # check_finite, at the end of the epoch in which it broke
+    assert load(tmp_path).scalars[tag][-1] == np.inf
+    assert t.callback_metrics[f"seqfit/{tag}"] == torch.inf
     assert t.callback_metrics["seqfit/front/fitted"] == 0.0
+    assert [path.stem for path in (tmp_path / "best").iterdir()] == ["step=16"]
+
+
+@pytest.mark.filterwarnings("ignore:seqfit. the prediction at the probe is NaN:UserWarning")  # ours, on purpose
+def test_early_stopping_that_does_not_ask_for_finite_values_goes_on(tmp_path: Path) -> None:
+    net = Net()
+    net.breaks_at = 20
+    t = fit(tmp_path, EarlyStopping("seqfit/error/max", patience=100, check_finite=False), net=net)
+    assert t.global_step == 48
 
 
 @pytest.mark.filterwarnings("ignore:seqfit. the prediction at the probe is NaN:UserWarning")  # ours, on purpose
@@ -219,7 +228,7 @@ def test_a_resumed_fit_gives_monitors_what_the_stopped_one_gave_them(tmp_path: P
     net.breaks_at = 7
     keeper = ModelCheckpoint(tmp_path / "kept", filename="{epoch}")
     before = fit(tmp_path, keeper, net=net, max_epochs=1).callback_metrics
-    assert np.isnan(load(tmp_path).scalars["error/max"][-1])
+    assert load(tmp_path).scalars["error/max"][-1] == np.inf
     seen: list[dict[str, float]] = []
 
     class Listener(L.Callback):

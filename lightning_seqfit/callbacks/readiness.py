@@ -1,0 +1,33 @@
+"""Whether a module can be evaluated before its first batch, or has yet to make what its forward pass needs."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+from torch.nn.parameter import is_lazy as is_uninitialized
+
+_LACKS = re.compile(r"'(\w+)' object has no attribute '\w+'")
+
+
+def is_lazy(module: nn.Module) -> bool:
+    """Whether the first batch has yet to make parameters or buffers: an evaluation of ours would draw other weights."""
+    return any(is_uninitialized(tensor) for tensors in (module.parameters(), module.buffers()) for tensor in tensors)
+
+
+def lacks_an_attribute(error: BaseException, module: nn.Module, predict: Callable[..., Any] | None) -> bool:
+    """Whether an evaluation failed because the module has not set an attribute yet, as some do in their first step.
+
+    A name that ``predict`` itself spells wrong is another matter.
+    """
+    cause = error.__cause__ or error
+    if not isinstance(cause, AttributeError):
+        return False
+    found = _LACKS.match(str(cause))
+    kinds = {type(part).__name__ for part in module.modules()}
+    frames = [frame for frame, _ in traceback.walk_tb(cause.__traceback__) if frame.f_code.co_name != "__getattr__"]
+    by_predict = bool(frames) and frames[-1].f_code is getattr(predict, "__code__", None)
+    return found is not None and found[1] in kinds and not by_predict

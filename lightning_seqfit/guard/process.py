@@ -1,0 +1,62 @@
+"""Settings of the whole process: changed by the first of several threads that need it, put back by the last."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import cache
+from typing import Any
+
+import torch
+from threadpoolctl import ThreadpoolController
+
+
+class Shared:
+    """A context that several threads may be in at once: entered by the first of them, left by the last."""
+
+    def __init__(self, make: Callable[[], AbstractContextManager[Any]]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._context: AbstractContextManager[Any] | None = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._context = self._make()
+                self._context.__enter__()
+            self._inside += 1
+
+    def __exit__(self, *raised: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside and self._context is not None:
+                self._context.__exit__(None, None, None)
+                self._context = None
+
+
+class _OneThread:
+    """BLAS on one thread. ``ThreadpoolController.limit`` describes every library anew each time, which costs more."""
+
+    def __enter__(self) -> None:
+        self._before = [(library, library.get_num_threads()) for library in _blas_libraries()]
+        for library, threads in self._before:
+            if threads != 1:
+                library.set_num_threads(1)
+
+    def __exit__(self, *raised: object) -> None:
+        for library, threads in self._before:
+            if threads != 1:
+                library.set_num_threads(threads)
+
+
+@cache
+def _blas_libraries() -> list[Any]:
+    return [library for library in ThreadpoolController().lib_controllers if library.user_api == "blas"]
+
+
+#: Nothing is compiled, and nothing that is compiled runs.
+eager = Shared(lambda: torch.compiler.set_stance("force_eager"))
+#: numpy's BLAS has one thread: where all cores are busy with the training, several would wait for each other.
+one_blas_thread = Shared(_OneThread)

@@ -1,0 +1,119 @@
+"""Which threads draw from the process' generators while an evaluation runs.
+
+A generator is put back after an evaluation. Numbers that another thread drew from it meanwhile, as one that prepares
+batches may, would then be drawn a second time: so where other threads run, it is put back only if the evaluation itself
+may have drawn from it.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache, wraps
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from lightning_seqfit.guard.process import Shared
+
+# Their threads move data and write files.
+_HARMLESS = frozenset({"tensorboard", "tqdm", "wandb", "torch", "lightning", "asyncio", "multiprocessing", "fsspec"})
+_SOURCES: tuple[tuple[str, ModuleType, Any], ...] = (
+    ("numpy", np.random, np.random.mtrand._rand),
+    ("python", random, random._inst),
+)
+
+
+def others_may_draw() -> bool:
+    """Whether threads run that may draw random numbers."""
+    if threading.active_count() == 1:
+        return False
+    here = threading.current_thread()
+    return any(thread is not here and not _is_harmless(thread) for thread in threading.enumerate())
+
+
+def _is_harmless(thread: threading.Thread) -> bool:
+    target = getattr(thread, "_target", None)
+    makers = {type(thread).__module__, str(getattr(target, "__module__", ""))}
+    return any(maker.partition(".")[0] in _HARMLESS for maker in makers)
+
+
+class Draws(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Who drew from which generator: this thread, others, or nobody that was seen."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._here = threading.get_ident()
+        self._before = len(_drawn)
+        self._from_torch = False
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Run an operation, and remember whether it draws."""
+        self._from_torch |= torch.Tag.nondeterministic_seeded in func.tags
+        return func(*args, **(kwargs or {}))
+
+    def only_others(self, source: str) -> bool:
+        """Whether a generator of ``"numpy"``, ``"python"`` or ``"torch"`` can have moved by other threads alone."""
+        if source == "torch":
+            return not self._from_torch
+        threads = {thread for name, thread in _drawn[self._before :] if name == source}
+        return bool(threads) and self._here not in threads
+
+    def both(self) -> list[str]:
+        """Generators from which this thread and others drew at once: others will draw the same numbers again."""
+        drawn = _drawn[self._before :]
+        sources = {name for name, thread in drawn if thread == self._here}
+        return sorted(sources & {name for name, thread in drawn if thread != self._here})
+
+
+@contextmanager
+def listening() -> Iterator[Draws]:
+    """Hear who draws, while the context lasts."""
+    with _wrapped:
+        yield Draws()
+
+
+_drawn: list[tuple[str, int]] = []
+
+
+class _Wrapped:
+    """The functions of ``numpy.random`` and ``random`` tell who calls them."""
+
+    def __enter__(self) -> None:
+        for module, name, _, telling in _functions():
+            setattr(module, name, telling)
+
+    def __exit__(self, *raised: object) -> None:
+        for module, name, function, telling in _functions():
+            if vars(module)[name] is telling:
+                setattr(module, name, function)
+        _drawn.clear()
+
+
+_wrapped = Shared(_Wrapped)
+
+
+@cache
+def _functions() -> list[tuple[ModuleType, str, Callable[..., Any], Callable[..., Any]]]:
+    return [
+        (module, name, function, _telling(source, function))
+        for source, module, generator in _SOURCES
+        for name, function in vars(module).items()
+        if not name.startswith("_") and callable(function) and getattr(function, "__self__", None) is generator
+    ]
+
+
+def _telling(source: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)
+    def draw(*args: Any, **kwargs: Any) -> Any:
+        _drawn.append((source, threading.get_ident()))
+        return function(*args, **kwargs)
+
+    return draw
