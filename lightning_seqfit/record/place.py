@@ -174,10 +174,10 @@ class There(Place):
     def write(self, data: bytes) -> None:
         """Hand the file over whole where the store takes it so, else write it and commit."""
         store, path = self._store()
-        store.makedirs(store._parent(path), exist_ok=True)
-        if getattr(store.pipe_file, "__func__", None) is not AbstractFileSystem.pipe_file:
+        if _takes_whole(store):
             store.pipe_file(path, data)
             return
+        store.makedirs(store._parent(path), exist_ok=True)
         file: Any = store.open(path, "wb", autocommit=False)
         try:
             with file:
@@ -193,7 +193,8 @@ class There(Place):
         store, path = self._store()
         if store.exists(path):
             raise FileExistsError(self.url)
-        store.makedirs(path, exist_ok=True)
+        if not _takes_whole(store):
+            store.makedirs(path, exist_ok=True)
         try:
             store.pipe_file(f"{path}/{MARK}", b"", mode="create")
         except FileExistsError:
@@ -207,6 +208,14 @@ class There(Place):
         store.rm_file(f"{path}/{MARK}")
         with suppress(Exception):
             store.rmdir(path)
+
+
+def _takes_whole(store: AbstractFileSystem) -> bool:
+    """Whether a store has its own way to put a file in one piece, as those without folders have.
+
+    On these ``makedirs`` could make a bucket.
+    """
+    return getattr(store.pipe_file, "__func__", None) is not AbstractFileSystem.pipe_file
 
 
 def place(where: str | os.PathLike[str] | Place) -> Place:
