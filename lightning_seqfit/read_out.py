@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lightning_seqfit.checks import Unreadable, plain
 from lightning_seqfit.geometry import IntArray
 
 
@@ -19,6 +20,11 @@ class ReadOut:
     ----------
     layer : dotted name in the module; None: the last ``nn.Linear`` that ran, in its last call with a row per point.
     rows : numbers of the points whose features are wanted; None: all.
+
+    Attributes
+    ----------
+    name : of the layer that is listened to; None: not known yet.
+    absent : why the last evaluation gave no basis; empty: it did.
     """
 
     def __init__(self, layer: str | None = None, rows: IntArray | None = None) -> None:
@@ -26,6 +32,8 @@ class ReadOut:
             raise ValueError(f"layer={layer!r} is not a name: give a dotted one, such as 'net.4', or None for the last")
         self.layer = layer
         self.name: str | None = layer
+        self.known = False  # it has been heard
+        self.absent = ""
         self.rows = rows
 
     @property
@@ -39,27 +47,21 @@ class ReadOut:
         self._placed: Tensor | None = None
 
     def find(self, module: nn.Module) -> dict[str, nn.Module]:
-        """Layers to listen to, by name.
+        """Layers to listen to, by name; none where the module has no ``nn.Linear``.
 
         Raises
         ------
         ValueError
-            If the module has no layer of that name, or no ``nn.Linear`` at all.
+            If a layer was asked for, and has never been there.
         """
         if self.name is not None:
             with suppress(AttributeError):
                 return {self.name: module.get_submodule(self.name)}
         layers = dict(module.named_modules())
-        linear: dict[str, nn.Module] = {name: layer for name, layer in layers.items() if isinstance(layer, nn.Linear)}
-        if linear and self.name is None:
-            return linear
-        there = ", ".join(repr(name) for name in layers if name) or "none"
-        if self.name is not None:
-            raise ValueError(f"layer={self.name!r} is not in {type(module).__name__}; its layers are: {there}")
-        raise ValueError(
-            f"{type(module).__name__} has no nn.Linear, whose input would be its basis: name a layer with layer=, "
-            f"one of {there}, or attach ErrorFront, OscillationCount and FourierResidual alone"
-        )
+        if self.layer is not None and not self.known:
+            there = ", ".join(repr(name) for name in layers if name) or "none"
+            raise ValueError(f"layer={self.layer!r} is not in {type(module).__name__}; its layers are: {there}")
+        return {name: layer for name, layer in layers.items() if self.layer is None and isinstance(layer, nn.Linear)}
 
     @contextmanager
     def listen(self, module: nn.Module, size: int) -> Iterator[dict[str, Tensor]]:
@@ -71,7 +73,7 @@ class ReadOut:
             def hear(layer: nn.Module, inputs: tuple[Any, ...]) -> None:
                 if inputs and isinstance(inputs[0], Tensor) and inputs[0].ndim == 2 and len(inputs[0]) == size:
                     heard.pop(name, None)
-                    heard[name] = inputs[0].as_subclass(Tensor).detach()
+                    heard[name] = inputs[0]
 
             return hear
 
@@ -82,31 +84,58 @@ class ReadOut:
             for handle in handles:
                 handle.remove()
 
-    def choose(self, module: nn.Module, heard: dict[str, Tensor], size: int) -> tuple[Tensor, nn.Module]:
-        """Input of the layer that ran last, and the layer; from then on only this one is listened to.
+    def choose(self, module: nn.Module, heard: dict[str, Tensor], size: int) -> tuple[Tensor, Tensor] | None:
+        """Input of the layer that ran last and its weights; from then on only this layer is listened to.
+
+        Returns
+        -------
+        features : shape ``(rows, width)``, and weights, shape ``(outputs, width)``: none where the layer is not linear.
+            None in place of both: there is no basis, and ``absent`` says why.
 
         Raises
         ------
         ValueError
-            If none ran with a row per point.
+            If a layer was asked for, and has never run with a row per point.
         """
+        self.absent = ""
         if not heard:
-            asked = "no nn.Linear was" if self.name is None else f"layer={self.name!r} was not"
-            raise ValueError(
-                f"{asked} called with an input of shape ({size}, width): name with layer= one that sees a row per point"
-            )
-        self.name = next(reversed(heard))
-        features = heard[self.name]
+            self.absent = self._unheard(module, size)
+            if self.layer is not None and not self.known:
+                raise ValueError(self.absent)
+            return None
+        self.known, self.name = True, next(reversed(heard))
+        try:
+            features = plain(heard[self.name])
+        except Unreadable as error:
+            self.absent = f"the input of layer {self.name!r} {error}"
+            return None
+        if not features.shape[1]:
+            self.absent = f"the input of layer {self.name!r} has no units"
+            return None
         if self.rows is not None:
             if self._placed is None or self._placed.device != features.device:
                 self._placed = torch.tensor(self.rows, device=features.device)
             features = features.index_select(0, self._placed)
-        return features, module.get_submodule(self.name)
+        return features, output_weights(module.get_submodule(self.name), features.shape[1])
+
+    def _unheard(self, module: nn.Module, size: int) -> str:
+        """Why no layer was heard, and what to do."""
+        if self.layer is None and not any(isinstance(layer, nn.Linear) for layer in module.modules()):
+            there = ", ".join(repr(name) for name, _ in module.named_modules() if name) or "none"
+            return (
+                f"{type(module).__name__} has no nn.Linear, whose input would be its basis: name a layer with layer=, "
+                f"one of {there}, or attach ErrorFront, OscillationCount and FourierResidual alone"
+            )
+        asked = "no nn.Linear was" if self.name is None else f"layer={self.name!r} was not"
+        return f"{asked} called with an input of shape ({size}, width): name with layer= one that sees a row per point"
 
 
 def output_weights(layer: nn.Module, width: int) -> Tensor:
     """Weights by which a layer makes its outputs, shape ``(outputs, width)``; none where it is no linear layer."""
     weight = getattr(layer, "weight", None)
-    if isinstance(weight, Tensor) and weight.ndim == 2 and weight.shape[1] == width:
-        return weight.detach()
+    if isinstance(weight, Tensor):
+        with suppress(Unreadable):
+            weight = plain(weight)
+            if weight.ndim == 2 and weight.shape[1] == width:
+                return weight
     return torch.zeros(0, width)

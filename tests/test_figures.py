@@ -9,10 +9,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from lightning_seqfit import figures, loggers
 from lightning_seqfit.figures import line
+from lightning_seqfit.figures.parts import printable
 from lightning_seqfit.record import BasisRecord, FrontRecord, OscillationsRecord, Run, Scalars
 
 CELLS = 200
@@ -445,3 +449,47 @@ print(len(Gcf.get_all_fig_managers()), "figures are managed")
 """
     done = subprocess.run([sys.executable, "-c", program, __file__], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.strip()) == (0, "0 figures are managed"), done.stderr
+
+
+HARD_TO_PRINT = {
+    "broken mathtext": r"$\frac{a$",
+    "unknown command": r"$\nosuchthing$",
+    "nothing between dollars": "$$",
+    "dollars": "price (US$) over A$",
+    "letters that the font lacks": "濃度 (ppm)",
+    "such letters in mathtext": r"$\mathrm{濃度}$",
+    "control characters": "a\x00b\x07\ud800",
+    "many lines": "u\n" * 60,
+    "very long": "u" * 5000,
+    "very long mathtext": "$" + "u" * 5000 + "$",
+    "tall mathtext": "$" + r"\frac{a}{" * 9 + "b" + "}" * 9 + "$",
+    "a lone backslash": "\\",
+    "nothing": "",
+}
+
+
+class TestQuantity:
+    @pytest.mark.parametrize("quantity", HARD_TO_PRINT.values(), ids=HARD_TO_PRINT.keys())
+    def test_no_quantity_loses_a_picture(self, quantity):
+        run = replace(known_run(), quantity=quantity)
+        usual = {name: figures.as_image(figure).shape for name, figure in figures.draw(known_run()).items()}
+        assert {name: figures.as_image(figure).shape for name, figure in figures.draw(run).items()} == usual
+
+    def test_mathtext_stays_what_it_is_and_anything_else_is_drawn_as_it_stands(self):
+        drawn = {
+            q: texts(figures.draw(replace(known_run(), quantity=q))["fit"]).y for q in ("$a_b$", r"$\frac{a$", "$5")
+        }
+        assert drawn == {"$a_b$": "$a_b$", r"$\frac{a$": r"\$\frac{a\$", "$5": r"\$5"}
+
+    def test_the_run_keeps_its_own_words(self):
+        run = replace(known_run(), quantity="u\n$")
+        figures.draw(run)
+        assert run.quantity == "u\n$"
+
+    @given(st.text(max_size=200))
+    def test_any_text_becomes_one_that_matplotlib_can_read(self, text):
+        line = printable(text)
+        assert len(line) <= 3 * 60
+        figure = Figure()
+        figure.text(0.5, 0.5, f"difference ({line})")
+        figures.as_image(figure)

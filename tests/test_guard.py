@@ -7,6 +7,7 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
@@ -20,6 +21,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from lightning_seqfit.guard import leave_untouched
 from tests.attach.kinds.base import contents
@@ -392,6 +394,71 @@ def test_a_large_buffer_that_is_only_read_is_not_copied() -> None:
     module = nn.Module()
     module.register_buffer("data", torch.ones(25_000_000))  # a copy takes ten milliseconds or more
     assert seconds(module, lambda: module.data[:3].sum()) < 0.004
+
+
+def fake() -> Tensor:
+    with FakeTensorMode():
+        return torch.zeros(3)
+
+
+def freed() -> Tensor:
+    tensor = torch.zeros(4)
+    tensor.untyped_storage().resize_(0)
+    return tensor
+
+
+def nested(layout: torch.layout) -> Tensor:
+    return torch.nested.nested_tensor([torch.zeros(2), torch.zeros(3)], layout=layout)
+
+
+HELD: dict[str, Callable[[], Any]] = {
+    "a quantised tensor": lambda: torch.quantize_per_tensor(torch.zeros(3), 0.1, 0, torch.quint8),
+    "a tensor quantised by channel": lambda: torch.quantize_per_channel(
+        torch.zeros(2, 3), torch.ones(2), torch.zeros(2), 0, torch.qint8
+    ),
+    "a quantised layer": lambda: torch.ao.nn.quantized.Linear(2, 2),
+    "a tensor of oneDNN": lambda: torch.zeros(3).to_mkldnn(),
+    "a nested tensor": lambda: nested(torch.strided),
+    "a jagged tensor": lambda: nested(torch.jagged),
+    "a masked tensor": lambda: torch.masked.masked_tensor(torch.zeros(2), torch.tensor([True, False])),
+    "a tensor of zeros without memory": lambda: torch._efficientzerotensor((3,)),
+    "a tensor without content": lambda: torch.zeros(3, device="meta"),
+    "a tensor that stands for another": fake,
+    "a tensor whose memory is free": freed,
+    "a tensor of float8": lambda: torch.zeros(3).to(torch.float8_e4m3fn),
+    "a conjugate": lambda: torch.zeros(3, dtype=torch.complex64).conj(),
+    "a negative": lambda: torch.zeros(3, dtype=torch.complex64).conj().imag,
+    "a tensor of sparse blocks": lambda: torch.eye(4).to_sparse_bsr((2, 2)),
+    "a sparse tensor with gradients": lambda: torch.eye(3).to_sparse().requires_grad_(),
+    "a tensor made in inference mode": lambda: torch.inference_mode()(torch.zeros)(3),
+    "a tensor that is in a graph": lambda: torch.zeros(2, requires_grad=True) * 2,
+    "a tensor expanded beyond all memory": lambda: torch.zeros(1).expand(10**12),
+    "a tensor in shared memory": lambda: torch.zeros(4).share_memory_(),
+    "a parameter that is not there yet": nn.UninitializedParameter,
+    "a buffer that is not there yet": nn.UninitializedBuffer,
+    "a read-only array": lambda: np.broadcast_to(np.zeros(1), (3,)),
+    "an array of words": lambda: np.array(["a", "b"]),
+    "an array of arrays": lambda: np.array([np.zeros(2), None], dtype=object),
+    "a lock": threading.Lock,
+    "a view of bytes": lambda: memoryview(bytearray(3)),
+    "the system's random numbers": random.SystemRandom,
+}
+
+
+@pytest.mark.filterwarnings(
+    "ignore:.*(prototype|deprecated|beta):UserWarning", "ignore:.*deprecated:DeprecationWarning"
+)
+@pytest.mark.parametrize("grad", [False, True])
+@pytest.mark.parametrize("what", HELD)
+def test_nothing_that_a_module_merely_holds_is_in_the_way(what: str, grad: bool) -> None:
+    module = nn.Module()
+    module.layer, module.kept, module.items = nn.Linear(1, 1), HELD[what](), [HELD[what]()]
+    held, weight = module.kept, module.layer.weight.detach().clone()
+    with leave_untouched(module, CPU, grad=grad):
+        module.layer(torch.zeros(1, 1))
+        module.layer.weight.data.add_(1)
+    assert module.kept is held
+    assert torch.equal(module.layer.weight, weight)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ ROOT = Path(lightning_seqfit.__file__).parent
 LAYERS = (
     {"geometry"},
     {"measures"},
-    {"guard", "read_out", "probe", "adapters"},
+    {"adapters", "asking", "checks", "dataset", "guard", "probe", "read_out", "targets"},
     {"record", "figures", "loggers"},
     {"callbacks"},
     {""},

@@ -9,6 +9,7 @@ import lightning.pytorch as pl
 
 from lightning_seqfit.callbacks.diagnostic import Diagnostic
 from lightning_seqfit.callbacks.watch import Cadence, Watch, warn
+from lightning_seqfit.checks import checked_cadence
 from lightning_seqfit.probe import Probe
 
 
@@ -22,14 +23,8 @@ class ProbeCallback(pl.Callback):
     def __init__(self, probe: Probe, diagnostics: Sequence[Diagnostic], every_n_steps: Cadence) -> None:
         if not isinstance(probe, Probe):
             raise TypeError(f"probe is {type(probe).__name__}: make one with lightning_seqfit.Probe.grid(...)")
-        if not callable(every_n_steps) and (
-            isinstance(every_n_steps, bool) or not isinstance(every_n_steps, int) or every_n_steps < 1
-        ):
-            raise ValueError(
-                f"every_n_steps={every_n_steps!r}: give a whole number of at least 1, or a function (step) -> bool"
-            )
         self.probe = probe
-        self.every_n_steps = every_n_steps
+        self.every_n_steps: Cadence = checked_cadence(every_n_steps)
         self._diagnostics = list(diagnostics)
         self._state_key = f"seqfit.{type(self).__name__}[{_name(probe)}]"
         self.gives_way = False  # attached without the script's knowledge: what it cannot do is said, not raised

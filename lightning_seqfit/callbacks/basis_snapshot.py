@@ -9,7 +9,7 @@ import numpy as np
 
 from lightning_seqfit.callbacks.base import ProbeCallback
 from lightning_seqfit.callbacks.diagnostic import Diagnostic, Reading, Scene
-from lightning_seqfit.callbacks.watch import Cadence
+from lightning_seqfit.callbacks.watch import Cadence, warn
 from lightning_seqfit.geometry import FloatArray, IntArray
 from lightning_seqfit.measures.basis import important_units, measure_basis, unit_places
 from lightning_seqfit.probe import Observation, Probe
@@ -34,6 +34,7 @@ class BasisDiagnostic(Diagnostic):
     def __init__(self, layer: str | None) -> None:
         self.layer = layer
         self.listened = ReadOut(layer)
+        self.lost = ""  # why there was no basis to look at
         self._forget()
 
     def _forget(self) -> None:
@@ -54,7 +55,7 @@ class BasisDiagnostic(Diagnostic):
 
     def begin(self, scene: Scene) -> None:
         """Remember the scene, and look for the layer anew: the module may be another."""
-        self.listened.name, self.listened.rows = self.layer, None
+        self.listened, self.lost = ReadOut(self.layer), ""
         self.geometry, self.rows = scene.geometry, np.arange(len(scene.target))
         fewer, numbers = scene.geometry.thinned(MEASURED_POINTS[scene.geometry.dimension - 1])
         if len(numbers) < len(scene.target):
@@ -67,8 +68,12 @@ class BasisDiagnostic(Diagnostic):
 
     def look(self, observation: Observation, scale: float, step: int) -> Reading:
         """Measure the basis, and take a snapshot if one is due."""
-        assert observation.features is not None
         features = observation.features
+        if features is None:
+            if not self.lost:
+                warn(f"there is no basis to look at, all else goes on: {self.listened.absent}")
+            self.lost = self.listened.absent
+            return Reading({})
         only_output = observation.weights if observation.outputs == 1 else None
         prediction = observation.prediction[self.rows]
         seen = measure_basis(self.geometry, features, self.target, prediction, scale, only_output, self.decomposed)
@@ -127,6 +132,7 @@ class BasisDiagnostic(Diagnostic):
     def notes(self) -> list[str]:
         """Which layer was watched, and why the projection error is absent."""
         said = [f"basis: input of layer {self.listened.name!r}"] if self.listened.name else []
+        said += [f"basis is absent: {self.lost}"] if self.lost else []
         return said + ([f"basis/projection_error is absent: {self.absent}"] if self.absent else [])
 
     def state_dict(self) -> dict[str, Any]:
@@ -153,7 +159,8 @@ class BasisSnapshot(ProbeCallback):
     ----------
     probe : where to look and what should be there.
     every_n_steps : optimizer steps between looks (the first ones are closer), or a function (step) -> bool.
-    layer : dotted name of the layer whose input is the basis; default: the last ``nn.Linear`` that ran.
+    layer : dotted name of the layer whose input is the basis; default: the last ``nn.Linear`` that ran. A
+        module without one has no basis to look at, which is said once; all else goes on.
 
     Raises
     ------

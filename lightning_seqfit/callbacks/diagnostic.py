@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from lightning_seqfit.checks import checked_tolerance as checked_tolerance
 from lightning_seqfit.geometry import FloatArray, Geometry
 from lightning_seqfit.measures.trend import Trend
 from lightning_seqfit.probe import Observation
@@ -99,10 +100,3 @@ def checked_history(state: Mapping[str, Any], kind: type) -> dict[str, Any]:
     if len(shapes) > 1:
         raise ValueError(f"the arrays of {kind.__name__} have shapes {sorted(shapes)}, expected one")
     return dict(state)
-
-
-def checked_tolerance(tolerance: float) -> float:
-    """Return a tolerance that can be used, or say which can."""
-    if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not 0.0 < tolerance < 1.0:
-        raise ValueError(f"tolerance={tolerance!r}: give a relative error between 0 and 1, such as 0.25")
-    return float(tolerance)

@@ -22,7 +22,8 @@ class SequentialFitting(ProbeCallback):
     probe : where to look and what should be there.
     every_n_steps : optimizer steps between looks (the first ones are closer), or a function (step) -> bool.
     tolerance : relative error at which a place, an oscillation or a band is fitted, between 0 and 1.
-    layer : dotted name of the layer whose input is the basis; default: the last ``nn.Linear`` that ran.
+    layer : dotted name of the layer whose input is the basis; default: the last ``nn.Linear`` that ran. A
+        module without one has no basis to look at, which is said once; all else goes on.
 
     Raises
     ------

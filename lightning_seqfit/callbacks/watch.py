@@ -196,6 +196,8 @@ class Watch:
     def _set_scene(self, module: pl.LightningModule) -> None:
         with one_blas_thread:
             target, trend = self.probe.read_target(module)
+            for note in self.probe.notes:
+                warn(f"{self._label()}: {note}")
             self.scene = Scene(self.probe.geometry, target, trend)
             with np.errstate(all="ignore"):
                 self._compare()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from matplotlib.image import imsave
 from numpy.typing import NDArray
 
 from lightning_seqfit.figures import line, plane, training
+from lightning_seqfit.figures.parts import printable
 from lightning_seqfit.record import Run
 
 Image = NDArray[np.uint8]
@@ -21,6 +23,7 @@ Image = NDArray[np.uint8]
 
 def draw(run: Run) -> dict[str, Figure]:
     """Every figure that a record has the arrays for, by the name it gets as tag and file."""
+    run = _in_print(run)
     figures: dict[str, Callable[[Run], Figure]] = {}
     if len(run.axes) == 1:
         figures["fit"] = line.fit
@@ -35,6 +38,12 @@ def draw(run: Run) -> dict[str, Figure]:
     if run.basis is not None:
         figures |= {"basis": line.basis if len(run.axes) == 1 else plane.basis, "rank": training.rank}
     return {name: make(run) for name, make in figures.items()}
+
+
+def _in_print(run: Run) -> Run:
+    """Return the run with words that can be drawn: the quantity is what a user may write freely."""
+    fine = None if run.fine is None else _in_print(run.fine)
+    return replace(run, quantity=printable(run.quantity), fine=fine)
 
 
 def as_image(figure: Figure) -> Image:

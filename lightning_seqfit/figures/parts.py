@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cbook import is_math_text
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.mathtext import MathTextParser
 from numpy.typing import NDArray
 
 from lightning_seqfit.geometry import FloatArray
@@ -25,6 +30,8 @@ BELOW: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, -0.3)}
 #: Dots of a figure per inch, and its size in inches.
 DPI = 110
 SIZE = (7.2, 4.2)
+#: Letters of a text, and of one with mathtext, which is shorter than it is written.
+LONGEST_TEXT, LONGEST_MATHTEXT = 60, 120
 
 
 def sheet(title: str) -> tuple[Figure, Axes]:
@@ -41,7 +48,9 @@ def arrange(figure: Figure, *axes: Axes, **margins: float) -> None:
     Matplotlib's own layouts measure every text of a figure, some of them twice, which takes as long as drawing it.
     """
     margins = {"right": 0.965, "top": 0.93, "bottom": 0.215, **margins}
-    figure.subplots_adjust(left=(needed_left(figure, *axes) + 0.06) / figure.get_figwidth(), **margins)
+    # at most half of it: mathtext may be as tall as it likes
+    left = min((needed_left(figure, *axes) + 0.06) / figure.get_figwidth(), 0.5)
+    figure.subplots_adjust(left=left, **margins)
 
 
 def needed_left(figure: Figure, *axes: Axes) -> float:
@@ -56,6 +65,41 @@ def add_legend(axes: Axes, **where: Any) -> None:
     """Add a legend of what has a label, if anything has: Matplotlib warns of a legend of nothing."""
     if axes.get_legend_handles_labels()[0]:
         axes.legend(fontsize=9, frameon=False, **where)
+
+
+def printable(text: str) -> str:
+    r"""Return a text as Matplotlib can draw it, on one line and short.
+
+    What is no mathtext is drawn as it stands, and what the font has no glyph for as a question mark: Matplotlib raises
+    of the one and warns of the other, which is as much where warnings are errors.
+
+    Examples
+    --------
+    >>> print(printable("speed ($m/s$)"), printable(r"$\frac{a$"), printable("CO2 (ppm,\nmean)"), sep="; ")
+    speed ($m/s$); \$\frac{a\$; CO2 (ppm, mean)
+    """
+    line = " ".join(text.split())
+    known = _glyphs()
+    line = "".join(letter if ord(letter) in known else "?" for letter in line)
+    if len(line) <= LONGEST_MATHTEXT and _is_mathtext(line):
+        return line
+    if len(line) > LONGEST_TEXT:
+        line = f"{line[: LONGEST_TEXT - 3]}..."
+    return re.sub(r"(?<!\\)\$", r"\\$", line)
+
+
+def _is_mathtext(line: str) -> bool:
+    """Whether there is mathtext in a line, and Matplotlib can read it."""
+    try:
+        return is_math_text(line) and bool(MathTextParser("path").parse(line))
+    except Exception:  # a parser's errors, and those of the fonts that it asks for
+        return False
+
+
+def _glyphs() -> Collection[int]:
+    """Letters that the fonts of the figures have."""
+    paths = {findfont(FontProperties(family=[family])) for family in FontProperties().get_family()}
+    return {letter for path in paths for letter in get_font(path).get_charmap()}
 
 
 def error_label(run: Run) -> str:

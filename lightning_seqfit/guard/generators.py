@@ -14,12 +14,20 @@ import torch
 
 Restore = Callable[[], object]
 
+# As they are when nobody listens to who calls them.
+_getstate, _setstate, _get_state, _set_state = (
+    random.getstate,
+    random.setstate,
+    np.random.get_state,
+    np.random.set_state,
+)
+
 
 def global_generators(device: torch.device) -> list[tuple[str, Restore]]:
     """Every generator of the process that an evaluation on a device may draw from: whose it is, how to put it back."""
-    python, cpu = random.getstate(), torch.get_rng_state()
+    python, cpu = _getstate(), torch.get_rng_state()
     generators: list[tuple[str, Restore]] = [
-        ("python", lambda: random.setstate(python)),
+        ("python", lambda: _setstate(python)),
         ("numpy", _numpy_global()),
         ("torch", lambda: torch.set_rng_state(cpu)),
     ]
@@ -80,8 +88,8 @@ def _numpy_global() -> Restore:
     """
     offset, generator = _offset_of_gauss(), np.random.mtrand._rand._bit_generator
     if offset is None or type(generator) is not np.random.MT19937:
-        state = np.random.get_state(legacy=False)
-        return lambda: np.random.set_state(state)
+        state = _get_state(legacy=False)
+        return lambda: _set_state(state)
     key, gauss = generator.ctypes.state_address, id(np.random.mtrand._rand) + offset
     numbers, normal = ctypes.string_at(key, _KEY_BYTES), ctypes.string_at(gauss, _GAUSS_BYTES)
 

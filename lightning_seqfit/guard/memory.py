@@ -46,8 +46,7 @@ class TensorKeeper:
         if is_lazy(tensor) or tensor.is_meta:
             return []
         alias = tensor.detach()  # keeps place, shape, strides and type of what the tensor was
-        if _is_one(tensor):
-            self._keep(tensor.untyped_storage())
+        if _is_plain(tensor) and self._keep(tensor.untyped_storage()):
             self._places.append((tensor, alias))
         else:
             self._composed.append((tensor, alias, [self._keep(part.untyped_storage()) for part in _parts(tensor)]))
@@ -60,13 +59,18 @@ class TensorKeeper:
         return [item for item in (gradient, hooks) if item is not None]
 
     def _keep(self, storage: UntypedStorage) -> int:
+        """Remember a storage, and return its address; 0 for one without memory."""
         address: int = storage._cdata
         if address in self._storages:
             return address
         size, content = storage.nbytes(), None
         if size <= self._room and storage.device.type == "cpu":
+            try:
+                place = storage.data_ptr()
+            except RuntimeError:  # what stands for a tensor without being one
+                return 0
             self._room -= size
-            content = ctypes.string_at(storage.data_ptr(), size) if size else b""
+            content = ctypes.string_at(place, size) if size else b""
         else:
             self.copy_on_write.storages[address] = storage
         self._storages[address] = storage, size, content
@@ -78,7 +82,8 @@ class TensorKeeper:
             if not tensor.is_set_to(alias) or tensor.dtype is not alias.dtype:
                 tensor.data = alias
         for tensor, alias, storages in self._composed:
-            if [part.untyped_storage()._cdata for part in _parts(tensor)] != storages:
+            now = [part.untyped_storage()._cdata for part in _parts(tensor)]
+            if any(before and before != after for before, after in zip(storages, now, strict=True)):
                 tensor.data = alias
         for storage, size, content in self._storages.values():
             if storage.nbytes() != size:
@@ -87,9 +92,9 @@ class TensorKeeper:
                 ctypes.memmove(storage.data_ptr(), content, size)
         self.copy_on_write.put_back()
         for tensor, requires_grad, gradient, hooks in self._leaves:
-            now = tensor._backward_hooks
-            if now is not hooks and now is not None:  # hooks were hung on it that had none
-                now.clear()
+            hung = tensor._backward_hooks
+            if hung is not hooks and hung is not None:  # on a tensor that had none
+                hung.clear()
             if tensor.requires_grad is not requires_grad:
                 tensor.requires_grad_(requires_grad)
             if tensor.grad is not gradient:
@@ -156,21 +161,21 @@ def _written_arguments(operation: Any) -> tuple[tuple[int, ...], tuple[str, ...]
     return tuple(position for position, _ in chosen), tuple(name for _, name in chosen)
 
 
-def _is_one(tensor: Tensor) -> bool:
-    """Whether a tensor has a storage of its own."""
-    plain = type(tensor) in _PLAIN or not hasattr(tensor, "__tensor_flatten__")
-    return plain and tensor.layout is torch.strided and not tensor.is_nested
-
-
 _PLAIN = (Tensor, torch.nn.Parameter)
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    """Whether a tensor is numbers at regular distances in one storage."""
+    ordinary = type(tensor) in _PLAIN or not hasattr(tensor, "__tensor_flatten__")
+    return ordinary and tensor.layout is torch.strided and not tensor.is_nested and not tensor.is_quantized
 
 
 def _parts(tensor: Tensor) -> list[Tensor]:
     """Tensors with a storage of their own that a tensor is made of: itself, in most cases."""
-    if _is_one(tensor):
-        return [tensor]
     if hasattr(tensor, "__tensor_flatten__"):  # a subclass that wraps others, such as DTensor
         return [part for name in tensor.__tensor_flatten__()[0] for part in _parts(getattr(tensor, name))]
     if tensor.is_nested:
         return [tensor.values()]
+    if tensor.layout is torch.strided:
+        return [tensor]
     return [getattr(tensor, name)() for name in _PARTS_OF_SPARSE.get(tensor.layout, ())]

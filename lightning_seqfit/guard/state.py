@@ -51,8 +51,8 @@ _FOREIGN = frozenset(sys.stdlib_module_names) | {
 }
 _FOLLOWED = frozenset(
     {
-        *("types", "collections", "argparse", "functools", "queue", "torch.quasirandom", "torch.distributions"),
-        "torch.optim",
+        *("types", "collections", "argparse", "functools", "torch.quasirandom", "torch.distributions"),
+        *("torch.optim", "torch.utils.data"),
         "lightning_seqfit.demos",
     }
 )
@@ -122,6 +122,17 @@ class State:
         self.modules.append(module)
         if not _is_sharded(module):
             self._object(module)
+        if isinstance(module, torch.jit.ScriptModule):
+            self._scripted(module)
+
+    def _scripted(self, module: Any) -> None:
+        """Remember what a scripted module keeps outside Python."""
+        content = module._c
+        names = [*module._concrete_type.get_attributes(), *(name for name, _ in module._buffers.items())]
+        for name in names:
+            value = content.getattr(name)
+            self._restores.append(partial(content.setattr, name, value))
+            self._waiting.append((value,))
 
     def _object(self, value: Any) -> None:
         kind = type(value)
@@ -179,15 +190,17 @@ class State:
             self._waiting.append(inside)
 
     def _array(self, value: np.ndarray[Any, Any]) -> None:
-        if _is_mapped(value):
+        if type(value) is not np.ndarray and type(value.__dict__) is dict:  # a masked array keeps its mask there
+            self._namespace(value.__dict__)
+        if _is_mapped(value) and not value.flags.writeable:
             return
         if value.nbytes > self._array_bytes:
             self.complete = False
             return
         self._array_bytes -= value.nbytes
-        before = value.copy()
+        before = value.view(np.ndarray).copy()
         self._restores.append(partial(_put_back_array, value, before, value.flags.writeable))
-        if value.dtype.hasobject and value.dtype.names is None:
+        if value.dtype.hasobject:
             self._waiting.append(before.ravel().tolist())
 
     def _mapping(self, value: dict[Any, Any]) -> None:
@@ -221,6 +234,9 @@ class State:
 
     def _fixed(self, value: tuple[Any, ...] | frozenset[Any]) -> None:
         self._inside(value)
+
+    def _view(self, value: types.MappingProxyType[Any, Any]) -> None:
+        self._inside(list(value.values()))
 
     def _buffer(self, value: bytearray | array[Any]) -> None:
         self._restores.append(partial(_put_back_buffer, value, value[:]))
@@ -271,6 +287,7 @@ _KINDS: tuple[tuple[type | tuple[type, ...], Remember], ...] = (
     (dict, State._mapping),
     (list, State._list),
     ((tuple, frozenset), State._fixed),
+    (types.MappingProxyType, State._view),
     (set, State._set),
     (deque, State._deque),
     ((bytearray, array), State._buffer),
@@ -361,16 +378,24 @@ def _is_mapped(value: Any) -> bool:
     return isinstance(value, mmap.mmap)
 
 
-def _put_back_array(now: np.ndarray[Any, Any], before: np.ndarray[Any, Any], writeable: bool) -> None:
-    if now.dtype.hasobject:
+def _put_back_array(array: np.ndarray[Any, Any], before: np.ndarray[Any, Any], writeable: bool) -> None:
+    if array.dtype != before.dtype:
+        array.dtype = before.dtype  # type: ignore[misc]
+    if array.size != before.size:
+        array.resize(before.shape, refcheck=False)
+    elif array.shape != before.shape:
+        array.shape = before.shape
+    now = array.view(np.ndarray)
+    same = before.dtype.names is None
+    if same and before.dtype.hasobject:
         same = all(map(is_, now.ravel().tolist(), before.ravel().tolist()))
-    else:
+    elif same:
         same = now.tobytes() == before.tobytes()
     if not same:
-        now.flags.writeable = True
-        np.copyto(now, before)
-    if now.flags.writeable is not writeable:
-        now.flags.writeable = writeable
+        array.flags.writeable = True
+        np.copyto(array.view(np.ndarray), before)
+    if array.flags.writeable is not writeable:
+        array.flags.writeable = writeable
 
 
 def _put_back_mapping(kind: Any, now: dict[Any, Any], before: dict[Any, Any]) -> None:

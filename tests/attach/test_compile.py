@@ -155,8 +155,10 @@ def test_a_residual_of_a_compiled_network_is_probed_without_compiling(tmp_path: 
 
 @pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true"])
 def test_a_compiled_module_of_lower_precision_trains_as_without_us(precision: str, tmp_path: Path) -> None:
+    watcher = SequentialFitting(probe(resolution=64))  # that many points bfloat16 can tell
+    options = {"precision": precision, "accumulate_grad_batches": 2}
     compiled, _ = compiled_and_watched(
-        "submodule", tmp_path, middle=lambda: nn.BatchNorm1d(16), precision=precision, accumulate_grad_batches=2
+        "submodule", tmp_path, middle=lambda: nn.BatchNorm1d(16), watcher=watcher, **options
     )
     assert compiled >= 1
 

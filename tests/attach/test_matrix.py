@@ -222,7 +222,8 @@ CASES: dict[str, Case] = {
     "two optimizers by hand": (TwoOptimizers, {"max_steps": 2 * STEPS}),
     "L-BFGS by hand": (LbfgsByHand, {}),
     "bf16-mixed": (Net, {"precision": "bf16-mixed"}),
-    "bf16-true": (Net, {"precision": "bf16-true"}),
+    # bfloat16 tells 64 points from each other, and says so of 512
+    "bf16-true": (Net, {"precision": "bf16-true", "watchers": [SequentialFitting(probe(resolution=64))]}),
     "16-true": (HalfAdam, {"precision": "16-true"}),
     "64-true": (Net, {"precision": "64-true", "max_steps": LONG}),
     "made in configure_model": (MadeLate, {}),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -118,19 +120,116 @@ def test_a_layer_may_be_named() -> None:
 @pytest.mark.parametrize(
     ("net", "layer", "words"),
     [
-        (Sines, None, r"Sines has no nn\.Linear.*'act'.*ErrorFront"),
+        (Sines, "first", r"layer='first' is not in Sines; its layers are: 'act'"),
         (Net, "net.3", r"layer='net\.3' is not in Net; its layers are: 'read_out', 'first', 'spare'"),
         (Net, "spare", r"layer='spare' was not called with an input of shape \(512, width\)"),
-        (PerPoint, None, r"no nn\.Linear was called with an input of shape \(512, width\)"),
     ],
 )
-def test_a_layer_that_cannot_be_listened_to_is_refused_before_the_first_batch(
+def test_a_layer_asked_for_that_cannot_be_listened_to_is_refused_before_the_first_batch(
     watch: Any, net: Any, layer: str | None, words: str, tmp_path: Path
 ) -> None:
     module = net()
     with pytest.raises(ValueError, match=words):
         fit(tmp_path, watch(probe(), layer=layer), module)
     assert module.batches == 0
+
+
+class Convolving(Net):
+    """Sees the points as pixels of one channel."""
+
+    def __init__(self) -> None:
+        L.LightningModule.__init__(self)
+        self.first, self.last = nn.Conv1d(1, 8, 1), nn.Conv1d(8, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(torch.tanh(self.first(4 * x[:, :, None])))[:, :, 0]
+
+
+class Complex(Net):
+    """Its last hidden layer is complex."""
+
+    def __init__(self) -> None:
+        L.LightningModule.__init__(self)
+        self.first, self.last = (nn.Linear(*size, dtype=torch.complex64) for size in ((1, 8), (8, 1)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(torch.tanh(self.first(4 * x.to(torch.complex64)))).real
+
+
+class Batched(Net):
+    """Shows its layers all points as one item of a batch."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x[None])[0]
+
+
+class Widthless(Net):
+    """Its last layer has nothing but a bias."""
+
+    def __init__(self) -> None:
+        L.LightningModule.__init__(self)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # there is no weight to draw
+            self.last = nn.Linear(0, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(x[:, :0])
+
+
+LOST = {
+    Sines: r"Sines has no nn\.Linear.*'act'.*ErrorFront",
+    Convolving: r"Convolving has no nn\.Linear.*'first', 'last'",
+    PerPoint: r"no nn\.Linear was called with an input of shape \(512, width\)",
+    Batched: r"no nn\.Linear was called with an input of shape \(512, width\)",
+    Complex: "the input of layer 'last' is complex",
+    Widthless: "the input of layer 'last' has no units",
+}
+
+
+@pytest.mark.parametrize("net", LOST)
+@pytest.mark.parametrize("watch", [BasisSnapshot, SequentialFitting])
+def test_a_module_without_a_basis_loses_it_and_nothing_else(watch: Any, net: Any, tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match=f"no basis to look at, all else goes on: .*{LOST[net]}") as caught:
+        fit(tmp_path, watch(probe()), net())
+    assert len([warning for warning in caught if "seqfit" in str(warning.message)]) == 1
+    run = load(tmp_path)
+    assert run.basis is None
+    assert len([note for note in run.notes if re.search(f"^basis is absent: .*{LOST[net]}", note)]) == 1
+    assert run.steps[-1] == 30
+    assert np.isfinite(run.scalars["error/relative_rmse"]).all()
+    assert (run.front is not None) == (run.spectrum is not None) == (watch is SequentialFitting)
+    pictures = {path.stem.removeprefix("probe_") for path in (tmp_path / "seqfit").glob("*.png")}
+    assert pictures == ({"fit", "front", "arrival", "spectrum"} if watch is SequentialFitting else {"fit"})
+
+
+def test_a_layer_that_is_gone_later_takes_the_basis_of_those_looks_and_nothing_else(tmp_path: Path) -> None:
+    class Skipping(Net):
+        def forward(self, x: Tensor) -> Tensor:
+            hidden = torch.tanh(self.first(4 * x))
+            return self.read_out(hidden) if self.global_step < 10 else hidden @ self.read_out.weight.T
+
+    with pytest.warns(UserWarning, match="layer='read_out' was not called"):
+        fit(tmp_path, SequentialFitting(probe(), layer="read_out"), Skipping())
+    run = load(tmp_path)
+    ranks = run.scalars["basis/numerical_rank"]
+    np.testing.assert_array_equal(np.isfinite(ranks), run.steps < 10)
+    assert np.isfinite(run.scalars["front/fitted"]).all()
+
+
+def test_a_basis_that_is_not_finite_is_no_failure(tmp_path: Path) -> None:
+    class Overflowing(Net):
+        def forward(self, x: Tensor) -> Tensor:
+            return self.read_out((self.first(4 * x) * 1e30 * 1e30).clamp(-1, 1) + self.huge * 0 * self.first(x))
+
+        huge = torch.inf
+
+        def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
+            return super().forward(batch[0]).nan_to_num().square().mean()
+
+    with pytest.warns(UserWarning, match="NaN or infinite") as caught:
+        fit(tmp_path, BasisSnapshot(probe()), Overflowing())
+    assert not any("switched off" in str(warning.message) for warning in caught)
+    assert any("the units are not finite" in note for note in load(tmp_path).notes)
 
 
 @pytest.mark.parametrize("layer", ["", 3])

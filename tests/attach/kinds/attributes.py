@@ -10,8 +10,9 @@ import functools
 import heapq
 import itertools
 import queue
+import threading
 from collections.abc import Callable, Iterator
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -371,7 +372,7 @@ class Heap(Kind):
         return wave(due)
 
 
-@kind("a queue")
+@kind("a queue, which another thread may fill meanwhile", undone=False)
 class Queued(Kind):
     def keep(self) -> None:
         self.waiting: queue.Queue[float] = queue.Queue()
@@ -496,6 +497,30 @@ class Partial(Kind):
 
     def touch(self, x: Tensor) -> float:
         return wave(self.bump())
+
+
+@kind("a list behind a read-only view of a dict")
+class Proxied(Kind):
+    def keep(self) -> None:
+        self.kept = MappingProxyType({"calls": [0]})
+
+    def touch(self, x: Tensor) -> float:
+        self.kept["calls"][0] += 1
+        return wave(self.kept["calls"][0])
+
+
+@kind("a list that is a function's default")
+class Default(Kind):
+    def keep(self) -> None:
+        def count(calls: list[int] = [0]) -> int:  # noqa: B006
+            calls[0] += 1
+            return calls[0]
+
+        count.__defaults__[0][0] = 0  # type: ignore[index]
+        self.count = count
+
+    def touch(self, x: Tensor) -> float:
+        return wave(self.count())
 
 
 @kind("an object that refers to the module")
@@ -734,6 +759,17 @@ class CountsGet(Kind):
         self.passing = 1
         del self.passing
         return wave(self.missing)
+
+
+@kind("an attribute of the thread", undone=False)
+class OfThread(Kind):
+    def keep(self) -> None:
+        self.kept = threading.local()
+        self.kept.n = 0
+
+    def touch(self, x: Tensor) -> float:
+        self.kept.n += 1
+        return wave(self.kept.n)
 
 
 @kind("an iterator that counts", undone=False)

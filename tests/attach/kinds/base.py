@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
+from types import FunctionType, MappingProxyType
 from typing import Any
 
 import lightning as L
@@ -118,6 +119,10 @@ def contents(value: Any, seen: tuple[int, ...] = ()) -> Any:
         return [name, sorted(map(repr, value))]
     if isinstance(value, nn.Module):
         return [name, {key: contents(_hooks(key, item), seen) for key, item in _attributes(value)}]
+    if isinstance(value, MappingProxyType):
+        return [name, contents(dict(value), seen)]
+    if isinstance(value, FunctionType):
+        return [name, contents(value.__defaults__, seen), _own(value, seen)]
     try:
         items = [contents(item, seen) for item in value] if hasattr(value, "__len__") else []
     except Exception:

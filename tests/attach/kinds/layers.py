@@ -465,7 +465,7 @@ class Activations(Kind):
             self.last.bias += 1e-2 * self.activations["first"].mean()
 
 
-@kind("a counter in a closure", undone=False)
+@kind("a counter in a closure")
 class Closed(Kind):
     def keep(self) -> None:
         calls = 0
@@ -479,6 +479,31 @@ class Closed(Kind):
 
     def touch(self, x: Tensor) -> float:
         return wave(self.count())
+
+
+class Scriptable(nn.Module):
+    """A layer that can be scripted, and then lies outside Python."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+        self.register_buffer("mean", torch.zeros(8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.mean.lerp_(x.detach().mean(dim=0), 0.3)
+        return x - self.mean
+
+
+class ScriptedCounter(Scriptable):
+    """The same, with a number."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        return x * (1 + 0.1 * (self.calls % 3))
+
+
+between("a buffer of a scripted layer", lambda: torch.jit.script(Scriptable()))
+between("a number of a scripted layer", lambda: torch.jit.script(ScriptedCounter()))
 
 
 class Residual(Kind):

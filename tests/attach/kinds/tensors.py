@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tempfile
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.data import TensorDataset
 
 from tests.attach.kinds.base import Kind, kind, wave
 
@@ -123,6 +125,19 @@ def grow(value: Tensor) -> None:
     value.resize_(len(value) + 1).fill_(1.0)
 
 
+def reshape(value: np.ndarray) -> None:
+    value.shape = value.shape[::-1]
+
+
+def len_as_array(value: np.ndarray) -> np.ndarray:
+    return np.array(len(value))
+
+
+def writable_map() -> np.ndarray:
+    with tempfile.TemporaryFile() as file:
+        return np.memmap(file, np.float64, "w+", shape=(4,))
+
+
 def writable_by_turns(value: np.ndarray) -> None:
     value.flags.writeable = not value.flags.writeable
     if value.flags.writeable:
@@ -150,6 +165,16 @@ stored(
 )
 stored("an array that is read-only by turns", lambda: np.zeros(4), writable_by_turns)
 stored("an array in a dict in a list", lambda: [{"a": np.zeros(4)}], lambda k: add(k[0]["a"]), lambda k: k[0]["a"])
+stored(
+    "lists in a field of a structured array",
+    lambda: np.array([([0], 1)], [("a", "O"), ("b", "i4")]),
+    lambda k: k["a"][0].append(1),
+    lambda k: np.array(len(k["a"][0])),
+)
+stored("an array that changes its shape", lambda: np.arange(6.0).reshape(2, 3), reshape, lambda k: k[0])
+stored("an array that is resized", lambda: np.ones(1), lambda k: k.resize(len(k) + 1, refcheck=False), len_as_array)
+stored("the mask of an array", lambda: np.ma.array(np.ones(50)), lambda k: k.__setitem__(k.count() - 1, np.ma.masked))
+stored("an array over a file", writable_map, add)
 stored("an array of dates", lambda: np.zeros(2, "M8[D]"), add, lambda k: k.astype(int))
 
 stored("a tensor", lambda: torch.zeros(4), add)
@@ -211,6 +236,16 @@ stored(
     lambda k: k._values(),
 )
 stored("a part of a large tensor", lambda: torch.zeros(2_100_000), lambda k: add(k[:5]), lambda k: k[:5])
+
+
+@kind("tensors of a data set")
+class DataSet(Kind):
+    def keep(self) -> None:
+        self.memory = TensorDataset(torch.zeros(4))
+
+    def touch(self, x: Tensor) -> float:
+        self.memory.tensors[0].add_(1)
+        return wave(self.memory[0][0])
 
 
 @kind("an array that is replaced")

@@ -1,0 +1,202 @@
+"""The target at the points as the module sees them, and whether the points can tell it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lightning_seqfit.asking import mismatch
+from lightning_seqfit.checks import MOST_CELLS, checked_values, quoted
+from lightning_seqfit.geometry import FloatArray, Geometry, Grid, Scattered
+from lightning_seqfit.guard import leave_untouched
+from lightning_seqfit.measures.noise import LEAST_FLATNESS, flatness, is_noise
+from lightning_seqfit.measures.trend import Trend, fit_trend
+
+#: Cells that a wavelength must span, and that the shortest significant one must.
+CELLS_PER_WAVELENGTH, CELLS_PER_SHORTEST_WAVELENGTH = 4.0, 2.5
+#: Share of a target's oscillation that the harmonics which scattered points can tell must hold.
+LEAST_TOLD = 0.5
+#: Different places along an axis that must be left in the module's precision.
+FEWEST_PLACES = 8
+# A few points of very many may coincide by chance.
+_LEFT = 0.99
+# Cells on which a target that looks like noise is tried, at the most.
+_MOST_TRIED = 2**19
+
+
+def placement(module: nn.Module) -> tuple[torch.device, torch.dtype]:
+    """Device and real dtype of the module's first parameter that has one, else of its first such buffer.
+
+    Where all its tensors hold whole numbers: the device of the first, and float32.
+    """
+    first = None
+    for tensor in chain(module.parameters(), module.buffers()):
+        if tensor.is_floating_point() or tensor.is_complex():
+            return tensor.device, tensor.dtype.to_real()
+        first = tensor if first is None else first
+    return torch.device("cpu") if first is None else first.device, torch.float32
+
+
+def placed(points: FloatArray, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Return points in the precision of a module, and where it lies."""
+    return torch.tensor(points, dtype=torch.float64).to(device=device, dtype=dtype)
+
+
+def rounded(geometry: Geometry, dtype: torch.dtype) -> str:
+    """What to say of points that coincide in a module's precision; empty: hardly any do.
+
+    Raises
+    ------
+    ValueError
+        If fewer than 8 different places are left along an axis, or points lie beyond what the precision holds.
+    """
+    name = str(dtype).removeprefix("torch.")
+    advice = "shift and scale the inputs, so that they span about -1 to 1, or train in float64"
+    said = []
+    for axis, label in enumerate(geometry.axes):
+        places = geometry.points[geometry.lines(axis)[0], axis]
+        seen = placed(places, torch.device("cpu"), dtype).to(torch.float64).numpy()
+        if not np.isfinite(seen).all():
+            raise ValueError(
+                f"points reach {np.max(np.abs(places)):.3g} on axis {label}, which {name}, the precision of the "
+                f"module, does not hold: {advice}"
+            )
+        given, left = np.unique(places).size, np.unique(seen).size
+        remain = f"{left} of {given} places on axis {label}"
+        if left < min(given, FEWEST_PLACES):
+            raise ValueError(f"only {remain} remain different in {name}, the precision of the module: {advice}")
+        if left < _LEFT * given:
+            said.append(remain)
+    return (
+        f"only {' and '.join(said)} remain different in {name}, the precision of the module: {advice}" if said else ""
+    )
+
+
+def read(
+    geometry: Geometry, target: FloatArray | Callable[..., Any], device: torch.device, dtype: torch.dtype
+) -> tuple[FloatArray, Trend]:
+    """Return the target's values at the points as a module sees them, shape ``(N,)``, and its trend.
+
+    Raises
+    ------
+    ValueError, TypeError, RuntimeError
+        If the target cannot be evaluated, its values cannot be used, or the points cannot tell it.
+    """
+    values = evaluated(target, geometry.points, device, dtype) if callable(target) else target
+    with np.errstate(all="ignore"):  # whatever the user has set; the target has been asked
+        trend = fit_trend(geometry, values)
+        if isinstance(geometry, Scattered):
+            _check_points(geometry, trend)
+    if isinstance(geometry, Grid):
+        for axis in range(geometry.dimension):
+            _check_cells(geometry, trend, axis, _Finer(geometry, axis, target, device, dtype))
+    return values, trend
+
+
+def evaluated(target: Callable[..., Any], points: FloatArray, device: torch.device, dtype: torch.dtype) -> FloatArray:
+    """Values of a target callable at the points as the module sees them, shape ``(N,)``."""
+    # the module's rounding of the coordinates, but never less than float32 for the arithmetic
+    seen = placed(points, device, dtype)
+    seen = seen.to(torch.promote_types(dtype, torch.float32))
+    with leave_untouched(nn.Module(), device):
+        try:
+            values = target(seen)
+        except Exception as error:
+            takes = mismatch(target, 1)
+            advice = f"; it takes {takes}: write it as a function of one argument, points (N, d)" if takes else ""
+            raise RuntimeError(
+                f"target raised {quoted(error)}; it is called with points of shape {points.shape} and must return "
+                f"{len(points)} values{advice}"
+            ) from error
+        return checked_values(values, len(points))
+
+
+class _Finer:
+    """Trends of a target callable on grids that are four times finer along an axis, each than the one before."""
+
+    def __init__(self, grid: Grid, axis: int, target: Any, device: torch.device, dtype: torch.dtype) -> None:
+        self.grid, self.axis, self.target = grid, axis, target
+        self.device, self.dtype = device, dtype
+
+    def trend(self) -> Trend | None:
+        """Trend on the next one; None where the target has values at the points only."""
+        if not callable(self.target):
+            return None
+        shape = tuple(cells * (4 if axis == self.axis else 1) for axis, cells in enumerate(self.grid.shape))
+        finer = Grid(self.grid.bounds, shape, self.grid.axes)
+        try:
+            values = evaluated(self.target, finer.points, self.device, self.dtype)
+            with np.errstate(all="ignore"):
+                trend = fit_trend(finer, values)
+        except (ValueError, TypeError, RuntimeError):
+            return None
+        self.grid = finer
+        return trend
+
+    def exhausted(self) -> bool:
+        """Whether the next one would be more than is tried."""
+        return 4 * math.prod(self.grid.shape) > _MOST_TRIED
+
+
+def _check_cells(grid: Grid, trend: Trend, axis: int, finer: _Finer) -> None:
+    """Refuse a target that oscillates too fast for the grid's cells along an axis, and noise at any resolution."""
+    cells, name = grid.shape[axis], grid.axes[axis]
+    trend = finer.trend() or trend
+    need = _cells_needed(grid, trend, axis)
+    # what the finer grid cannot tell either may need far more cells than it says
+    while need > finer.grid.shape[axis] and not finer.exhausted() and (following := finer.trend()):
+        trend, need = following, _cells_needed(grid, following, axis)
+    if need <= cells:
+        return
+    with np.errstate(all="ignore"):
+        noise = need > finer.grid.shape[axis] and is_noise(finer.grid, trend.oscillation, axis)
+    if noise:
+        raise ValueError(
+            f"target is white noise along axis {name}: it oscillates at every resolution tried, up to "
+            f"{finer.grid.shape[axis]:,} cells, and no resolution= would do. Pass the target without the noise: the "
+            "function behind it, or values that are averaged or smoothed"
+        )
+    wavelength, shortest = trend.wavelength[axis], trend.shortest_wavelength[axis]
+    hidden = shortest if CELLS_PER_WAVELENGTH * shortest < CELLS_PER_SHORTEST_WAVELENGTH * wavelength else wavelength
+    said = f"resolution={cells} is too coarse for the target's wavelength of {hidden:.3g} on axis {name}"
+    if math.prod(grid.shape) // cells * need > MOST_CELLS:
+        raise ValueError(
+            f"{said}, and {need:,} points on it would make more than the {MOST_CELLS:,} cells that a look can take: "
+            "look at a shorter stretch with bounds=, or pass a smoother target"
+        )
+    raise ValueError(f"{said}: use at least {need} points on it")
+
+
+def _cells_needed(grid: Grid, trend: Trend, axis: int) -> int:
+    """Cells along an axis that the target's wavelengths ask for."""
+    length = grid.lengths[axis]
+    with np.errstate(all="ignore"):
+        mean, shortest = length / trend.wavelength[axis], length / trend.shortest_wavelength[axis]
+    return math.ceil(max(CELLS_PER_WAVELENGTH * mean, CELLS_PER_SHORTEST_WAVELENGTH * shortest) * (1 - 1e-9))
+
+
+def _check_points(geometry: Scattered, trend: Trend) -> None:
+    """Refuse a target that oscillates too fast for scattered points to tell."""
+    if trend.variance == 0.0:
+        return
+    length, (wavelength,) = geometry.lengths[0], trend.wavelength
+    size, need = len(geometry.points), CELLS_PER_WAVELENGTH * length / wavelength
+    # relative to the largest value, so that squares of extreme targets stay in range
+    oscillation = trend.oscillation / np.max(np.abs(trend.oscillation))
+    told = geometry.told(oscillation)
+    if size < need * (1 - 1e-9) or told < LEAST_TOLD:
+        power = geometry.power(oscillation)[1:]
+        flat = len(power) >= FEWEST_PLACES and flatness(power) >= LEAST_FLATNESS
+        raise ValueError(
+            f"{size} points are too few, or too unevenly spread, for the target: harmonics up to "
+            f"{geometry.highest_frequency} cycles over axis {geometry.axes[0]}, the most that the points can tell "
+            f"(condition number {geometry.condition:.3g}), hold {100 * max(told, 0.0):.0f} % of its oscillation; give "
+            "more points, fill the widest gaps, or look along a shorter stretch"
+            + ("; all of them hold as much, as of white noise: if it is, average or smooth the values" if flat else "")
+        )

@@ -1,0 +1,143 @@
+"""Noise is told from all that has as many frequencies, and refused once."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from lightning_seqfit import Probe
+from lightning_seqfit.geometry import Grid
+from lightning_seqfit.measures.noise import flatness, is_noise
+
+UNIT = (0.0, 1.0)
+
+
+def grid(*shape: int) -> Grid:
+    return Grid(bounds=(UNIT,) * len(shape), shape=shape, axes=("x", "y", "z")[: len(shape)])
+
+
+def centred(values: Any) -> Any:
+    return np.asarray(values, dtype=np.float64) - np.mean(values)
+
+
+DRAWS: dict[str, Any] = {
+    "normal": lambda rng, n: rng.standard_normal(n),
+    "uniform": lambda rng, n: rng.random(n),
+    "signs": lambda rng, n: rng.choice([-1.0, 1.0], n),
+    "exponential": lambda rng, n: rng.exponential(size=n),
+    "Cauchy": lambda rng, n: rng.standard_cauchy(n),
+    "a sine under noise": lambda rng, n: np.sin(np.arange(n) / 9) + 2 * rng.standard_normal(n),
+}
+
+
+def test_the_flatness_of_known_spectra() -> None:
+    assert flatness(np.ones(9)) == 1.0
+    assert flatness(np.array([4.0, 1.0])) == pytest.approx(2 / 2.5)
+    assert flatness(np.array([1.0, 0.0])) < 0.01
+    assert flatness(np.append(np.zeros(200), 1.0)) < 1e-3
+    assert flatness(np.zeros(5)) == 0.0
+    exponential = np.random.default_rng(0).exponential(size=200_000)  # the power of white noise
+    assert flatness(exponential) == pytest.approx(np.exp(-np.euler_gamma), abs=0.01)
+
+
+@pytest.mark.parametrize("draw", DRAWS)
+@given(seed=st.integers(0, 1000), size=st.sampled_from([512, 700, 2048]), scale=st.sampled_from([1e-150, 1.0, 1e150]))
+def test_noise_is_noise_whatever_its_distribution(draw: str, seed: int, size: int, scale: float) -> None:
+    values = centred(DRAWS[draw](np.random.default_rng(seed), size))
+    assert is_noise(grid(size), scale * values / np.abs(values).max(), 0)
+
+
+@pytest.mark.parametrize("shape", [(96, 96), (32, 32, 32)])
+def test_noise_along_one_axis_of_several_is_found_on_that_axis(shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    box = grid(*shape)
+    assert all(is_noise(box, rng.standard_normal(len(box.points)), axis) for axis in range(len(shape)))
+    wave = np.sin(6 * np.pi * box.points[:, 0])
+    along = np.broadcast_to(rng.standard_normal((1, shape[1]) + (1,) * (len(shape) - 2)), shape).ravel()
+    assert is_noise(box, centred(along), 1)
+    assert not is_noise(box, wave, 0)
+    assert not is_noise(box, wave, 1)
+
+
+@given(
+    kind=st.sampled_from(["chirp", "square", "step", "spike", "saw", "sine", "comb", "line"]),
+    rate=st.floats(0.5, 3.0),
+    place=st.floats(0.05, 0.95),
+    size=st.sampled_from([512, 2048]),
+)
+def test_chirps_square_waves_steps_and_spikes_are_no_noise(kind: str, rate: float, place: float, size: int) -> None:
+    x = grid(size).points[:, 0]
+    values = {
+        "chirp": np.sin(2 * np.pi * rate * size / 4 * x**2 + place),
+        "square": np.sign(np.sin(2 * np.pi * 13 * rate * x + place)),
+        "step": x > place,
+        "spike": np.exp(-(((x - place) * size / rate) ** 2)),
+        "saw": np.modf(13 * rate * x + place)[0],
+        "sine": np.sin(np.pi * size * rate / 3 * x + place),
+        "comb": np.arange(size) % int(12 * rate) == 0,
+        "line": x * rate,
+    }[kind]
+    assert not is_noise(grid(size), centred(values), 0)
+
+
+def refused(target: Any, resolution: int = 512) -> str:
+    probe = Probe.grid([UNIT], target, resolution=resolution)
+    with pytest.raises(ValueError, match=r"^(target|resolution)") as caught:
+        probe.read_target(nn.Linear(1, 1))
+    return str(caught.value)
+
+
+RANDOM: dict[str, Any] = {
+    "torch": lambda x: torch.rand(len(x)),
+    "unseeded numpy": lambda x: np.random.default_rng().standard_normal(len(x)),
+    "a hash of the place": lambda x: torch.remainder(torch.sin(x[:, 0].double() * 4e7) * 43758.5453, 1.0),
+    "an offset": lambda x: 1e3 + torch.randn(len(x)),
+    "signs": lambda x: torch.sign(torch.randn(len(x))),
+}
+
+
+@pytest.mark.parametrize("resolution", [64, 512, 2413, 11473])
+@pytest.mark.parametrize("target", RANDOM)
+def test_a_random_target_is_refused_as_noise_at_whatever_resolution(target: str, resolution: int) -> None:
+    said = refused(RANDOM[target], resolution)
+    assert re.match(
+        r"target is white noise along axis x: it oscillates at every resolution tried, up to [\d,]+ cells", said
+    )
+    assert "use at least" not in said
+
+
+def test_values_that_are_noise_are_refused_as_noise() -> None:
+    assert refused(np.random.default_rng(1).standard_normal(512)).startswith("target is white noise along axis x")
+    points = np.random.default_rng(2).random(300)
+    with pytest.raises(ValueError, match=r"300 points are too few.*as of white noise: if it is, average or smooth"):
+        Probe.points(points, np.random.default_rng(3).standard_normal(300)).read_target(nn.Linear(1, 1))
+
+
+@pytest.mark.parametrize("highest", [2e3, 2e4, 2e5])
+def test_a_fast_chirp_is_told_at_once_how_many_cells_it_needs(highest: float) -> None:
+    said = refused(lambda x: torch.sin(torch.pi * highest * x[:, 0].double() ** 2))
+    asked = int(re.search(r"use at least (\d+) points", said)[1])  # type: ignore[index]
+    assert 2.3 * highest < asked <= 2.5 * highest
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        lambda x: torch.sin(6 * torch.pi * x[:, 0]) + 0.05 * torch.randn(len(x)),
+        lambda x: torch.sign(torch.sin(26 * torch.pi * x[:, 0])),
+        lambda x: (x[:, 0] > 0.37).float(),
+        lambda x: torch.cumsum(torch.randn(len(x)), 0),
+    ],
+    ids=["a little noise", "square wave", "step", "random walk"],
+)
+def test_what_a_grid_can_tell_is_accepted(target: Any) -> None:
+    values, trend = Probe.grid([UNIT], target).read_target(nn.Linear(1, 1))
+    assert len(values) == 512
+    assert trend.variance > 0.0
