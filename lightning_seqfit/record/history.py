@@ -57,10 +57,9 @@ class Record:
         """Take one look: ints to int64, floats to float64, arrays (of equal length every time) to float32."""
         row = {"look": self.looks, **row}
         for name, value in row.items():  # before anything changes
-            if name in self._columns and np.shape(value) != self._columns[name].shape[1:]:
-                raise ValueError(
-                    f"{name!r} has shape {np.shape(value)}, and {self._columns[name].shape[1:]} at the looks before"
-                )
+            shape = getattr(value, "shape", ())
+            if name in self._columns and shape != self._columns[name].shape[1:]:
+                raise ValueError(f"{name!r} has shape {shape}, and {self._columns[name].shape[1:]} at the looks before")
         if self.size and int(self["look"][-1]) % self.stride:
             self.size -= 1
         if self.size == self.most:
