@@ -39,6 +39,7 @@ SNIPPETS = {
     ("Checkpoints, early stopping, learning rate", "python"): 2,
     ("Two probes", "python"): 1,
     ("Loggers", "python"): 1,
+    ("Records", "python"): 1,
     ("Resuming", "python"): 1,
     ("What it costs", "sh"): 1,
 }
@@ -218,6 +219,14 @@ def test_several_loggers_and_the_folder_of_the_record() -> None:
     assert load(board.log_dir).steps[-1] == 6
     assert "seqfit/front/fitted" in (Path(sheet.log_dir) / "metrics.csv").read_text()
     assert list(Path(board.log_dir).glob("events.*"))
+
+
+def test_a_record_is_read_back_from_the_log_directory() -> None:
+    names = run("Attaching")
+    names["trainer"].fit(TanhRegression(width=8))
+    (text,) = snippets(PAGE)["Records", "python"]
+    exec(text, names)
+    assert names["run"].steps.tolist() == [0, 1, 2, 3, 4, 6]
 
 
 # Lightning, of a checkpoint in mid-epoch, and of a resumed run whose logger begins a new folder.
