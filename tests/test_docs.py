@@ -41,6 +41,7 @@ SNIPPETS = {
     ("Loggers", "python"): 1,
     ("Records", "python"): 1,
     ("Resuming", "python"): 1,
+    ("What is left alone", "python"): 1,
     ("What it costs", "sh"): 1,
 }
 
@@ -72,6 +73,16 @@ def test_the_first_snippet_attaches() -> None:
     trainer.fit(TanhRegression(width=8))
     assert load(trainer.log_dir).steps.tolist() == [0, 1, 2, 3, 4, 6]
     assert (Path(trainer.log_dir) / "seqfit").is_dir()
+
+
+def test_the_check_of_a_module_finds_nothing_in_an_ordinary_one() -> None:
+    names = run("What is left alone")
+    names["module"].register_forward_hook(lambda *args: FOUND.append(1))
+    assert any("FOUND" in line for line in names["probe"].check(names["module"]))
+
+
+#: What a hook of a test leaves behind.
+FOUND: list[int] = []
 
 
 class Bare(pytorch_lightning.LightningModule):
