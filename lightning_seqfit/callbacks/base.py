@@ -10,6 +10,7 @@ from typing import Any
 import lightning.pytorch as pl
 
 from lightning_seqfit.callbacks.diagnostic import Diagnostic
+from lightning_seqfit.callbacks.readiness import has_a_hook_of_its_own
 from lightning_seqfit.callbacks.watch import Cadence, Watch, warn
 from lightning_seqfit.checks import checked_cadence
 from lightning_seqfit.probe import Probe
@@ -92,10 +93,18 @@ class ProbeCallback(pl.Callback):
             trainer, lambda: watch.start(trainer, pl_module, [peer.every_n_steps for peer in peers], restored)
         )
 
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Check the module and take the first look, if the module does nothing in this hook, which comes after ours."""
+        if not has_a_hook_of_its_own(pl_module, "on_train_epoch_start"):
+            self._begin(trainer, pl_module)
+
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Check the module and take the first look, before the first batch: its own hooks of the start have run."""
+        self._begin(trainer, pl_module)
+
+    def _begin(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         watch = self._watch
         if watch is not None and watch.waiting:
             self._hide_hooks(trainer)

@@ -18,6 +18,12 @@ def is_lazy(module: nn.Module) -> bool:
     return any(is_uninitialized(tensor) for tensors in (module.parameters(), module.buffers()) for tensor in tensors)
 
 
+def has_a_hook_of_its_own(module: nn.Module, name: str) -> bool:
+    """Whether a LightningModule, of either package, does something in a hook."""
+    package = str(getattr(getattr(type(module), name, None), "__module__", "")).partition(".")[0]
+    return name in vars(module) or package not in ("lightning", "pytorch_lightning")
+
+
 def lacks_an_attribute(error: BaseException, module: nn.Module, predict: Callable[..., Any] | None) -> bool:
     """Whether an evaluation failed because the module has not set an attribute yet, as some do in their first step.
 

@@ -36,7 +36,7 @@ class TensorKeeper:
         self.copy_on_write = CopyOnWrite()
         self._room = MOST_COPIED
         self._storages: dict[int, tuple[UntypedStorage, int, bytes | None]] = {}  # its size and content, by its address
-        self._places: list[tuple[Tensor, Tensor]] = []  # with an alias
+        self._places: list[tuple[Tensor, Tensor, int]] = []  # with an alias, and its storage
         self._composed: list[tuple[Tensor, Tensor, list[int]]] = []  # with an alias, and the storages of its parts
         self._versions: list[tuple[Tensor, int]] = []
         self._leaves: list[tuple[Tensor, bool, Tensor | None, Any]] = []  # whether it has a gradient, which, its hooks
@@ -46,8 +46,9 @@ class TensorKeeper:
         if is_lazy(tensor) or tensor.is_meta:
             return []
         alias = tensor.detach()  # keeps place, shape, strides and type of what the tensor was
-        if _is_plain(tensor) and self._keep(tensor.untyped_storage()):
-            self._places.append((tensor, alias))
+        storage = self._keep(tensor.untyped_storage()) if _is_plain(tensor) else 0
+        if storage:
+            self._places.append((tensor, alias, storage))
         else:
             self._composed.append((tensor, alias, [self._keep(part.untyped_storage()) for part in _parts(tensor)]))
         if not tensor.is_inference():
@@ -78,18 +79,24 @@ class TensorKeeper:
 
     def put_back(self) -> None:
         """Make every tensor what it was when it was added."""
-        for tensor, alias in self._places:
-            if not tensor.is_set_to(alias) or tensor.dtype is not alias.dtype:
+        for tensor, alias, storage in self._places:
+            if (
+                tensor.untyped_storage()._cdata != storage
+                or tensor.shape != alias.shape
+                or tensor.stride() != alias.stride()
+                or tensor.storage_offset() != alias.storage_offset()
+                or tensor.dtype is not alias.dtype
+            ):
                 tensor.data = alias
         for tensor, alias, storages in self._composed:
             now = [part.untyped_storage()._cdata for part in _parts(tensor)]
             if any(before and before != after for before, after in zip(storages, now, strict=True)):
                 tensor.data = alias
-        for storage, size, content in self._storages.values():
-            if storage.nbytes() != size:
-                storage.resize_(size)
-            if content and ctypes.string_at(storage.data_ptr(), size) != content:
-                ctypes.memmove(storage.data_ptr(), content, size)
+        for memory, size, content in self._storages.values():
+            if memory.nbytes() != size:
+                memory.resize_(size)
+            if content and ctypes.string_at(memory.data_ptr(), size) != content:
+                ctypes.memmove(memory.data_ptr(), content, size)
         self.copy_on_write.put_back()
         for tensor, requires_grad, gradient, hooks in self._leaves:
             hung = tensor._backward_hooks

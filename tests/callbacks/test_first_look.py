@@ -179,9 +179,27 @@ def test_a_subclass_has_the_hooks_of_a_step(name: str, calls_super: bool, tmp_pa
     setattr(Mine, name, hook)
     watched(Net, tmp_path, watchers=[Mine(probe())])
     assert len(called) == STEPS
-    run = load(tmp_path / "watched")
-    late = name == "on_train_batch_start" and not calls_super
-    assert run.steps.tolist() == due(range(1, STEPS + 1))[late:]
+    assert load(tmp_path / "watched").steps.tolist() == due(range(1, STEPS + 1))
+
+
+def test_a_first_look_that_a_subclass_keeps_from_us_comes_after_the_first_batch(tmp_path: Path) -> None:
+    class Mine(SequentialFitting):
+        def on_train_batch_start(self, *args: Any) -> None: ...
+
+    kind = type("Made", (Scaled,), {"on_train_epoch_start": Scaled.prepare})  # so it cannot come before this hook
+    watched(kind, tmp_path, watchers=[Mine(probe())])
+    assert load(tmp_path / "watched").steps.tolist() == due(range(1, STEPS + 1))[1:]
+
+
+def test_other_callbacks_find_the_first_measures_before_the_first_batch_wherever_they_stand(tmp_path: Path) -> None:
+    seen: list[set[str]] = []
+
+    class Listener(L.Callback):
+        def on_train_batch_start(self, trainer: L.Trainer, *args: Any) -> None:
+            seen.append(set(trainer.callback_metrics))
+
+    watched(Net, tmp_path, others=lambda: [Listener()], last=True)
+    assert {"seqfit/front/fitted", "seqfit/error/max"} <= seen[-STEPS]
 
 
 class Forwards(L.Callback):
