@@ -7,6 +7,9 @@ prediction too. sin(a pi x) sin(b pi y) on [-1, 1]^2 has 4 a b lobes, a plane wa
 
 A target lobe is *matched* if the RMS error over its points is at most ``tolerance`` times the RMS of u' there. A lobe
 of the prediction is *spurious* if it overlaps no target lobe of its sign.
+
+Of a target with noise the squares are taken less the noise's, as in :mod:`~lightning_seqfit.measures.front`, and fields
+are smoothed over as much more as it takes to leave a twentieth of the RMS of noise, up to a third of the wavelength.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lightning_seqfit.geometry import FloatArray, Geometry, IntArray
+from lightning_seqfit.measures.noise import squared_noise
 from lightning_seqfit.measures.oscillations import FARTHEST, Oscillations
 from lightning_seqfit.measures.trend import Trend
 
