@@ -4,9 +4,9 @@ Noise is what stays the same however often neighbours are subtracted from each o
 of m + 1 neighbouring values with weights that leave nothing of a polynomial of degree m - 1 and whose squares add up to
 1: of even points the binomial coefficients with alternating signs, of others those of a divided difference. Of white
 noise a contrast has the noise's variance, whatever m and wherever the points lie; of sin(2 pi k x) on even points, n a
-wavelength, it has sin^m(pi / n) (pi m)^(1/4) of its deviation: at 8 points a wavelength 0.04 for m = 4, 0.001 for m = 8.
-A jump or a kink is in m of them only, so that their robust deviation hardly sees it. In several dimensions contrasts are
-taken along one axis after another.
+wavelength, it has sin^m(pi / n) (pi m)^(1/4) of its deviation: at 8 points a wavelength 0.04 for m = 4, 0.001 for
+m = 8. A jump or a kink is in m of them only, so that their robust deviation hardly sees it. In several dimensions
+contrasts are taken along one axis after another.
 
 A target is noise where along an axis its power is spread evenly over all frequencies, everywhere.
 Flatness of a spectrum: exp(mean ln P) / mean P over its bins, 1 where all are alike, near 0 where a few hold it all. Of
@@ -92,9 +92,10 @@ def is_noise(grid: Grid, field: FloatArray, axis: int) -> bool:
 def noise_deviation(geometry: Geometry, values: FloatArray) -> float:
     """Standard deviation of the noise in given values, shape ``(N,)``; 0: there is none, or it cannot be told.
 
-    The smaller of the robust deviations of contrasts of two orders. Measured with 512 points, even or random, and noise
-    of 0.05, 0.2 and 0.5 of the values' own deviation, on sines of up to 64 cycles, a chirp, |x|, exp, sqrt, a step and a
-    sawtooth: within 4 % in the mean and 7 % in one draw (with 128 points 14 %); without noise below 1e-4.
+    The smaller of the robust deviations of contrasts of two orders. Measured with 512 points, even or random, and
+    noise of 0.05, 0.2 and 0.5 of the values' own deviation, on sines of 3 and 13 cycles, a chirp, a packet, |x|, exp,
+    sqrt, a step and a sawtooth: right within 4 % in the mean, with a deviation of 5 to 9 % from draw to draw (14 % with
+    128 points). Without noise 0 of all these.
 
     Examples
     --------
@@ -187,7 +188,8 @@ def _contrasts_along(places: FloatArray, values: FloatArray, order: int) -> Floa
             if one != other:
                 weights[:, one] /= near[:, one] - near[:, other]
     weights /= np.sqrt(np.sum(weights**2, axis=1, keepdims=True))
-    return np.sum(weights * np.lib.stride_tricks.sliding_window_view(values, order + 1), axis=1)
+    contrasts: FloatArray = np.sum(weights * np.lib.stride_tricks.sliding_window_view(values, order + 1), axis=1)
+    return contrasts
 
 
 def _contrasts_of(field: FloatArray, order: int) -> FloatArray:

@@ -33,6 +33,10 @@ class Scale(NamedTuple):
     of: Of
 
 
+#: Of a target that has no size.
+NO_SCALE = Scale(math.nan, "first look")
+
+
 def scale_of(
     geometry: Geometry, target: FloatArray, trend: Trend, *, noise: float = 0.0, given: float | None = None
 ) -> Scale:
@@ -68,7 +72,7 @@ def scale_of(
         return Scale(given**2, "given")
     size = float(np.max(np.abs(target), initial=0.0))
     if size == 0.0:
-        return Scale(math.nan, "first look")
+        return NO_SCALE
     if noise == 0.0 and trend.variance > 0.0:
         return Scale(trend.variance, "oscillation")
     if trend.variance > noise**2:
