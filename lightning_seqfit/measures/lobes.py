@@ -117,10 +117,12 @@ def count_lobes(
     labels = lobes.labels[inside]
     with np.errstate(invalid="ignore"):
         error = np.clip(residual[inside], -FARTHEST * size, FARTHEST * size) / size
-    allowed = np.bincount(labels, (trend.oscillation[inside] / size) ** 2, lobes.count + 1)[1:]
-    squared = np.bincount(labels, error**2, lobes.count + 1)[1:]
+    allowed: FloatArray = np.bincount(labels, (trend.oscillation[inside] / size) ** 2, lobes.count + 1)[1:].astype(
+        float
+    )
+    squared: FloatArray = np.bincount(labels, error**2, lobes.count + 1)[1:].astype(float)
     if noise > 0.0:
-        points = np.bincount(labels, np.ones(len(labels)), lobes.count + 1)[1:]
+        points = np.bincount(labels, minlength=lobes.count + 1)[1:].astype(np.float64)
         allowed = allowed - points * (noise / size) ** 2
         squared = np.maximum(squared - points * squared_noise(noise / size, points), 0.0)
     matched = squared <= tolerance**2 * allowed

@@ -85,13 +85,15 @@ class Oscillations:
     matched: BoolArray
 
 
-def target_laps(geometry: Geometry, trend: Trend) -> Laps:
+def target_laps(geometry: Geometry, trend: Trend, *, least_power: float = LEAST_POWER) -> Laps:
     """Read the target's laps, once for all looks.
 
     Parameters
     ----------
     geometry : N points along one axis.
     trend : the target's, from :func:`~lightning_seqfit.measures.trend.fit_trend`.
+    least_power : share of the largest local power that the local peak-to-peak has at least; less, for a target that
+        decays, whose small oscillations count as the large ones do.
 
     Returns
     -------
@@ -120,7 +122,7 @@ def target_laps(geometry: Geometry, trend: Trend) -> Laps:
     if trend.variance == 0 or not math.isfinite(trend.shortest_wavelength[0]):
         return _no_laps(np.zeros(len(trend.oscillation)))
     smoothed = _smoothed(geometry, trend, trend.oscillation)
-    return _read_laps(smoothed, _hysteresis(geometry, trend, smoothed))
+    return _read_laps(smoothed, _hysteresis(geometry, trend, smoothed, least_power))
 
 
 def count_oscillations(
@@ -218,12 +220,12 @@ def _smoothed(geometry: Geometry, trend: Trend, field: FloatArray) -> FloatArray
     return smoothed
 
 
-def _hysteresis(geometry: Geometry, trend: Trend, smoothed: FloatArray) -> FloatArray:
+def _hysteresis(geometry: Geometry, trend: Trend, smoothed: FloatArray, least_power: float) -> FloatArray:
     """Distance along the line by which a field must come back from an extremum, shape ``(N,)``."""
     size = float(np.max(np.abs(trend.oscillation)))  # keeps squares in range
     oscillation = trend.oscillation / size
     local = geometry.moving_mean(oscillation**2, trend.wavelength)[geometry.lines(0)[0]]
-    local_peak_to_peak = 2 * np.sqrt(2 * np.maximum(local, LEAST_POWER * float(np.max(local))))
+    local_peak_to_peak = 2 * np.sqrt(2 * np.maximum(local, least_power * float(np.max(local))))
     # white noise of variance v has 2 v / N in a bin on average, and ln 2 times that in half of the bins
     noise = math.sqrt(float(np.median(geometry.power(oscillation))) * len(oscillation) / (2 * math.log(2)))
     averaged = max(len(oscillation) * trend.shortest_wavelength[0] / 8 / geometry.lengths[0], 1.0)
