@@ -10,9 +10,8 @@ from lightning_seqfit.callbacks.base import ProbeCallback
 from lightning_seqfit.callbacks.diagnostic import Diagnostic, Reading, Scene, checked_tolerance
 from lightning_seqfit.callbacks.watch import Cadence
 from lightning_seqfit.geometry import FloatArray
-from lightning_seqfit.measures.front import LEAST_LOCAL
 from lightning_seqfit.measures.lobes import count_lobes, target_lobes
-from lightning_seqfit.measures.oscillations import LEAST_POWER, Oscillations, count_oscillations, target_laps
+from lightning_seqfit.measures.oscillations import Oscillations, count_oscillations, target_laps
 from lightning_seqfit.probe import Observation, Probe
 
 
@@ -34,8 +33,7 @@ class OscillationDiagnostic(Diagnostic):
         geometry, trend = scene.geometry, scene.trend
         self.count: Callable[[FloatArray, FloatArray, float], Oscillations]
         if geometry.dimension == 1:
-            least = LEAST_LOCAL if scene.relative == "local" else LEAST_POWER
-            laps = target_laps(geometry, trend, least_power=least)
+            laps = target_laps(geometry, trend, local=scene.relative == "local")
             self.count = partial(count_oscillations, geometry, trend, laps)
         else:
             lobes = target_lobes(geometry, trend, noise=scene.noise)
