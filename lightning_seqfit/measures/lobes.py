@@ -117,10 +117,10 @@ def count_lobes(
     labels = lobes.labels[inside]
     with np.errstate(invalid="ignore"):
         error = np.clip(residual[inside], -FARTHEST * size, FARTHEST * size) / size
-    allowed: FloatArray = np.bincount(labels, (trend.oscillation[inside] / size) ** 2, lobes.count + 1)[1:].astype(
-        float
+    allowed, squared = (
+        np.bincount(labels, square, lobes.count + 1)[1:].astype(np.float64)
+        for square in ((trend.oscillation[inside] / size) ** 2, error**2)
     )
-    squared: FloatArray = np.bincount(labels, error**2, lobes.count + 1)[1:].astype(float)
     if noise > 0.0:
         points = np.bincount(labels, minlength=lobes.count + 1)[1:].astype(np.float64)
         allowed = allowed - points * (noise / size) ** 2

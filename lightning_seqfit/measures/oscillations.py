@@ -28,7 +28,7 @@ from lightning_seqfit.measures.trend import Trend
 
 #: Hysteresis, as a share of the target's local peak-to-peak.
 HYSTERESIS = 0.1
-#: Least local power, as a share of the largest: what is below is no oscillation of its own. Relative to the place: less.
+#: Least local power, as a share of the largest: what is below is no oscillation of its own; and relative to the place.
 LEAST_POWER, LEAST_LOCAL_POWER = 0.03, 1e-3
 #: Standard deviations of the smoothed noise that an extremum must stand out by.
 NOISE_DEVIATIONS = 4.0
