@@ -33,8 +33,7 @@ class OscillationDiagnostic(Diagnostic):
         geometry, trend = scene.geometry, scene.trend
         self.count: Callable[[FloatArray, FloatArray, float], Oscillations]
         if geometry.dimension == 1:
-            laps = target_laps(geometry, trend, local=scene.relative == "local")
-            self.count = partial(count_oscillations, geometry, trend, laps)
+            self.count = partial(count_oscillations, geometry, trend, target_laps(geometry, trend))
         else:
             lobes = target_lobes(geometry, trend, noise=scene.noise)
             self.count = partial(count_lobes, geometry, trend, lobes, noise=scene.noise)

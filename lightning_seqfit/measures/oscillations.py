@@ -28,8 +28,8 @@ from lightning_seqfit.measures.trend import Trend
 
 #: Hysteresis, as a share of the target's local peak-to-peak.
 HYSTERESIS = 0.1
-#: Least local power, as a share of the largest: what is below is no oscillation of its own; and relative to the place.
-LEAST_POWER, LEAST_LOCAL_POWER = 0.03, 1e-3
+#: Least local power, as a share of the largest: what is below is no oscillation of its own.
+LEAST_POWER = 0.03
 #: Standard deviations of the smoothed noise that an extremum must stand out by.
 NOISE_DEVIATIONS = 4.0
 #: Values of one plateau differ by less than this share of the hysteresis: rounding does not place an extremum.
@@ -85,15 +85,13 @@ class Oscillations:
     matched: BoolArray
 
 
-def target_laps(geometry: Geometry, trend: Trend, *, local: bool = False) -> Laps:
+def target_laps(geometry: Geometry, trend: Trend) -> Laps:
     """Read the target's laps, once for all looks.
 
     Parameters
     ----------
     geometry : N points along one axis.
     trend : the target's, from :func:`~lightning_seqfit.measures.trend.fit_trend`.
-    local : count small oscillations as large ones, for a target that decays: the least local power is 1e-3 of the
-        largest, and nothing is taken for noise, which the spectrum of what decays resembles.
 
     Returns
     -------
@@ -122,7 +120,7 @@ def target_laps(geometry: Geometry, trend: Trend, *, local: bool = False) -> Lap
     if trend.variance == 0 or not math.isfinite(trend.shortest_wavelength[0]):
         return _no_laps(np.zeros(len(trend.oscillation)))
     smoothed = _smoothed(geometry, trend, trend.oscillation)
-    return _read_laps(smoothed, _hysteresis(geometry, trend, smoothed, local=local))
+    return _read_laps(smoothed, _hysteresis(geometry, trend, smoothed))
 
 
 def count_oscillations(
@@ -220,17 +218,16 @@ def _smoothed(geometry: Geometry, trend: Trend, field: FloatArray) -> FloatArray
     return smoothed
 
 
-def _hysteresis(geometry: Geometry, trend: Trend, smoothed: FloatArray, *, local: bool) -> FloatArray:
+def _hysteresis(geometry: Geometry, trend: Trend, smoothed: FloatArray) -> FloatArray:
     """Distance along the line by which a field must come back from an extremum, shape ``(N,)``."""
     size = float(np.max(np.abs(trend.oscillation)))  # keeps squares in range
     oscillation = trend.oscillation / size
-    power = geometry.moving_mean(oscillation**2, trend.wavelength)[geometry.lines(0)[0]]
-    least_power = (LEAST_LOCAL_POWER if local else LEAST_POWER) * float(np.max(power))
-    local_peak_to_peak = 2 * np.sqrt(2 * np.maximum(power, least_power))
+    local = geometry.moving_mean(oscillation**2, trend.wavelength)[geometry.lines(0)[0]]
+    local_peak_to_peak = 2 * np.sqrt(2 * np.maximum(local, LEAST_POWER * float(np.max(local))))
     # white noise of variance v has 2 v / N in a bin on average, and ln 2 times that in half of the bins
     noise = math.sqrt(float(np.median(geometry.power(oscillation))) * len(oscillation) / (2 * math.log(2)))
     averaged = max(len(oscillation) * trend.shortest_wavelength[0] / 8 / geometry.lengths[0], 1.0)
-    least = 0.0 if local else NOISE_DEVIATIONS * noise / math.sqrt(averaged)
+    least = NOISE_DEVIATIONS * noise / math.sqrt(averaged)
     most = HYSTERESIS * float(np.ptp(smoothed)) / size
     hysteresis: FloatArray = size * np.minimum(np.maximum(HYSTERESIS * local_peak_to_peak, least), most)
     return hysteresis
