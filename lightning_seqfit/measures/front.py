@@ -4,11 +4,10 @@ With r = prediction - target, u' the target's oscillation about its trend, and s
 
 - Local error q = moving mean of r^2 over the trend's window / scale. Of the mean, what noise alone puts there is taken
   off first: s^2 (1 + 2 sqrt(2 / n)) with n the points in the window. A point is *fitted* when q <= tolerance^2.
-- A window hides what is narrower than itself, a jump that is smoothed away or a boundary layer. So a point is not
-  fitted either where, at most a quarter of a window away, |r| is more than sqrt(2) tolerance of the largest |u'|, which
-  no error does that oscillates as the target and is within tolerance. Of a target that does not oscillate: half a
-  window away, more than tolerance of the largest distance from the mean. Not asked of noisy values, where a single
-  point tells nothing.
+- A window hides what is narrower than itself. So a point is not fitted either where |r| is more than 2 tolerance of the
+  largest |u'|, which no error is within such a window that oscillates as the target does. Nor, of a target that does
+  not oscillate but steps or has a boundary layer, within half a window of a place where |r| is more than tolerance of
+  its largest distance from the mean. Not asked of noisy values, where a single point tells nothing.
 - *Active* points: moving mean of u'^2, less the noise's, at least 5 % of its mean. Quiet points count neither way, else
   a target that is flat at its ends would be "fitted from the boundary" before training begins.
 - *Unfitted parts*: connected components of unfitted active points in which a whole window has room; where there is no
@@ -215,23 +214,29 @@ def _local_error(
 def _mark_sharp_errors(
     geometry: Geometry, trend: Trend, residual: FloatArray, local_error: FloatArray, tolerance: float
 ) -> None:
-    """Raise the local error near places where the error itself is large, and its window hides it."""
-    deviation, crest, reach = trend.oscillation, math.sqrt(2.0), tuple(width / 2 for width in trend.window)
-    if trend.variance == 0.0:
-        deviation, crest, reach = trend.values + trend.oscillation, 1.0, trend.window
+    """Raise the local error where the error itself is large, and its window hides it."""
+    oscillates = trend.variance > 0.0
+    if oscillates:
+        deviation = trend.oscillation
+        # a window that is shorter than a wavelength sees less of it
+        parts = [width / wave for width, wave in zip(trend.window, trend.wavelength, strict=True) if wave < math.inf]
+        crest = 2.0 / math.sqrt(min(parts, default=1.0))
+    else:
+        deviation, crest = trend.values + trend.oscillation, 1.0
         deviation = deviation - deviation.mean()
     limit = crest * tolerance * float(np.max(np.abs(deviation), initial=0.0))
     size = np.abs(residual)
     sharp = size > limit
     if limit <= 0.0 or not sharp.any():
         return
-    near = geometry.moving_mean(sharp.astype(np.float64), reach)
-    hidden = (near > 1e-9) & (local_error <= tolerance**2)
-    if hidden.any():
-        # the mean over the sharp places nearby, in units in which the limit is the squared tolerance
-        excess = np.where(sharp, np.minimum(size / limit, math.sqrt(_LARGEST_ERROR)) ** 2, 0.0)
-        mean = geometry.moving_mean(excess, reach)[hidden] / near[hidden]
-        local_error[hidden] = tolerance**2 * np.maximum(mean, 1.0 + 1e-9)
+    # in units in which the limit is the squared tolerance
+    excess = tolerance**2 * (np.minimum(size, math.sqrt(_LARGEST_ERROR) * limit) / limit) ** 2
+    if not oscillates:  # the mean over the sharp places within half a window
+        near = geometry.moving_mean(sharp.astype(np.float64), trend.window)
+        excess = geometry.moving_mean(np.where(sharp, excess, 0.0), trend.window) / np.where(near > 1e-9, near, 1.0)
+        sharp = near > 1e-9
+    hidden = sharp & (local_error <= tolerance**2)
+    local_error[hidden] = np.maximum(excess[hidden], tolerance**2 * (1.0 + 1e-9))
 
 
 def _unfitted_parts(geometry: Geometry, window: tuple[float, ...], unfitted: BoolArray) -> BoolArray:
