@@ -192,10 +192,9 @@ def _contrasts_along(places: FloatArray, values: FloatArray, order: int) -> Floa
     if float(np.ptp(spacing)) <= 1e-3 * mean:
         return _differences(values, order, 0)
     ranked = np.lexsort((values, places))
-    places, values = places[ranked] / mean, values[ranked]
-    again = (np.diff(places) == 0) & (np.diff(values) == 0)  # a point given twice is no second measurement
-    kept = np.concatenate(([True], ~again))
-    places, values = places[kept], values[kept]
+    again = (np.diff(places[ranked]) == 0) & (np.diff(values[ranked]) == 0)
+    once = np.sort(ranked[np.concatenate(([True], ~again))])  # a point given twice is no second measurement
+    places, values = places[once] / mean, values[once]
     if len(places) <= order:
         return np.zeros(0)
     places = places - places[0] + _LEAST_SPACING * np.arange(len(places))
