@@ -88,7 +88,8 @@ class Probe:
         self.quantity = str(quantity)
         self.relative = checks.checked_relative(relative)
         self.scale = checks.checked_scale(scale)
-        self._noise = checks.checked_noise(noise)
+        self.given_noise = checks.checked_noise(noise)
+        self._noise = self.given_noise
         if predict is not None and not callable(predict):
             raise TypeError(
                 f"predict={predict!r} is not callable: pass a function (module, points of shape (N, d)) -> tensor of "

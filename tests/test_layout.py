@@ -25,6 +25,7 @@ LAYERS = (
     {"geometry"},
     {"measures"},
     {"adapters", "asking", "checks", "dataset", "guard", "probe", "read_out", "targets"},
+    {"words"},
     {"record", "figures", "loggers"},
     {"callbacks"},
     {""},

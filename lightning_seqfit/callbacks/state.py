@@ -141,7 +141,8 @@ def describe(probe: Probe, scene: Scene, diagnostics: Collection[Diagnostic]) ->
         "target": geometry.coarsen(scene.target),
         "output": _plain(probe.output),
         "options": {
-            "probe": {"relative": scene.relative, "noise": float(scene.noise), "scale": _plain(probe.scale)},
+            # as given: an estimate of the noise is rounded otherwise elsewhere
+            "probe": {"relative": probe.relative, "noise": probe.given_noise, "scale": probe.scale},
             **{diagnostic.name: _options(diagnostic) for diagnostic in diagnostics},
         },
     }

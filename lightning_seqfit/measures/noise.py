@@ -18,6 +18,7 @@ noise is what is flat as a whole and in the median over such stretches.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -39,8 +40,8 @@ MOST_RATIO = 2.5
 ALIKE = 1.2
 #: Least noise, as a share of the values' own deviation; below lies the rounding of float32.
 LEAST_NOISE = 1e-4
-#: Contrasts below which nothing is said.
-FEWEST_CONTRASTS = 24
+#: Contrasts below which nothing is said, and of uneven points as many as say it well enough.
+FEWEST_CONTRASTS, MOST_CONTRASTS = 24, 20_000
 #: Standard deviations of a mean of squared noise that count as noise.
 DEVIATIONS = 2.0
 # Mean square of a normal distribution between -3 and 3 deviations.
@@ -146,14 +147,17 @@ def noise_allowance(geometry: Geometry, window: tuple[float, ...], noise: float)
     >>> noise_allowance(grid, (0.08,), 1.0)[[0, 50]].round(3).tolist()  # 5 points at the end, 9 with both ends inside
     [2.386, 2.099]
     """
+    return np.zeros(len(geometry.points)) if noise == 0.0 else noise**2 * _allowance(geometry, window)
+
+
+@lru_cache(maxsize=4)  # the front asks for the same at each look, and finding it takes ten times as long as the rest
+def _allowance(geometry: Geometry, window: tuple[float, ...]) -> FloatArray:
     size = len(geometry.points)
-    if noise == 0.0:
-        return np.zeros(size)
     count = np.ones(size)
     for axis, width in enumerate(window):
         lines = geometry.lines(axis)
         count[lines] *= _evenly(geometry.points[lines[0], axis], width)
-    return noise**2 * (1 + DEVIATIONS * np.sqrt(2 / count + 8 / size))
+    return 1 + DEVIATIONS * np.sqrt(2 / count + 8 / size)
 
 
 def _evenly(places: FloatArray, width: float) -> FloatArray:
@@ -198,14 +202,15 @@ def _contrasts_along(places: FloatArray, values: FloatArray, order: int) -> Floa
     if len(places) <= order:
         return np.zeros(0)
     places = places - places[0] + _LEAST_SPACING * np.arange(len(places))
-    near = np.lib.stride_tricks.sliding_window_view(places, order + 1)
+    stride = -(-len(places) // MOST_CONTRASTS)
+    near, values = (np.lib.stride_tricks.sliding_window_view(each, order + 1)[::stride] for each in (places, values))
     weights = np.ones_like(near)
     for one in range(order + 1):
         for other in range(order + 1):
             if one != other:
                 weights[:, one] /= near[:, one] - near[:, other]
     weights /= np.sqrt(np.sum(weights**2, axis=1, keepdims=True))
-    contrasts: FloatArray = np.sum(weights * np.lib.stride_tricks.sliding_window_view(values, order + 1), axis=1)
+    contrasts: FloatArray = np.sum(weights * values, axis=1)
     return contrasts
 
 
