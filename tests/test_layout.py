@@ -24,8 +24,8 @@ ROOT = Path(lightning_seqfit.__file__).parent
 LAYERS = (
     {"geometry"},
     {"measures"},
-    {"adapters", "asking", "checks", "dataset", "guard", "probe", "read_out", "targets"},
     {"words"},
+    {"adapters", "asking", "checks", "dataset", "guard", "probe", "read_out", "targets"},
     {"record", "figures", "loggers"},
     {"callbacks"},
     {""},
