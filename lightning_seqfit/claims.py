@@ -11,6 +11,7 @@ import json
 import logging
 import math
 import os
+import shutil
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -368,6 +369,7 @@ def train(training: Training, seed: int, folder: Path, max_steps: int | None = N
             found: Measures = kept["measures"]
             return found
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    shutil.rmtree(folder / "seqfit", ignore_errors=True)  # of a training that broke off, or of another one
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Lightning's, of loggers and workers
         trainer = L.Trainer(

@@ -261,13 +261,15 @@ class Probe:
             # one transfer, from wherever they lie
             precise = reduce(torch.promote_types, (part.dtype for part in parts))
             flat = torch.cat([part.reshape(-1).to(parts[0].device, precise) for part in parts]).cpu().numpy()
-        prediction = flat[:size].astype(np.float64)
+        with np.errstate(all="ignore"):  # whatever the user has set; the module has been asked
+            prediction = flat[:size].astype(np.float64)
+            residual = prediction - target
         features = weights = None
         if basis is not None:
             end = size + parts[1].numel()
             features = flat[size:end].reshape(parts[1].shape)
             weights = flat[end:] if outputs else None
-        return Observation(prediction, prediction - target, features, weights, outputs, tuple(shared))
+        return Observation(prediction, residual, features, weights, outputs, tuple(shared))
 
     def check(self, module: nn.Module) -> tuple[str, ...]:
         """Evaluate a module twice, and name whatever is not afterwards what it was before: a check of the guard.

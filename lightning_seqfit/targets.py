@@ -89,10 +89,11 @@ def read(
         If the target cannot be evaluated, its values cannot be used, or the points cannot tell it.
     """
     values = evaluated(target, geometry.points, device, dtype) if callable(target) else target
-    trend = fit_trend(geometry, values)
-    if isinstance(geometry, Scattered):
-        _check_points(geometry, trend)
-    elif isinstance(geometry, Grid):
+    with np.errstate(all="ignore"):  # whatever the user has set; the target has been asked
+        trend = fit_trend(geometry, values)
+        if isinstance(geometry, Scattered):
+            _check_points(geometry, trend)
+    if isinstance(geometry, Grid):
         for axis in range(geometry.dimension):
             _check_cells(geometry, trend, axis, _Finer(geometry, axis, target, device, dtype))
     return values, trend
@@ -130,7 +131,9 @@ class _Finer:
         shape = tuple(cells * (4 if axis == self.axis else 1) for axis, cells in enumerate(self.grid.shape))
         finer = Grid(self.grid.bounds, shape, self.grid.axes)
         try:
-            trend = fit_trend(finer, evaluated(self.target, finer.points, self.device, self.dtype))
+            values = evaluated(self.target, finer.points, self.device, self.dtype)
+            with np.errstate(all="ignore"):
+                trend = fit_trend(finer, values)
         except (ValueError, TypeError, RuntimeError):
             return None
         self.grid = finer
@@ -151,7 +154,9 @@ def _check_cells(grid: Grid, trend: Trend, axis: int, finer: _Finer) -> None:
         trend, need = following, _cells_needed(grid, following, axis)
     if need <= cells:
         return
-    if need > finer.grid.shape[axis] and is_noise(finer.grid, trend.oscillation, axis):
+    with np.errstate(all="ignore"):
+        noise = need > finer.grid.shape[axis] and is_noise(finer.grid, trend.oscillation, axis)
+    if noise:
         raise ValueError(
             f"target is white noise along axis {name}: it oscillates at every resolution tried, up to "
             f"{finer.grid.shape[axis]:,} cells, and no resolution= would do. Pass the target without the noise: the "
@@ -171,7 +176,8 @@ def _check_cells(grid: Grid, trend: Trend, axis: int, finer: _Finer) -> None:
 def _cells_needed(grid: Grid, trend: Trend, axis: int) -> int:
     """Cells along an axis that the target's wavelengths ask for."""
     length = grid.lengths[axis]
-    mean, shortest = length / trend.wavelength[axis], length / trend.shortest_wavelength[axis]
+    with np.errstate(all="ignore"):
+        mean, shortest = length / trend.wavelength[axis], length / trend.shortest_wavelength[axis]
     return math.ceil(max(CELLS_PER_WAVELENGTH * mean, CELLS_PER_SHORTEST_WAVELENGTH * shortest) * (1 - 1e-9))
 
 

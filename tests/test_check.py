@@ -1,4 +1,7 @@
-"""`Probe.check` names what an evaluation leaves behind, and nothing else. The oracle: what the module was written to do."""
+"""`Probe.check` names what an evaluation leaves behind, and nothing else.
+
+The oracle: what the module was written to do.
+"""
 
 from __future__ import annotations
 

@@ -39,7 +39,9 @@ SNIPPETS = {
     ("Checkpoints, early stopping, learning rate", "python"): 2,
     ("Two probes", "python"): 1,
     ("Loggers", "python"): 1,
+    ("Records", "python"): 1,
     ("Resuming", "python"): 1,
+    ("What is left alone", "python"): 1,
     ("What it costs", "sh"): 1,
 }
 
@@ -71,6 +73,16 @@ def test_the_first_snippet_attaches() -> None:
     trainer.fit(TanhRegression(width=8))
     assert load(trainer.log_dir).steps.tolist() == [0, 1, 2, 3, 4, 6]
     assert (Path(trainer.log_dir) / "seqfit").is_dir()
+
+
+def test_the_check_of_a_module_finds_nothing_in_an_ordinary_one() -> None:
+    names = run("What is left alone")
+    names["module"].register_forward_hook(lambda *args: FOUND.append(1))
+    assert any("FOUND" in line for line in names["probe"].check(names["module"]))
+
+
+#: What a hook of a test leaves behind.
+FOUND: list[int] = []
 
 
 class Bare(pytorch_lightning.LightningModule):
@@ -218,6 +230,14 @@ def test_several_loggers_and_the_folder_of_the_record() -> None:
     assert load(board.log_dir).steps[-1] == 6
     assert "seqfit/front/fitted" in (Path(sheet.log_dir) / "metrics.csv").read_text()
     assert list(Path(board.log_dir).glob("events.*"))
+
+
+def test_a_record_is_read_back_from_the_log_directory() -> None:
+    names = run("Attaching")
+    names["trainer"].fit(TanhRegression(width=8))
+    (text,) = snippets(PAGE)["Records", "python"]
+    exec(text, names)
+    assert names["run"].steps.tolist() == [0, 1, 2, 3, 4, 6]
 
 
 # Lightning, of a checkpoint in mid-epoch, and of a resumed run whose logger begins a new folder.

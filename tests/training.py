@@ -231,8 +231,8 @@ def assert_complete(
 
 
 def assert_whole_files(folder: Path, *names: str) -> None:
-    """Records (of these names) and pictures only: nothing half-written is left."""
-    files = [path.name for path in (folder / "seqfit").iterdir()]
+    """Records (of these names) and pictures only: nothing half-written is left, here and in folders of further runs."""
+    files = [path.name for path in (folder / "seqfit").rglob("*") if not path.name.startswith("run_")]
     assert all(name.endswith((".npz", ".png")) and not name.startswith(".") for name in files), files
     if names:
         assert {name for name in files if name.endswith(".npz")} == {f"{name}.npz" for name in names}

@@ -23,6 +23,7 @@ def contents_of(
     diagnostics: Collection[Diagnostic],
     latest: Mapping[str, FloatArray],
     notes: Collection[str],
+    identity: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Arrays of the file, on as many cells as it holds.
 
@@ -33,11 +34,17 @@ def contents_of(
     diagnostics : what they keep of the whole run is in the file.
     latest : fields of the last look by name, shape ``(N,)`` each; empty: none was taken yet in this process.
     notes : what to say of the watching.
+    identity : whose record it is, for JSON.
     """
     geometry = scene.geometry
     fixed: dict[str, Any] = {"target": scene.target, "trend": scene.trend.values}
+    said = [*_about_points(geometry), *(f"points: {note}" for note in probe.notes), *notes]
     for diagnostic in diagnostics:
-        fixed |= diagnostic.fixed()
+        try:
+            fixed |= diagnostic.fixed()
+            said += diagnostic.notes()
+        except Exception as error:  # the others' is not lost
+            said.append(f"{diagnostic.name}: {type(error).__name__}: {error}")
     fields = {name: value for name, value in fixed.items() if np.shape(value) == scene.target.shape}
     arrays = {name: _coarse(geometry, fields[name]) if name in fields else np.asarray(fixed[name]) for name in fixed}
     arrays["points"] = _points(geometry)
@@ -52,12 +59,8 @@ def contents_of(
         "bounds": geometry.bounds,
         "shape": geometry.coarse_shape(),
         "fine_shape": geometry.coarse_shape(FINE_CELLS),
-        "notes": [
-            *_about_points(geometry),
-            *(f"points: {note}" for note in probe.notes),
-            *notes,
-            *(note for diagnostic in diagnostics for note in diagnostic.notes()),
-        ],
+        "notes": list(dict.fromkeys(said)),
+        **identity,
     }
     return contents(record, arrays, about)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
+
+import numpy as np
 
 from lightning_seqfit.checks import checked_tolerance as checked_tolerance
 from lightning_seqfit.geometry import FloatArray, Geometry
@@ -76,3 +78,25 @@ class Diagnostic(ABC):
     def options(self) -> tuple[Any, ...]:
         """What two diagnostics of one name must agree on to share a probe."""
         return ()
+
+
+def checked_history(state: Mapping[str, Any], kind: type) -> dict[str, Any]:
+    """Return what ``dataclasses.asdict`` made of a history of ``kind``, or say what of it is damaged.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If something is missing or not what the class says, or its arrays differ in length.
+    """
+    names = {each.name: str(each.type) for each in fields(kind)}
+    if state.keys() != names.keys():
+        raise ValueError(f"{kind.__name__} has {', '.join(state)}, expected {', '.join(names)}")
+    kinds: dict[str, Any] = {"int": int, "float": int | float}
+    for name, annotation in names.items():
+        expected = np.ndarray if annotation.endswith("Array") else kinds.get(annotation, object)
+        if not isinstance(state[name], expected):
+            raise TypeError(f"{name!r} is {type(state[name]).__name__}, expected {annotation}")
+    shapes = {state[name].shape for name, annotation in names.items() if annotation.endswith("Array")}
+    if len(shapes) > 1:
+        raise ValueError(f"the arrays of {kind.__name__} have shapes {sorted(shapes)}, expected one")
+    return dict(state)

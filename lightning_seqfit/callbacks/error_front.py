@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from lightning_seqfit.callbacks.base import ProbeCallback
-from lightning_seqfit.callbacks.diagnostic import Diagnostic, Reading, Scene, checked_tolerance
+from lightning_seqfit.callbacks.diagnostic import Diagnostic, Reading, Scene, checked_history, checked_tolerance
 from lightning_seqfit.callbacks.watch import Cadence
 from lightning_seqfit.geometry import FloatArray
 from lightning_seqfit.measures import front
@@ -68,7 +68,7 @@ class FrontDiagnostic(Diagnostic):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take the history back; an empty state begins anew."""
-        self.history = front.FrontHistory(**state) if state else None
+        self.history = front.FrontHistory(**checked_history(state, front.FrontHistory)) if state else None
 
 
 class ErrorFront(ProbeCallback):

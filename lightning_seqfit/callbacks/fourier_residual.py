@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lightning_seqfit.callbacks.base import ProbeCallback
-from lightning_seqfit.callbacks.diagnostic import Diagnostic, Reading, Scene, checked_tolerance
+from lightning_seqfit.callbacks.diagnostic import Diagnostic, Reading, Scene, checked_history, checked_tolerance
 from lightning_seqfit.callbacks.watch import Cadence
 from lightning_seqfit.geometry import FloatArray
 from lightning_seqfit.measures import spectrum
@@ -83,7 +83,8 @@ class SpectrumDiagnostic(Diagnostic):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take the history back; an empty state begins anew."""
-        self.history = spectrum.SpectrumHistory(**state) if state else None
+        kind = spectrum.SpectrumHistory
+        self.history = kind(**checked_history(state, kind)) if state else None
 
 
 class FourierResidual(ProbeCallback):

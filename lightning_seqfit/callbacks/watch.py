@@ -11,23 +11,24 @@ import weakref
 from collections.abc import Callable, Mapping
 from multiprocessing import parent_process
 from multiprocessing.util import Finalize
-from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from lightning.pytorch.utilities.rank_zero import rank_zero_info  # type: ignore[attr-defined]
+from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_only  # type: ignore[attr-defined]
 
 from lightning_seqfit import figures, loggers
 from lightning_seqfit.adapters import counts_late
+from lightning_seqfit.callbacks.archive import Archive, log_directory
 from lightning_seqfit.callbacks.contents import FINE_CELLS, contents_of
 from lightning_seqfit.callbacks.diagnostic import Diagnostic, Scene
 from lightning_seqfit.callbacks.readiness import is_lazy, lacks_an_attribute
+from lightning_seqfit.callbacks.state import State, describe, differences, read_state
 from lightning_seqfit.geometry import FloatArray
 from lightning_seqfit.guard import leave_generators_untouched, one_blas_thread
 from lightning_seqfit.probe import Observation, Probe
-from lightning_seqfit.record import Record, as_run, write
+from lightning_seqfit.record import Record, as_run
 
 Cadence = int | Callable[[int], bool]
 
@@ -97,17 +98,18 @@ class Watch:
         self.failures = 0  # evaluations in a row that failed
         self.off: dict[str, str] = {}  # what was switched off, and why
         self.module: weakref.ref[Any] | None = None
-        self.folder: Path | None = None
+        self.noted: list[str] = []  # what was said of earlier fits
+        self.described: dict[str, Any] = {}  # the probe that the record is of
+        self.another = False
+        self.archive = Archive(probe.name)
         self.looked = 0.0
         self.looks = 0
-        self.started = self.written = 0.0
+        self.started = 0.0
         self.drawn = 0
         self.next_figure = 0
         self.figure_seconds = 0.0
         self.one_figure_seconds = 0.3  # a guess at the first set; measured from then on
-        self.unwritten = False
         self.latest: dict[str, FloatArray] = {}  # fields of the last look, at every point
-        self.fresh = True  # nothing of this record is in a file yet
 
     def __getstate__(self) -> dict[str, Any]:
         """What a spawned process gets: everything but the module."""
@@ -122,21 +124,24 @@ class Watch:
     ) -> None:
         """Begin a fit: read the target, and go on from a restored state or an earlier fit."""
         self.cadences = list(cadences)
-        self.off = {}
+        self.noted, self.off = self._notes(), {}
         self.failures = 0
         self.once = bool(trainer.fast_dev_run)  # type: ignore[attr-defined]
         self.counts_late = counts_late(module)
-        folder = trainer.log_dir or trainer.default_root_dir  # collective: every rank asks
-        self.folder = None if self.once else Path(folder) / "seqfit"
         if restored is not None:
-            self.restore(module, restored)
+            restored = restored if self.restore(module, restored) else None
         elif self.module is not None and self.module() is module and self.last_step >= 0:
             self.fit += 1
             self.offset += max(self.last_step - trainer.global_step, 0)
         else:
             self._forget()
         self.module = weakref.ref(module)
+        self._open_archive(trainer, module)
         self._on_the_ranks_that_evaluate(trainer, lambda: self._set_scene(module))
+        if _broadcast(trainer, self.another):
+            restored = None
+            if not self._evaluates(trainer):
+                self._forget()
         self.resumed, self.waiting, self.running = restored is not None, True, False
         if self.resumed:  # what monitors ask for must be there before the next look
             self._announce(trainer, self._last_scalars(known=True))
@@ -155,7 +160,7 @@ class Watch:
         self.figure_seconds = 0.0
         self.running = True
         self.current_step, self.logger_step = trainer.global_step, _logger_step(trainer)
-        self.started = self.written = time.perf_counter()
+        self.started = time.perf_counter()
         if parent_process() is not None and trainer.is_global_zero:
             # in the workers of ddp_spawn, ddp_fork and ddp_notebook Lightning calls no on_exception
             Finalize(self, _write_what_is_left, (weakref.ref(self),), exitpriority=0)
@@ -168,7 +173,8 @@ class Watch:
     def _forget(self) -> None:
         self.record, self.latest = Record(), {}
         self.fit, self.offset, self.last_step, self.scale = 0, 0, -1, math.nan
-        self.fresh = True
+        self.noted, self.described = [], {}
+        self.archive.begin_anew()
         for diagnostic in self.diagnostics.values():
             diagnostic.load_state_dict({})
 
@@ -193,8 +199,10 @@ class Watch:
             for note in self.probe.notes:
                 warn(f"{self._label()}: {note}")
             self.scene = Scene(self.probe.geometry, target, trend)
-            for diagnostic in self.diagnostics.values():
-                diagnostic.begin(self.scene)
+            with np.errstate(all="ignore"):
+                self._compare()
+                for diagnostic in self.diagnostics.values():
+                    diagnostic.begin(self.scene)
 
     def _first_evaluation(self, trainer: pl.Trainer, module: pl.LightningModule) -> Observation | None:
         """Observe the module; None where its first batch has yet to make what its forward pass needs."""
@@ -266,25 +274,27 @@ class Watch:
         """Take a look that is due, write the record, and return the state to save; None where nothing was seen."""
         if self.running:
             self.after_batch(trainer, module)
-            if trainer.is_global_zero and self.unwritten:
+            if trainer.is_global_zero and self.archive.unwritten:
                 self._write()
         return self._state() if self.last_step >= 0 else None
 
     def finish(self, trainer: pl.Trainer, module: pl.LightningModule, *, look: bool) -> None:
         """End the fit once, whichever hook comes first."""
         if not self.running:
-            if self.unwritten and trainer.is_global_zero:  # an interrupt came while it was written
+            if self.archive.waits and trainer.is_global_zero:  # an interrupt came meanwhile, or the disk was full
                 self._write()
             return
         if look and self._follow(trainer) > self.last_step:
             self._look(trainer, module, self.current_step)
         self.running = False
-        if not trainer.is_global_zero or self.folder is None or not len(self.record):
+        if not trainer.is_global_zero or self.archive.base is None or not len(self.record):
             return
+        self.archive.finished, self.archive.unwritten = look and not trainer.interrupted, True
         self._write()  # first: where another process broke off, the launcher soon kills this one
         known = len(self.off)
         self._draw(trainer, last=True)
-        if len(self.off) > known:  # the record says so
+        self.archive.unwritten |= len(self.off) > known  # the record says so
+        if self.archive.waits:
             self._write()
         rank_zero_info(f"seqfit: {self._summary()}")
 
@@ -311,8 +321,8 @@ class Watch:
         self.looked += now - begun
         self.looks += 1
         self.running = not self.once
-        if trainer.is_global_zero and self.folder is not None:
-            if now - self.written >= WRITE_SECONDS:
+        if trainer.is_global_zero and self.archive.base is not None:
+            if now - self.archive.written >= WRITE_SECONDS:
                 self._write()
             if self._figure_due(step):
                 self._draw(trainer)
@@ -333,9 +343,14 @@ class Watch:
                 return {}
         self.failures = 0
         self._say_shared(observation.shared)
+        with np.errstate(all="ignore"):  # whatever the user has set: what follows is ours
+            return self._read(observation, step)
+
+    def _read(self, observation: Observation, step: int) -> dict[str, float]:
+        """Scalars of what was seen; takes the look into the record."""
+        assert self.scene is not None
         residual = observation.residual
-        with np.errstate(over="ignore", invalid="ignore"):
-            mean_square = self.scene.geometry.mean(residual**2)
+        mean_square = self.scene.geometry.mean(residual**2)
         if math.isnan(self.scale):
             self.scale = self.scene.trend.variance or (mean_square if math.isfinite(mean_square) else math.nan)
         unknown = not np.isfinite(residual).all()
@@ -381,7 +396,7 @@ class Watch:
                 **{f"scalar/{tag}": value for tag, value in scalars.items()},
             }
         )
-        self.unwritten = True
+        self.archive.unwritten = self.archive.base is not None
         return scalars
 
     def _evaluation_failed(self, step: int, error: Exception) -> None:
@@ -463,47 +478,98 @@ class Watch:
     def _label(self) -> str:
         return f"probe {self.probe.name!r}" if self.probe.name else "the probe"
 
+    def _notes(self) -> list[str]:
+        """What was switched off or not finite, in this fit and before."""
+        return list(dict.fromkeys([*self.noted, *(f"{part}: {reason}" for part, reason in self.off.items())]))
+
     def _state(self) -> dict[str, Any]:
-        return {
-            "version": 1,
-            "fit": self.fit,
-            "offset": self.offset,
-            "last_step": self.last_step,
-            "scale": self.scale,
-            "off": dict(self.off),
-            "record": self.record.state_dict(),
-            "latest": {name: _to_float32(v) for name, v in self.latest.items() if len(v) <= FINE_CELLS},
-            "diagnostics": {name: _to_tensors(d.state_dict()) for name, d in self.diagnostics.items()},
-        }
+        kept = {}
+        with np.errstate(all="ignore"):
+            for name, diagnostic in self.diagnostics.items():
+                try:
+                    kept[name] = diagnostic.state_dict()
+                except Exception as error:
+                    self._switch_off(name, error)
+            return State(
+                fit=self.fit,
+                offset=self.offset,
+                last_step=self.last_step,
+                scale=self.scale,
+                record=self.record,
+                latest={name: values for name, values in self.latest.items() if len(values) <= FINE_CELLS},
+                diagnostics=kept,
+                notes=self._notes(),
+                lineage=self.archive.lineage,
+                described=self.described,
+            ).as_dict()
 
-    def restore(self, module: pl.LightningModule, state: Mapping[str, Any]) -> None:
-        """Become what a checkpoint has kept of a module."""
+    def restore(self, module: pl.LightningModule, saved: Any) -> bool:
+        """Become what a checkpoint has kept of a module, or begin anew and say why."""
         self.module = weakref.ref(module)
-        self.fit, self.offset = int(state["fit"]), int(state["offset"])
-        self.last_step, self.scale = int(state["last_step"]), float(state["scale"])
-        self.fresh = False
-        self.record, self.latest = Record(), _to_arrays(state.get("latest", {}))
-        self.record.load_state_dict(state["record"])
-        for name, diagnostic in self.diagnostics.items():
-            diagnostic.load_state_dict(_to_arrays(state["diagnostics"].get(name, {})))
+        try:
+            state = read_state(saved)
+            for name, diagnostic in self.diagnostics.items():
+                diagnostic.load_state_dict(state.diagnostics.get(name, {}))
+        except Exception as error:
+            self._forget()
+            self._say_anew(f"its state in the checkpoint cannot be read: {error}; save a checkpoint anew")
+            return False
+        self.fit, self.offset, self.last_step, self.scale = state.fit, state.offset, state.last_step, state.scale
+        self.record, self.latest = state.record, state.latest
+        self.noted, self.described = state.notes, state.described
+        self.archive.go_on(state.lineage, state.last_step + state.offset)
+        return True
 
-    def _contents(self) -> dict[str, Any]:
+    def _compare(self) -> None:
+        """Begin anew where the record so far is of another probe: what it holds is not to be compared with ours."""
         assert self.scene is not None
-        notes = [f"{part}: {reason}" for part, reason in self.off.items()]
-        return contents_of(self.probe, self.scene, self.record, self.diagnostics.values(), self.latest, notes)
+        now = describe(self.probe, self.scene, self.diagnostics.values())
+        try:
+            changes = differences(self.described, now) if self.described else []
+        except Exception as error:
+            changes = [f"what the checkpoint says of it is damaged ({type(error).__name__}: {error})"]
+        self.another = bool(changes)
+        if changes:
+            self._forget()
+            self._say_anew(f"it was of another probe: {'; '.join(changes)}; give that one to go on with it")
+        self.described = now
+
+    def _say_anew(self, why: str) -> None:
+        if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+            warn(f"the record of {self._label()} begins anew and does not go on with the one before: {why}")
+
+    def _open_archive(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Find out where to write; every rank asks, rank zero's answer holds."""
+        base = _broadcast(trainer, "" if self.once else log_directory(trainer))
+        problem = self.archive.open(trainer, module, base)
+        if problem and trainer.is_global_zero:
+            self._say_unwritten(problem)
+
+    def _say_unwritten(self, problem: str) -> None:
+        warn(
+            f"{self._label()} cannot be recorded in {self.archive}; the training goes on, and it is tried again every "
+            f"{WRITE_SECONDS:g} s, at checkpoints and at the end. {problem}"
+        )
+
+    def _contents(self, identity: Mapping[str, Any]) -> dict[str, Any]:
+        assert self.scene is not None
+        with np.errstate(all="ignore"):
+            return contents_of(
+                self.probe,
+                self.scene,
+                self.record,
+                self.diagnostics.values(),
+                self.latest,
+                self._notes(),
+                identity,
+            )
 
     def _write(self) -> None:
-        self.written = time.perf_counter()
-        if self.folder is None or self.scene is None or "record" in self.off or not len(self.record):
+        if self.scene is None or not len(self.record):
             return
-        try:
-            path = self.folder / f"{self.probe.name or 'probe'}.npz"
-            if self.fresh and path.exists():  # of another run in the same folder
-                path.replace(path.with_name(f"{path.stem}.previous.npz"))
-            write(path, self._contents())
-            self.fresh = self.unwritten = False
-        except Exception as error:
-            self._switch_off("record", error)
+        problem = self.archive.write(self._contents, self.last_step + self.offset)
+        if problem:
+            self._say_unwritten(problem)
 
     def _figure_due(self, step: int) -> bool:
         """At doubling steps, while figures take less than their share of the time."""
@@ -520,10 +586,12 @@ class Watch:
         try:
             takers = self._image_takers(trainer)
             if takers or last:
-                for name, figure in figures.draw(as_run(self._contents())).items():
-                    image = figures.as_image(figure)
-                    if last and self.folder is not None:
-                        figures.save(image, self.folder / f"{self.probe.name or 'probe'}_{name}.png")
+                with np.errstate(all="ignore"):
+                    drawn = figures.draw(as_run(self._contents({})))
+                    images = {name: figures.as_image(figure) for name, figure in drawn.items()}
+                for name, image in images.items():
+                    if last:
+                        self.archive.pictures[f"{self.probe.name or 'probe'}_{name}.png"] = figures.as_png(image)
                     for part, logger in takers.items():
                         self._show(part, logger, f"seqfit/{self.prefix}{name}", image)
         except Exception as error:
@@ -564,13 +632,14 @@ class Watch:
             said.append(f"{values['oscillations/fitted']:g} of {values['oscillations/target']:g} {kind}")
         said.append(f"relative RMSE {values['error/relative_rmse']:.3g}")
         name = f"{self.probe.name}: " if self.probe.name else ""
-        return f"{name}{', '.join(said)}; record and figures in {self.folder}"
+        where = "could not be written to" if self.archive.waits else "in"
+        return f"{name}{', '.join(said)}; record and figures {where} {self.archive}"
 
 
 def _write_what_is_left(watch: weakref.ref[Watch]) -> None:
     """At the end of a worker process, which nothing else announces where a training breaks off."""
     there = watch()
-    if there is not None and there.unwritten:
+    if there is not None and there.archive.waits:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # Lightning answers it with an exception, wherever we are
         there._write()
 
@@ -588,21 +657,3 @@ def _logger_step(trainer: pl.Trainer) -> int:
 def _broadcast(trainer: pl.Trainer, value: Any) -> Any:
     """Rank zero's value on every rank."""
     return trainer.strategy.broadcast(value) if trainer.world_size > 1 else value
-
-
-def _to_float32(values: FloatArray) -> torch.Tensor:
-    with np.errstate(over="ignore"):  # beyond float32 is inf
-        return torch.from_numpy(values.astype(np.float32))
-
-
-def _to_tensors(value: Any) -> Any:
-    """Arrays to tensors, so that ``torch.load(weights_only=True)`` reads them."""
-    if isinstance(value, Mapping):
-        return {key: _to_tensors(item) for key, item in value.items()}
-    return torch.from_numpy(value.copy()) if isinstance(value, np.ndarray) else value
-
-
-def _to_arrays(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _to_arrays(item) for key, item in value.items()}
-    return value.cpu().numpy() if isinstance(value, torch.Tensor) else value

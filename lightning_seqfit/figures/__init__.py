@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,14 @@ def as_image(figure: Figure) -> Image:
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
+def as_png(image: Image) -> bytes:
+    """Pixels as PNG, packed as fast as can be: a tenth larger, in two thirds of the time."""
+    packed = BytesIO()
+    imsave(packed, image, format="png", pil_kwargs={"compress_level": 1})
+    return packed.getvalue()
+
+
 def save(image: Image, path: Path) -> None:
-    """Write pixels as PNG, packed as fast as can be: a tenth larger, in two thirds of the time."""
+    """Write pixels as PNG."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    imsave(path, image, pil_kwargs={"compress_level": 1})
+    path.write_bytes(as_png(image))

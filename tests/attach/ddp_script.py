@@ -26,6 +26,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from lightning_seqfit import Probe
 from lightning_seqfit.callbacks import SequentialFitting, watch
+from lightning_seqfit.record.place import Here
 
 STEPS = 40
 #: Looks at 0, 1, 2, 3, 4, 6, 8, 10, 12, ...
@@ -235,14 +236,14 @@ def without_figures() -> None:
 
 def count_writes(folder: Path) -> None:
     """Note which rank writes which record."""
-    write = watch.write
+    write = Here.write
 
-    def noted(path: Path, arrays: Any) -> None:
+    def noted(here: Here, data: bytes) -> None:
         with (folder / f"writes.rank{rank()}.txt").open("a") as file:
-            file.write(f"{path.relative_to(folder).parts[0]}\n")
-        write(path, arrays)
+            file.write(f"{here.path.relative_to(folder).parts[0]}\n")
+        write(here, data)
 
-    watch.write = noted
+    Here.write = noted
 
 
 #: A bare training, those that must equal it, and what they differ in.

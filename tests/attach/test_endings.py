@@ -300,9 +300,9 @@ def test_a_fit_with_nothing_left_to_do_is_forgotten_by_another_module(tmp_path: 
         return left_behind(third, module)
 
     watched(Net, tmp_path, run)
-    record = load(tmp_path / "watched")
+    record = load(tmp_path / "watched" / "seqfit" / "run_1")
     assert looks_of(record, 0) == record.steps.tolist() == [0, 1, 2, 3]
-    assert load(tmp_path / "watched", "probe.previous").steps[-1] == STEPS
+    assert load(tmp_path / "watched" / "seqfit" / "probe.npz").steps[-1] == STEPS
 
 
 def test_two_fits_of_a_module_are_one_record_on_one_axis(tmp_path: Path) -> None:
@@ -333,7 +333,7 @@ def test_a_second_trainer_goes_on_with_the_module_and_starts_anew_with_another(s
         return left_behind(second, module)
 
     watched(Net, tmp_path, run)
-    record = load(tmp_path / "watched")
+    record = load(tmp_path / "watched" / "seqfit" / ("probe.npz" if same else "run_1"))
     first, second = due(range(1, STEPS + 1)), due(range(1, 13))
     if same:
         assert (looks_of(record, 0), looks_of(record, 1)) == (first, second)
@@ -341,8 +341,8 @@ def test_a_second_trainer_goes_on_with_the_module_and_starts_anew_with_another(s
         assert_whole_files(tmp_path / "watched", "probe")
     else:
         assert looks_of(record, 0) == record.steps.tolist() == second
-        assert load(tmp_path / "watched", "probe.previous").steps.tolist() == first
-        assert_whole_files(tmp_path / "watched", "probe", "probe.previous")
+        assert load(tmp_path / "watched" / "seqfit" / "probe.npz").steps.tolist() == first
+        assert_whole_files(tmp_path / "watched", "probe")
 
 
 @pytest.mark.parametrize("between", ["lr_find", "test of a checkpoint", "failure to start"])

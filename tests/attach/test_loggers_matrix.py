@@ -168,6 +168,10 @@ def wandb_history(path: Path) -> Iterator[dict[tuple[str, ...], Any]]:
                 yield {tuple(item.nested_key): json.loads(item.value_json) for item in record.history.item}
 
 
+#: Where the record lies with a logger that has a name and a version, and no folder of its own.
+LISTED = "listing/version_0"
+
+
 class Listing(Logger):
     """Keeps what it is given."""
 
@@ -288,7 +292,9 @@ def test_wandb_has_every_look_on_an_axis_that_never_goes_back(
     from lightning.pytorch.loggers import WandbLogger
 
     try:
-        fit(tmp_path, WandbLogger(save_dir=tmp_path), validate=True, val_check_interval=2)
+        logger = WandbLogger(save_dir=tmp_path)
+        fit(tmp_path, logger, validate=True, val_check_interval=2)
+        folder = tmp_path / "lightning_logs" / logger.version
     finally:
         wandb.teardown()
     (file,) = tmp_path.glob("wandb/offline-run-*/*.wandb")
@@ -302,8 +308,8 @@ def test_wandb_has_every_look_on_an_axis_that_never_goes_back(
             elif (entry, value) == (["_type"], "images/separated"):
                 images.add(tag)
     assert axis == sorted(axis)
-    assert_complete(rows, load(tmp_path))
-    assert images == pictures(tmp_path)
+    assert_complete(rows, load(folder))
+    assert images == pictures(folder)
     said = capfd.readouterr()
     complaints = [line for line in (said.out + said.err).splitlines() if "WARNING" in line or "ERROR" in line]
     assert [line for line in complaints if "anonymous setting" not in line] == []  # of an argument of Lightning's
@@ -335,7 +341,7 @@ def test_several_loggers_get_the_same(tmp_path: Path) -> None:
 def test_a_logger_whose_experiment_shows_no_images_gets_the_scalars(tmp_path: Path) -> None:
     logger = WithClient()
     fit(tmp_path, logger)
-    assert_complete(logger.by_tag(), load(tmp_path))
+    assert_complete(logger.by_tag(), load(tmp_path / LISTED))
     assert all(re.fullmatch(r"[a-zA-Z0-9_/. -]+", tag) for tag in logger.by_tag())  # what MLflow takes
 
 
@@ -356,9 +362,9 @@ def test_a_logger_that_raises_is_warned_of_once_and_the_others_get_everything(ca
     assert trainer.global_step == STEPS
     (warning,) = ours(caught)
     assert re.match(message, warning)
-    run = load(tmp_path)
+    run = load(tmp_path / LISTED)
     assert_complete(gallery.by_tag(), run)
-    assert set(gallery.images) == pictures(tmp_path)
+    assert set(gallery.images) == pictures(tmp_path / LISTED)
     if case == "log_metrics":
         assert {tag for tag in bad.by_tag() if "/" in tag} == set()
         assert len(bad.by_tag()["loss_step"]) == STEPS
@@ -402,6 +408,6 @@ def test_the_axis_of_a_logger_never_goes_back(case: str, tmp_path: Path) -> None
     assert axis == sorted(axis)
     kinds = {"seqfit/front/fitted", "loss_step"} | ({"val_loss"} if "validate" in options else set())
     assert kinds <= set(logger.by_tag())
-    run = load(tmp_path)
+    run = load(tmp_path / LISTED)
     assert run.steps[-1] == (7 if error else STEPS)
     assert [step for step, _ in logger.by_tag()["seqfit/front/fitted"]] == run.logger_steps.tolist()

@@ -221,10 +221,10 @@ def test_a_second_fit_of_the_module_goes_on_and_another_module_starts_anew(tmp_p
     assert run.total_steps[run.fit == 2].tolist() == [9, 10, 11, 12]
     assert np.all(np.diff(run.total_steps) >= 0)
     trainer(tmp_path, watcher, max_steps=2).fit(Net(), loader())
-    run = load(tmp_path)
+    run = load(tmp_path / "seqfit" / "run_1")
     assert run.fit.tolist() == [0, 0, 0]
     assert run.steps.tolist() == [0, 1, 2]
-    assert load(tmp_path, "probe.previous").fit.max() == 2  # the other module's record is not lost
+    assert load(tmp_path / "seqfit" / "probe.npz").fit.max() == 2  # the other module's record is not lost
 
 
 def test_the_latest_look_and_exact_steps_survive_thinning(tmp_path: Path) -> None:

@@ -244,8 +244,9 @@ def test_a_logger_that_fails_is_left_out_and_the_others_go_on(tmp_path: Path) ->
 
 def test_a_folder_that_cannot_be_written_ends_nothing(tmp_path: Path) -> None:
     (tmp_path / "seqfit").write_text("a file where the folder should be")
-    with pytest.warns(UserWarning, match="switched off"):
+    with pytest.warns(UserWarning, match="NotADirectoryError.*is a file") as caught:
         net = fit(tmp_path, SequentialFitting(probe()))
+    assert len(ours(caught)) == 1
     assert net.batches == 30
 
 

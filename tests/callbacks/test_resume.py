@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +17,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Sampler, TensorDataset
 
-from lightning_seqfit import Probe, Run, load
+from lightning_seqfit import Probe, Run, figures, load
 from lightning_seqfit.callbacks import ErrorFront, SequentialFitting
 
 STEPS, KILLED_AT = 400, 333
@@ -59,15 +61,17 @@ class Shuffled(Sampler[int]):
 class Kill(L.Callback):
     """The process is gone at a step, with no chance to say goodbye."""
 
-    def on_train_batch_start(self, trainer: L.Trainer, *args: Any) -> None:
-        if trainer.global_step == KILLED_AT:
-            import os
-            import signal
+    def __init__(self, step: int = KILLED_AT) -> None:
+        self.step = step
 
+    def on_train_batch_start(self, trainer: L.Trainer, *args: Any) -> None:
+        if trainer.global_step == self.step:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def train(folder: Path, mode: str, *callbacks: L.Callback, resume: Path | None = None) -> L.Trainer:
+def train(
+    folder: Path, mode: str, *callbacks: L.Callback, resume: Path | None = None, steps: int = STEPS, keep: int = 45
+) -> L.Trainer:
     """Full batch and checkpoints in mid-epoch, or shuffled batches and checkpoints at the epoch's end."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -79,11 +83,11 @@ def train(folder: Path, mode: str, *callbacks: L.Callback, resume: Path | None =
         keeper = ModelCheckpoint(folder / "checkpoints", every_n_train_steps=48, save_top_k=-1)  # six epochs
     else:
         loader = DataLoader([(x, data.tensors[1])] * 70, batch_size=None)
-        keeper = ModelCheckpoint(folder / "checkpoints", every_n_train_steps=45, save_top_k=-1)
+        keeper = ModelCheckpoint(folder / "checkpoints", every_n_train_steps=keep, save_top_k=-1)
     target = Probe.grid([(0.0, 1.0)], lambda points: torch.sin(6 * torch.pi * points[:, 0]))
     watcher = SequentialFitting(target, every_n_steps=15)
     trainer = L.Trainer(
-        max_steps=STEPS,
+        max_steps=steps,
         max_epochs=-1,
         accelerator="cpu",
         logger=False,
@@ -135,6 +139,44 @@ test["train"](test["Path"]({str(tmp_path / "killed")!r}), {mode!r}, test["Kill"]
     assert 0 < state["global_step"] < KILLED_AT
     train(tmp_path / "killed", mode, resume=checkpoints[-1])
     assert_same_record(whole, load(tmp_path / "killed"))
+
+
+@pytest.mark.slow
+def test_runs_killed_at_20_random_steps_and_resumed_have_the_record_of_one_that_was_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figures, "draw", lambda run: {})
+    mode, short = "full batch", {"steps": 60, "keep": 7}
+    train(tmp_path / "whole", mode, **short)
+    whole = load(tmp_path / "whole")
+    killed_at = np.random.default_rng(0).choice(np.arange(1, 60), 20, replace=False).tolist()
+    # one process, which has everything imported and forks for each training; a write at every look stands for 30 s
+    child = f"""
+import os, runpy, warnings
+warnings.simplefilter("ignore")
+from lightning_seqfit.callbacks import watch
+watch.WRITE_SECONDS = 0.0
+test = runpy.run_path({__file__!r})
+for step in {killed_at}:
+    if not (pid := os.fork()):
+        test["train"](test["Path"]({str(tmp_path)!r}) / str(step), {mode!r}, test["Kill"](step), **{short!r})
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -9
+"""
+    result = subprocess.run([sys.executable, "-c", child], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    seen = 0
+    for step in killed_at:
+        folder = tmp_path / str(step)
+        before = load(folder).steps.tolist()
+        assert before == whole.steps[whole.steps <= step].tolist()
+        seen += len(before)
+        checkpoints = sorted((folder / "checkpoints").glob("*"), key=lambda path: path.stat().st_mtime_ns)
+        train(folder, mode, **short, resume=checkpoints[-1] if checkpoints else None)
+        files = sorted(str(path.relative_to(folder)) for path in (folder / "seqfit").rglob("*.npz"))
+        own = ["seqfit/probe.npz"] if checkpoints else ["seqfit/probe.npz", "seqfit/run_1/probe.npz"]
+        assert files == own  # without a checkpoint it is another run
+        assert_same_record(whole, load(folder / files[-1]))
+    assert seen > 100
 
 
 def test_the_state_in_the_checkpoint_is_plain_and_small(tmp_path: Path) -> None:

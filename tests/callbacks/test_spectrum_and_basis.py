@@ -301,7 +301,7 @@ def test_the_table_of_a_layer_goes_on_where_a_second_module_has_another(tmp_path
     fit(tmp_path, watcher)
     assert any("'read_out'" in note for note in load(tmp_path).notes)
     fit(tmp_path, watcher, Deeper())
-    assert any("'last'" in note for note in load(tmp_path).notes)
+    assert any("'last'" in note for note in load(tmp_path / "seqfit" / "run_1").notes)
 
 
 def trained(target: str, network: str, folder: Path, max_steps: int | None = None) -> Run:

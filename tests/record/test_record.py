@@ -136,6 +136,13 @@ class TestColumns:
         record.append({"field": np.array([1e300, -1e300, np.nan, 1.0])})
         np.testing.assert_array_equal(record["field"][0], [np.inf, -np.inf, np.nan, 1.0])
 
+    def test_a_field_of_another_shape_is_refused_and_changes_nothing(self):
+        record = filled(5, most=4)
+        before = resumed(record, most=4)
+        with pytest.raises(ValueError, match=r"'prediction' has shape \(7,\), and \(6,\) at the looks before"):
+            record.append({**row(5), "prediction": np.zeros(CELLS + 1), "scalar/new": 1.0})
+        same(record, before)
+
     def test_a_field_is_copied(self):
         record, field = Record(most=2), np.ones(3)
         record.append({"field": field})

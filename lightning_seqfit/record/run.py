@@ -1,117 +1,22 @@
-"""The history of a probe: bounded in memory, kept in the checkpoint and in a file, read back with :func:`load`.
-
-The file is an ``.npz`` that loads with ``allow_pickle=False``. A *field* has at most 1,024 values a look (block means
-beyond that); at most 512 looks are kept. Those of the last look are there on up to 16,384 cells.
-"""
+"""What was recorded of one probe, by name: the arrays of a file become a :class:`Run`."""
 
 from __future__ import annotations
 
 import itertools
 import json
-import math
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from lightning_seqfit.geometry import BoolArray, FloatArray
+from lightning_seqfit.record.history import Column, Record
 
-#: Looks kept; when full, every second one is dropped and from then on only every second one is kept.
-MOST_LOOKS = 512
-FILE_VERSION = 1
-
-Column = NDArray[Any]
-
-
-class Record:
-    """Rows of named columns, one row a look, thinned evenly when full; the latest look is always there.
-
-    Look i is kept for good if i is a multiple of ``stride``. A look that is not stays only until the next one comes.
-    A column that a look lacks holds NaN there (-1 for whole numbers).
-
-    Examples
-    --------
-    >>> record = Record(most=4)
-    >>> for step in range(0, 70, 10):
-    ...     record.append({"steps": step, "scalar/error": step / 100})
-    >>> record["steps"].tolist()  # 512 looks in earnest
-    [0, 20, 40, 60]
-    """
-
-    def __init__(self, most: int = MOST_LOOKS) -> None:
-        self.most = most
-        self.stride = 1
-        self.looks = 0  # looks seen, kept or not
-        self.size = 0
-        self._columns: dict[str, Column] = {}
-
-    def __len__(self) -> int:
-        return self.size
-
-    def __getitem__(self, name: str) -> Column:
-        """Column of a name, first axis the look."""
-        return self._columns[name][: self.size]
-
-    @property
-    def names(self) -> list[str]:
-        """Names of the columns."""
-        return list(self._columns)
-
-    def append(self, row: Mapping[str, Any]) -> None:
-        """Take one look: ints to int64, floats to float64, arrays (of equal length every time) to float32."""
-        row = {"look": self.looks, **row}
-        if self.size and int(self["look"][-1]) % self.stride:
-            self.size -= 1
-        if self.size == self.most:
-            self._thin()
-        for name, value in row.items():
-            if name not in self._columns:
-                self._columns[name] = self._empty(value)
-        with np.errstate(over="ignore"):  # beyond float32 is inf
-            for name, column in self._columns.items():
-                column[self.size] = row.get(name, _missing(column.dtype))
-        self.size += 1
-        self.looks += 1
-
-    def _empty(self, value: Any) -> Column:
-        array = np.asarray(value)
-        dtype = np.float32 if array.ndim else np.int64 if isinstance(value, int) else np.float64
-        return np.full((self.most, *array.shape), _missing(np.dtype(dtype)), dtype=dtype)
-
-    def _thin(self) -> None:
-        self.stride *= 2
-        kept = np.flatnonzero(self["look"] % self.stride == 0)
-        for column in self._columns.values():
-            column[: len(kept)] = column[kept]
-        self.size = len(kept)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Tensors and builtin containers only; copies."""
-        return {
-            "stride": self.stride,
-            "looks": self.looks,
-            "columns": {name: torch.from_numpy(self[name].copy()) for name in self._columns},
-        }
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Become what :meth:`state_dict` saw."""
-        self.stride, self.looks = int(state["stride"]), int(state["looks"])
-        self._columns = {}
-        self.size = 0
-        for name, tensor in state["columns"].items():
-            rows = tensor.cpu().numpy()
-            self.size = len(rows)
-            self._columns[name] = np.full((self.most, *rows.shape[1:]), _missing(rows.dtype), dtype=rows.dtype)
-            self._columns[name][: self.size] = rows
-
-
-def _missing(dtype: np.dtype[Any]) -> Any:
-    return -1 if dtype.kind == "i" else math.nan
+#: Version of the files written here, and all that can be read.
+FILE_VERSION = 2
+READABLE_VERSIONS = (1, 2)
 
 
 class Scalars(Mapping[str, FloatArray]):
@@ -295,65 +200,47 @@ def contents(record: Record, fixed: Mapping[str, Any], about: Mapping[str, Any])
     arrays |= {name: np.asarray(value) for name, value in fixed.items()}
     arrays["scalars"] = np.stack([record[tag] for tag in tags], axis=1) if tags else np.zeros((len(record), 0))
     arrays["tags"] = np.array([tag.removeprefix("scalar/") for tag in tags], dtype=np.str_)
-    arrays["about"] = np.array(json.dumps({"version": FILE_VERSION, **about}))
+    names = sorted([*arrays, "about"])  # what is missing later was lost
+    arrays["about"] = np.array(json.dumps({"version": FILE_VERSION, "arrays": names, **about}))
     return arrays
 
 
-def write(path: Path, arrays: Mapping[str, Column]) -> None:
-    """Write a record's file so that a reader sees the old or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def load(run_dir: str | os.PathLike[str], name: str = "") -> Run:
-    """Read a record.
-
-    Parameters
-    ----------
-    run_dir : the run's log directory, its ``seqfit`` directory, or the file itself.
-    name : name of the probe.
+def about_in(array: Column) -> dict[str, Any]:
+    """What :func:`contents` was told about the run, and which arrays it made.
 
     Raises
     ------
-    FileNotFoundError
-        If there is none; the message lists those that are there.
     ValueError
-        If the file is not a record of this version.
+        If the array holds no JSON of a mapping.
     """
-    path = _find(Path(run_dir), name)
-    with np.load(path, allow_pickle=False) as file:
-        arrays = {key: file[key] for key in file.files}
-    return as_run(arrays, source=str(path))
+    if array.shape or array.dtype.kind != "U":
+        raise ValueError(f"'about' is {array.dtype} of shape {array.shape}, no text")
+    about = json.loads(str(array))
+    if not isinstance(about, dict):
+        raise ValueError(f"'about' is {type(about).__name__}, no mapping")
+    return about
 
 
-def _find(path: Path, name: str) -> Path:
-    if path.is_file():
-        return path
-    file = f"{name or 'probe'}.npz"
-    for folder in (path / "seqfit", path):
-        if (folder / file).is_file():
-            return folder / file
-    there = sorted({p.stem for folder in (path / "seqfit", path) for p in folder.glob("*.npz")})
-    hint = f"there are records of: {', '.join(there)}" if there else "it holds no record"
-    raise FileNotFoundError(
-        f"no {file} in {path / 'seqfit'}: {hint}; give the run's log directory and the probe's name"
-    )
+def check_version(about: Mapping[str, Any], source: str) -> None:
+    """Refuse what this release cannot read."""
+    version = about.get("version")
+    if type(version) is not int or version not in READABLE_VERSIONS:
+        raise ValueError(
+            f"{source} has version {version}, expected {FILE_VERSION} or older: load it with the release of "
+            "lightning-seqfit that wrote it"
+        )
 
 
 def as_run(arrays: Mapping[str, Column], source: str = "these arrays") -> Run:
-    """Give names to what :func:`contents` holds."""
-    about = json.loads(str(arrays["about"])) if "about" in arrays else {}
-    if about.get("version") != FILE_VERSION:
-        raise ValueError(
-            f"{source} has version {about.get('version')}, expected {FILE_VERSION}: load it with the release of "
-            "lightning-seqfit that wrote it"
-        )
+    """Give names to what :func:`contents` holds.
+
+    Raises
+    ------
+    ValueError
+        If that is of another version.
+    """
+    about = about_in(arrays["about"]) if "about" in arrays else {}
+    check_version(about, source)
     values = {str(tag): arrays["scalars"][:, i] for i, tag in enumerate(arrays["tags"])}
     looks = len(arrays["steps"])
 

@@ -1,0 +1,35 @@
+"""The record of a probe: bounded in memory, kept in the checkpoint and in a file, read back with :func:`load`.
+
+The file is an ``.npz`` without pickled objects. Fields are in it on at most 1,024 cells a look, those of the last look
+on up to 16,384.
+"""
+
+from lightning_seqfit.record.file import load, write
+from lightning_seqfit.record.history import MOST_LOOKS, Record
+from lightning_seqfit.record.run import (
+    FILE_VERSION,
+    BasisRecord,
+    FrontRecord,
+    OscillationsRecord,
+    Run,
+    Scalars,
+    SpectrumRecord,
+    as_run,
+    contents,
+)
+
+__all__ = [
+    "FILE_VERSION",
+    "MOST_LOOKS",
+    "BasisRecord",
+    "FrontRecord",
+    "OscillationsRecord",
+    "Record",
+    "Run",
+    "Scalars",
+    "SpectrumRecord",
+    "as_run",
+    "contents",
+    "load",
+    "write",
+]
