@@ -46,8 +46,7 @@ class Observation:
         for, or it cannot be used: the read-out says why.
     weights : the layer's weights for the output that is looked at, shape ``(width,)``; None where it has no such.
     outputs : number of outputs of the layer; 0 where it has no weights.
-    shared : generators, such as ``"numpy"``, from which the evaluation and another thread drew at the same time: they
-        were put back, and the other thread will draw the same numbers again.
+    notes : what cannot be vouched for, a sentence each: something that the evaluation may have changed for good.
     """
 
     prediction: FloatArray
@@ -55,7 +54,7 @@ class Observation:
     features: FloatArray | None = None
     weights: FloatArray | None = None
     outputs: int = 0
-    shared: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Probe:
@@ -246,7 +245,7 @@ class Probe:
         device, dtype = targets.placement(module)
         points = self._points(device, dtype)
         size = len(points)
-        with leave_untouched(module, device, grad=self.needs_grad) as shared, precision(), ExitStack() as stack:
+        with leave_untouched(module, device, grad=self.needs_grad) as notes, precision(), ExitStack() as stack:
             heard = stack.enter_context(read_out.listen(module, size)) if read_out is not None else {}
             if self.needs_grad:
                 points.requires_grad_(True)
@@ -269,7 +268,7 @@ class Probe:
             end = size + parts[1].numel()
             features = flat[size:end].reshape(parts[1].shape)
             weights = flat[end:] if outputs else None
-        return Observation(prediction, residual, features, weights, outputs, tuple(shared))
+        return Observation(prediction, residual, features, weights, outputs, tuple(notes))
 
     def check(self, module: nn.Module) -> tuple[str, ...]:
         """Evaluate a module twice, and name whatever is not afterwards what it was before: a check of the guard.
