@@ -20,8 +20,8 @@ from lightning_seqfit.measures.noise import LEAST_FLATNESS, flatness, is_noise
 from lightning_seqfit.measures.trend import Trend, fit_trend
 
 #: Cells that a target's mean wavelength and its shortest significant one must span: of a callable, which can be asked
-#: on a finer grid, and of values that are given, which nobody can make finer.
-CELLS_OF_CALLABLE, CELLS_OF_GIVEN = (8.0, 4.0), (4.0, 2.5)
+#: on a finer grid, and of values that are given, which nobody can make finer, and whose shortest may be noise.
+CELLS_OF_CALLABLE, CELLS_OF_GIVEN = (8.0, 4.0), (4.0, 2.0)
 #: What a default resolution has over what is asked for: of ten cells a wavelength one lies so near each extremum, at
 #: half a cell at the most, that the largest value read is at least cos(pi / 10) = 0.95 of the largest there is.
 MARGIN = 1.25
@@ -184,10 +184,12 @@ def _check_cells(grid: Grid, trend: Trend, axis: int, finer: _Finer) -> None:
     # what the finer grid cannot tell either may need far more cells than it says
     while need > finer.grid.shape[axis] and not finer.exhausted() and (following := finer.trend()):
         trend, need = following, _cells_needed(grid, following, axis, asked)
-    if need <= cells:
-        return
+    # given values have no finer grid that would show that they are noise at any resolution
+    doubtful = need > finer.grid.shape[axis] or not callable(finer.target)
     with np.errstate(all="ignore"):
-        noise = need > finer.grid.shape[axis] and is_noise(finer.grid, trend.oscillation, axis)
+        noise = doubtful and is_noise(finer.grid, trend.oscillation, axis)
+    if need <= cells and not noise:
+        return
     if noise:
         raise ValueError(
             f"target is white noise along axis {name}: it oscillates at every resolution tried, up to "

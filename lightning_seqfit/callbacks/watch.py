@@ -319,11 +319,12 @@ class Watch:
             log.debug("the points of %s were not doubted", self._label(), exc_info=problem)
             return
         if instead:
-            made = "" if instead != "ends=True" else ", if they were made on linspace(low, high, n), both ends included"
+            both = "both ends included" if instead == "ends=True" else "the last one left out (endpoint=False)"
             self.off["values"] = f"the module fits them far better at the points of {instead}"
             warn(
                 f"the values given to {self._label()} fit the module far better at other points than at the centres of "
-                f"the cells, where they are taken to lie: pass {instead} to Probe.grid{made}"
+                f"the cells, where they are taken to lie: pass {instead} to Probe.grid, if they were made "
+                f"on linspace(low, high, n), {both}"
             )
 
     def _evaluates(self, trainer: pl.Trainer) -> bool:

@@ -177,9 +177,8 @@ def cell_centres(low: float, high: float, cells: int, *, ends: bool = False) -> 
     >>> cell_centres(0.0, 1.0, 4).tolist(), cell_centres(0.0, 1.0, 5, ends=True).tolist()
     ([0.125, 0.375, 0.625, 0.875], [0.0, 0.25, 0.5, 0.75, 1.0])
     """
-    if ends:
-        return np.linspace(low, high, cells, dtype=np.float64)
-    return low + (np.arange(cells) + 0.5) * ((high - low) / cells)
+    centres = np.linspace(low, high, cells) if ends else low + (np.arange(cells) + 0.5) * ((high - low) / cells)
+    return centres.astype(np.float64, copy=False)
 
 
 @lru_cache(maxsize=64)
