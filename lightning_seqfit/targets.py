@@ -17,6 +17,7 @@ from lightning_seqfit.checks import HIGHEST_DEFAULT, MOST_CELLS, checked_values,
 from lightning_seqfit.geometry import FloatArray, Geometry, Grid, Scattered
 from lightning_seqfit.guard import leave_untouched
 from lightning_seqfit.measures.noise import LEAST_FLATNESS, flatness, is_noise
+from lightning_seqfit.measures.pace import Pace, measure_pace
 from lightning_seqfit.measures.trend import Trend, fit_trend
 
 #: Cells that a target's mean wavelength and its shortest significant one must span: of a callable, which can be asked
@@ -105,7 +106,7 @@ def read(
             _check_points(geometry, trend)
     if isinstance(geometry, Grid):
         for axis in range(geometry.dimension):
-            _check_cells(geometry, trend, axis, _Finer(geometry, axis, target, device, dtype))
+            _check_cells(geometry, values, axis, _Finer(geometry, axis, target, device, dtype))
     return values, trend
 
 
@@ -120,11 +121,10 @@ def risen(grid: Grid, target: Callable[..., Any], device: torch.device, dtype: t
     last = grid.dimension - 1
     sounded = replace(grid, shape=(_SOUNDED[last],) * grid.dimension)
     values = evaluated(target, sounded.points, device, dtype)
-    with np.errstate(all="ignore"):
-        trend = fit_trend(sounded, values)
     shape = []
     for axis, cells in enumerate(grid.shape):
-        need = MARGIN * _cells_needed(sounded, trend, axis)
+        with np.errstate(all="ignore"):
+            need = MARGIN * _cells_needed(sounded, measure_pace(sounded, values, axis), axis)
         shape.append(max(cells, min(HIGHEST_DEFAULT[last], _RISES_BY * math.ceil(need / _RISES_BY))))
     return replace(grid, shape=tuple(shape)) if tuple(shape) != grid.shape else grid
 
@@ -148,46 +148,44 @@ def evaluated(target: Callable[..., Any], points: FloatArray, device: torch.devi
 
 
 class _Finer:
-    """Trends of a target callable on grids that are four times finer along an axis, each than the one before."""
+    """A target callable on grids that are four times finer along an axis, each than the one before."""
 
     def __init__(self, grid: Grid, axis: int, target: Any, device: torch.device, dtype: torch.dtype) -> None:
         self.grid, self.axis, self.target = grid, axis, target
         self.device, self.dtype = device, dtype
-        self.asked = CELLS_OF_CALLABLE if callable(target) else CELLS_OF_GIVEN
 
-    def trend(self) -> Trend | None:
-        """Trend on the next one; None where the target has values at the points only."""
+    def pace(self) -> Pace | None:
+        """How fast it oscillates on the next one; None where the target has values at the points only."""
         if not callable(self.target):
             return None
         shape = tuple(cells * (4 if axis == self.axis else 1) for axis, cells in enumerate(self.grid.shape))
         finer = replace(self.grid, shape=shape)
         try:
             values = evaluated(self.target, finer.points, self.device, self.dtype)
-            with np.errstate(all="ignore"):
-                trend = fit_trend(finer, values)
         except (ValueError, TypeError, RuntimeError):
             return None
         self.grid = finer
-        return trend
+        with np.errstate(all="ignore"):
+            return measure_pace(finer, values, self.axis)
 
     def exhausted(self) -> bool:
         """Whether the next one would be more than is tried."""
         return 4 * math.prod(self.grid.shape) > _MOST_TRIED
 
 
-def _check_cells(grid: Grid, trend: Trend, axis: int, finer: _Finer) -> None:
+def _check_cells(grid: Grid, values: FloatArray, axis: int, finer: _Finer) -> None:
     """Refuse a target that oscillates too fast for the grid's cells along an axis, and noise at any resolution."""
-    cells, name = grid.shape[axis], grid.axes[axis]
-    trend = finer.trend() or trend
-    asked = finer.asked
-    need = _cells_needed(grid, trend, axis, asked)
-    # what the finer grid cannot tell either may need far more cells than it says
-    while need > finer.grid.shape[axis] and not finer.exhausted() and (following := finer.trend()):
-        trend, need = following, _cells_needed(grid, following, axis, asked)
-    # given values have no finer grid that would show that they are noise at any resolution
-    doubtful = need > finer.grid.shape[axis] or not callable(finer.target)
+    cells, name, given = grid.shape[axis], grid.axes[axis], not callable(finer.target)
+    asked = CELLS_OF_GIVEN if given else CELLS_OF_CALLABLE
     with np.errstate(all="ignore"):
-        noise = doubtful and is_noise(finer.grid, trend.oscillation, axis)
+        pace = finer.pace() or measure_pace(grid, values, axis)
+    need = _cells_needed(grid, pace, axis, asked)
+    # what the finer grid cannot tell either may need far more cells than it says
+    while need > finer.grid.shape[axis] and not finer.exhausted() and (following := finer.pace()):
+        pace, need = following, _cells_needed(grid, following, axis, asked)
+    # given values have no finer grid that would show that they are noise at any resolution
+    with np.errstate(all="ignore"):
+        noise = (given or need > finer.grid.shape[axis]) and is_noise(finer.grid, pace.bare, axis)
     if need <= cells and not noise:
         return
     if noise:
@@ -196,8 +194,7 @@ def _check_cells(grid: Grid, trend: Trend, axis: int, finer: _Finer) -> None:
             f"{finer.grid.shape[axis]:,} cells, and no resolution= would do. Pass the target without the noise: the "
             "function behind it, or values that are averaged or smoothed"
         )
-    wavelength, shortest = trend.wavelength[axis], trend.shortest_wavelength[axis]
-    hidden = shortest if asked[0] * shortest < asked[1] * wavelength else wavelength
+    hidden = 1 / (pace.highest if asked[1] * pace.highest > asked[0] * pace.mean else pace.mean)
     said = f"resolution={cells} is too coarse for the target's wavelength of {hidden:.3g} on axis {name}"
     if math.prod(grid.shape) // cells * need > MOST_CELLS:
         raise ValueError(
@@ -207,12 +204,10 @@ def _check_cells(grid: Grid, trend: Trend, axis: int, finer: _Finer) -> None:
     raise ValueError(f"{said}: use at least {need} points on it")
 
 
-def _cells_needed(grid: Grid, trend: Trend, axis: int, asked: tuple[float, float] = CELLS_OF_CALLABLE) -> int:
-    """Cells along an axis that the target's wavelengths ask for: so many each, the mean one and the shortest."""
-    length = grid.lengths[axis]
-    with np.errstate(all="ignore"):
-        mean, shortest = length / trend.wavelength[axis], length / trend.shortest_wavelength[axis]
-    return math.ceil(max(asked[0] * mean, asked[1] * shortest) * (1 - 1e-9))
+def _cells_needed(grid: Grid, pace: Pace, axis: int, asked: tuple[float, float] = CELLS_OF_CALLABLE) -> int:
+    """Cells along an axis that a target asks for: so many each, the mean wavelength and the shortest."""
+    cycles = max(asked[0] * pace.mean, asked[1] * pace.highest) * grid.lengths[axis]
+    return math.ceil(cycles * (1 - 1e-9))
 
 
 def _check_points(geometry: Scattered, trend: Trend) -> None:
