@@ -34,9 +34,6 @@ FEWEST_PLACES = 8
 _LEFT = 0.99
 # Cells on which a target that looks like noise is tried, at the most.
 _MOST_TRIED = 2**19
-# Cells per axis on which the wavelengths of a target callable are looked for when its default resolution is chosen: in
-# three dimensions fewer than it rises to, for the time that takes, which still tell all that it can follow.
-_SOUNDED = (4096, 192, 32)
 # A default resolution rises in whole multiples of so many cells: rounding does not show in it.
 _RISES_BY = 16
 
@@ -118,14 +115,14 @@ def risen(grid: Grid, target: Callable[..., Any], device: torch.device, dtype: t
     ValueError, TypeError, RuntimeError
         If the target cannot be evaluated in this precision on this device.
     """
-    last = grid.dimension - 1
-    sounded = replace(grid, shape=(_SOUNDED[last],) * grid.dimension)
-    values = evaluated(target, sounded.points, device, dtype)
+    most = HIGHEST_DEFAULT[grid.dimension - 1]
+    finest = replace(grid, shape=(most,) * grid.dimension)
+    values = evaluated(target, finest.points, device, dtype)
     shape = []
     for axis, cells in enumerate(grid.shape):
         with np.errstate(all="ignore"):
-            need = MARGIN * _cells_needed(sounded, measure_pace(sounded, values, axis), axis)
-        shape.append(max(cells, min(HIGHEST_DEFAULT[last], _RISES_BY * math.ceil(need / _RISES_BY))))
+            need = MARGIN * _cells_needed(finest, measure_pace(finest, values, axis), axis)
+        shape.append(max(cells, min(most, _RISES_BY * math.ceil(need / _RISES_BY))))
     return replace(grid, shape=tuple(shape)) if tuple(shape) != grid.shape else grid
 
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from lightning_seqfit import Probe, load
 from lightning_seqfit.callbacks import ErrorFront, SequentialFitting
+from lightning_seqfit.factory import callbacks
 from lightning_seqfit.geometry import Grid
 from lightning_seqfit.measures.trend import fit_trend
 from tests.training import Net, fit, trainer
@@ -133,6 +134,14 @@ class TestProbe:
             TypeError, match=rf"ends={re.escape(repr(ends))}: pass True where the outermost points lie on"
         ):
             Probe.grid([(0.0, 1.0)], 0.0, ends=ends)
+
+    def test_a_yaml_file_may_say_so(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        file = tmp_path / "probe.yaml"
+        values = [float(value) for value in np.sin(np.linspace(0, 9, 40))]
+        file.write_text(f"probe: {{bounds: [[0.0, 1.0]], target: {values}, resolution: 40, ends: true}}")
+        monkeypatch.setenv("SEQFIT", str(file))
+        (callback,) = callbacks()
+        assert callback.probe.geometry.points[[0, -1], 0].tolist() == [0.0, 1.0]
 
     def test_a_figure_of_a_plane_with_ends_is_drawn(self, tmp_path: Path) -> None:
         sides = torch.meshgrid(torch.linspace(0, 2, 20), torch.linspace(0, 2, 24), indexing="ij")
