@@ -120,8 +120,7 @@ def risen(grid: Grid, target: Callable[..., Any], device: torch.device, dtype: t
     values = evaluated(target, finest.points, device, dtype)
     shape = []
     for axis, cells in enumerate(grid.shape):
-        with np.errstate(all="ignore"):
-            need = MARGIN * _cells_needed(finest, measure_pace(finest, values, axis), axis)
+        need = MARGIN * _cells_needed(finest, _pace(finest, values, axis), axis)
         shape.append(max(cells, min(most, _RISES_BY * math.ceil(need / _RISES_BY))))
     return replace(grid, shape=tuple(shape)) if tuple(shape) != grid.shape else grid
 
@@ -162,8 +161,7 @@ class _Finer:
         except (ValueError, TypeError, RuntimeError):
             return None
         self.grid = finer
-        with np.errstate(all="ignore"):
-            return measure_pace(finer, values, self.axis)
+        return _pace(finer, values, self.axis)
 
     def exhausted(self) -> bool:
         """Whether the next one would be more than is tried."""
@@ -174,8 +172,7 @@ def _check_cells(grid: Grid, values: FloatArray, axis: int, finer: _Finer) -> No
     """Refuse a target that oscillates too fast for the grid's cells along an axis, and noise at any resolution."""
     cells, name, given = grid.shape[axis], grid.axes[axis], not callable(finer.target)
     asked = CELLS_OF_GIVEN if given else CELLS_OF_CALLABLE
-    with np.errstate(all="ignore"):
-        pace = finer.pace() or measure_pace(grid, values, axis)
+    pace = finer.pace() or _pace(grid, values, axis)
     need = _cells_needed(grid, pace, axis, asked)
     # what the finer grid cannot tell either may need far more cells than it says
     while need > finer.grid.shape[axis] and not finer.exhausted() and (following := finer.pace()):
@@ -199,6 +196,12 @@ def _check_cells(grid: Grid, values: FloatArray, axis: int, finer: _Finer) -> No
             "look at a shorter stretch with bounds=, or pass a smoother target"
         )
     raise ValueError(f"{said}: use at least {need} points on it")
+
+
+def _pace(grid: Grid, values: FloatArray, axis: int) -> Pace:
+    """How fast values oscillate along an axis, whatever numpy has been told to raise."""
+    with np.errstate(all="ignore"):
+        return measure_pace(grid, values, axis)
 
 
 def _cells_needed(grid: Grid, pace: Pace, axis: int, asked: tuple[float, float] = CELLS_OF_CALLABLE) -> int:
