@@ -50,30 +50,36 @@ def measure_pace(grid: Grid, field: FloatArray, axis: int) -> Pace:
     (13.0, 13.0)
     """
     scaled = field / (float(np.max(np.abs(field), initial=0.0)) or 1.0)  # squares of extreme fields stay in range
-    flat = scaled - scaled.mean()
-    sloped = bare = flat
+    sloped = scaled.reshape(grid.shape) - scaled.mean()
     for number in range(grid.dimension):
-        place = grid.points[:, number] - grid.points[:, number].mean()
-        slope = float(place @ flat) / float(place @ place) * place  # of a tensor grid the axes are orthogonal
-        bare = bare - slope
-        sloped = sloped - slope if number != axis else sloped
+        if number != axis:
+            sloped = sloped - _slope(sloped, number)
+    bare = sloped - _slope(sloped, axis)
     if float(np.mean(bare**2)) <= NOTHING * float(np.mean(scaled**2)):
         return Pace(0.0, 0.0, np.zeros_like(scaled))
-    power = min((_significant(grid, values, axis) for values in (sloped, bare)), key=np.count_nonzero)
+    power = min((_significant(values, axis) for values in (sloped, bare)), key=np.count_nonzero)
     total = float(power.sum())
     if total == 0.0:
-        return Pace(0.0, 0.0, bare)
+        return Pace(0.0, 0.0, bare.ravel())
     frequency, length = np.arange(len(power)), grid.lengths[axis]
     highest = int(np.searchsorted(np.cumsum(power), 0.95 * total))
-    return Pace(float(power @ frequency) / total / length, highest / length, bare)
+    return Pace(float(power @ frequency) / total / length, highest / length, bare.ravel())
 
 
-def _significant(grid: Grid, field: FloatArray, axis: int) -> FloatArray:
-    """Power at each whole number of cycles along an axis; 0 where it does not count, and at 0."""
-    lines = np.moveaxis(field.reshape(grid.shape), axis, -1)
-    spectrum = np.fft.rfft(lines, axis=-1)
-    power: FloatArray = (spectrum.real**2 + spectrum.imag**2).reshape(-1, spectrum.shape[-1]).sum(axis=0)
-    power[1 : (grid.shape[axis] + 1) // 2] *= 2  # the mirrored half
+def _slope(field: FloatArray, axis: int) -> FloatArray:
+    """Straight line along an axis that is nearest to a field of mean 0 on a grid, to be broadcast along the others."""
+    places = np.arange(field.shape[axis]) - (field.shape[axis] - 1) / 2
+    profile = field.mean(axis=tuple(other for other in range(field.ndim) if other != axis))
+    line: FloatArray = (places @ profile) / (places @ places) * places
+    return line.reshape([-1 if other == axis else 1 for other in range(field.ndim)])
+
+
+def _significant(field: FloatArray, axis: int) -> FloatArray:
+    """Power at each whole number of cycles along an axis of a grid; 0 where it does not count, and at 0."""
+    spectrum = np.fft.rfft(field, axis=axis)
+    others = tuple(other for other in range(field.ndim) if other != axis)
+    power: FloatArray = (spectrum.real**2 + spectrum.imag**2).sum(axis=others)
+    power[1 : (field.shape[axis] + 1) // 2] *= 2  # the mirrored half
     power[power < SIGNIFICANT_POWER * power.max()] = 0.0
     power[0] = 0.0
     return power
