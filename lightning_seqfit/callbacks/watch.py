@@ -41,6 +41,8 @@ FIGURE_SHARE = 0.01
 
 #: Optimizer steps between looks.
 DEFAULT_CADENCE = 100
+#: Relative RMS error at the end up to which nobody asks whether given values lie at other points.
+SMALL_ERROR = 0.02
 #: Evaluations in a row that fail before no other is tried.
 MOST_FAILURES = 3
 
@@ -294,6 +296,8 @@ class Watch:
             return
         if look and self._follow(trainer) > self.last_step:
             self._look(trainer, module, self.current_step)
+        if look:
+            self._doubt_the_points(trainer, module)
         self.running = False
         if not trainer.is_global_zero or self.archive.base is None or not len(self.record):
             return
@@ -305,6 +309,31 @@ class Watch:
         if self.archive.waits:
             self._write()
         rank_zero_info(f"seqfit: {self._summary()}")
+
+    def _doubt_the_points(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Say once where the module fits given values far better at other points than those they are taken for."""
+        error = self._last_scalars().get("error/relative_rmse", 0.0)
+        said = any(note.startswith("values: ") for note in self._notes())
+        doubted = SMALL_ERROR < error < math.inf and not said and "prediction" in self.latest
+        if not _broadcast(trainer, doubted) or not self._evaluates(trainer):
+            return
+        assert self.scene is not None
+        target, precision = self.scene.target, trainer.precision_plugin.forward_context
+        try:
+            with np.errstate(all="ignore"):
+                residual = self.latest["prediction"] - target
+                instead = self.probe.misplaced(module, target, residual, precision)
+        except Exception as problem:  # it was an offer
+            log.debug("the points of %s were not doubted", self._label(), exc_info=problem)
+            return
+        if instead:
+            both = "both ends included" if instead == "ends=True" else "the last one left out (endpoint=False)"
+            self.off["values"] = f"the module fits them far better at the points of {instead}"
+            warn(
+                f"the values given to {self._label()} fit the module far better at other points than at the centres of "
+                f"the cells, where they are taken to lie: pass {instead} to Probe.grid, if they were made "
+                f"on linspace(low, high, n), {both}"
+            )
 
     def _evaluates(self, trainer: pl.Trainer) -> bool:
         """Rank zero, or every rank where the forward pass is collective."""
