@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lightning_seqfit.geometry import FloatArray
+from lightning_seqfit.geometry import FloatArray, cell_centres
 
-#: Cells per axis in one, two and three dimensions.
-DEFAULT_RESOLUTION = (512, 96, 32)
+#: Cells per axis in one, two and three dimensions, and to how many they rise by themselves for a target's wavelengths.
+DEFAULT_RESOLUTION, HIGHEST_DEFAULT = (512, 96, 32), (4096, 192, 48)
 #: Cells of a grid, and points that are given one by one, at the most.
 MOST_CELLS, MOST_POINTS = 2**21, 200_000
 #: Letters of a name, which stands in names of files: those end at 255 bytes with all that is added.
@@ -151,7 +151,19 @@ def checked_axes(axes: Any, dimension: int) -> tuple[str, ...]:
     return names
 
 
-def checked_resolution(resolution: Any, bounds: tuple[tuple[float, float], ...]) -> tuple[int, ...]:
+def checked_ends(ends: Any) -> bool:
+    """Return whether the outermost points lie on the bounds."""
+    if not isinstance(ends, bool | np.bool_):
+        raise TypeError(
+            f"ends={ends!r}: pass True where the outermost points lie on the bounds, as linspace makes them, or False "
+            "where the points are the centres of cells between the bounds"
+        )
+    return bool(ends)
+
+
+def checked_resolution(
+    resolution: Any, bounds: tuple[tuple[float, float], ...], *, ends: bool = False
+) -> tuple[int, ...]:
     """Return the cells along each axis of a box."""
     dimension = len(bounds)
     if resolution is None:
@@ -174,7 +186,7 @@ def checked_resolution(resolution: Any, bounds: tuple[tuple[float, float], ...])
             f"{instead if math.prod(fewer) <= MOST_CELLS else ''}"
         )
     for (low, high), cells in zip(bounds, shape, strict=True):
-        centres = low + (np.arange(cells) + 0.5) * ((high - low) / cells)
+        centres = cell_centres(low, high, cells, ends=ends)
         distinct = np.unique(centres[(low <= centres) & (centres <= high)]).size
         if distinct < cells:
             raise ValueError(
@@ -208,8 +220,15 @@ def checked_count(count: int, what: str, thinned: str) -> None:
         )
 
 
-def checked_values(target: Any, size: int) -> FloatArray:
-    """Return the target's values, shape ``(size,)``; a number stands for all of them."""
+def checked_values(target: Any, size: int, shape: tuple[int, ...] = ()) -> FloatArray:
+    """Return the target's values, shape ``(size,)``; a number stands for all of them.
+
+    Parameters
+    ----------
+    target : what was given.
+    size : number of the points.
+    shape : of the grid whose points they are, in C order: values of this shape are taken, too.
+    """
     number = as_real(target)
     values: FloatArray
     if number is not None:
@@ -224,8 +243,10 @@ def checked_values(target: Any, size: int) -> FloatArray:
             raise TypeError(f"target is {type(target).__name__}: {wanted}{_not_imported(target)}") from error
     if values.ndim == 2 and values.shape == (size, 1):
         values = values[:, 0]
+    if len(shape) > 1 and values.shape == shape:
+        values = values.reshape(size)
     if values.shape != (size,):
-        raise ValueError(f"target has shape {values.shape}, expected ({size},) or ({size}, 1): one value per point")
+        raise ValueError(f"target has shape {values.shape}, expected {_expected(values.shape, size, shape)}")
     bad = np.flatnonzero(~np.isfinite(values))
     if bad.size:
         raise ValueError(
@@ -243,6 +264,21 @@ def checked_values(target: Any, size: int) -> FloatArray:
             f"reaches at least {_SMALLEST_VALUE:g}"
         )
     return values
+
+
+def _expected(given: tuple[int, ...], size: int, shape: tuple[int, ...]) -> str:
+    """The rest of a sentence about values of another shape than that of the points, or of their grid."""
+    if len(shape) < 2:
+        return f"({size},) or ({size}, 1): one value per point"
+    said = (
+        f"({size},), ({size}, 1) or {shape}, the grid's own: one value per point, the first index along the first axis"
+    )
+    if sorted(given) == sorted(shape):
+        turned = "target.T" if len(shape) == 2 else "it with its axes in that order"
+        return f"{said}, as meshgrid(..., indexing='ij') has them; pass {turned}"
+    if len(given) == len(shape) and min(given) >= 8 and math.prod(given) <= MOST_CELLS:
+        return f"{said}; for values as they are pass resolution={given}"
+    return said
 
 
 class Unreadable(ValueError):

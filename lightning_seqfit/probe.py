@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
+from copy import copy
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, TypedDict, Unpack
@@ -22,6 +23,9 @@ from lightning_seqfit.guard import leave_untouched
 from lightning_seqfit.guard.inventory import differences, take_inventory
 from lightning_seqfit.measures.trend import Trend
 from lightning_seqfit.read_out import ReadOut
+
+#: Values that are given lie elsewhere where the module's error there is at most this share of that at the points.
+FAR_BETTER = 0.5
 
 
 class Asked(TypedDict, total=False):
@@ -46,8 +50,7 @@ class Observation:
         for, or it cannot be used: the read-out says why.
     weights : the layer's weights for the output that is looked at, shape ``(width,)``; None where it has no such.
     outputs : number of outputs of the layer; 0 where it has no weights.
-    shared : generators, such as ``"numpy"``, from which the evaluation and another thread drew at the same time: they
-        were put back, and the other thread will draw the same numbers again.
+    notes : what cannot be vouched for, a sentence each: something that the evaluation may have changed for good.
     """
 
     prediction: FloatArray
@@ -55,7 +58,7 @@ class Observation:
     features: FloatArray | None = None
     weights: FloatArray | None = None
     outputs: int = 0
-    shared: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Probe:
@@ -90,8 +93,14 @@ class Probe:
         self.output = checks.checked_output(output)
         self.needs_grad = bool(needs_grad)
         self.notes: list[str] = []  # what was found of the points when a module came
+        self.remarks: list[str] = []  # what a record says of them, and nobody need be told
+        self._rises = False  # the resolution is to be chosen as soon as the target can be evaluated
         self._placed: Tensor | None = None
-        self.target = target if callable(target) else checks.checked_values(target, len(geometry.points))
+        self.target = (
+            target
+            if callable(target)
+            else checks.checked_values(target, len(geometry.points), getattr(geometry, "shape", ()))
+        )
 
     @classmethod
     def grid(
@@ -101,20 +110,25 @@ class Probe:
         *,
         resolution: int | Sequence[int] | None = None,
         axes: Sequence[str] | None = None,
+        ends: bool = False,
         **asked: Unpack[Asked],
     ) -> Probe:
-        """Look on a cell-centred (midpoint) grid.
+        """Look at the centres of equal cells between the bounds, or with ``ends`` at points that begin and end on them.
 
         Parameters
         ----------
         bounds : one ``(low, high)`` per axis, in the module's units; one, two or three axes.
         target : what the module should predict: a callable ``(points (N, d)) -> (N,) or (N, 1)``, an array of N values
-            in the order of the grid, or a number (0.0 for the residual of an equation). A callable gets the points as
-            the module does, at least in float32, and once, for each axis, a grid four times finer along it, to see
-            whether the resolution hides it.
-        resolution : cells per axis, one number for all or one each, at most 2,097,152 in all; default 512, 96 or 32
-            along one, two or three axes.
+            in the order of the grid or of the grid's own shape (the first index along the first axis, as
+            ``meshgrid(..., indexing="ij")`` has it), or a number (0.0 for the residual of an equation). A callable gets
+            the points as the module does, at least in float32, and once, for each axis, a grid four times finer along
+            it, to see whether the resolution hides it.
+        resolution : cells per axis, one number for all or one each, at most 2,097,152 in all, and at least 8 a
+            wavelength of a callable. Default: 512, 96 or 32 along one, two or three axes, and for a callable, which is
+            evaluated for it here, as many more as its wavelengths ask for, up to 4,096, 192 or 48.
         axes : names for tags and figures; default x, y, z.
+        ends : the outermost points lie on the bounds, as ``linspace(low, high, resolution)`` makes them; default: at
+            the centres of the cells, half a cell inside.
         predict : ``(module, points) -> tensor`` of shape (N,) or (N, k); default ``module(points)``. Ready ones are in
             :mod:`lightning_seqfit.adapters`.
         output : component of a prediction of shape (N, k), from 0.
@@ -134,11 +148,19 @@ class Probe:
         >>> probe = Probe.grid(bounds=[(0.0, 1.0)], target=lambda x: torch.sin(26 * torch.pi * x[:, 0]))
         >>> probe.geometry.shape
         (512,)
+        >>> Probe.grid(bounds=[(0.0, 1.0)], target=lambda x: torch.sin(200 * torch.pi * x[:, 0])).geometry.shape
+        (1008,)
+        >>> x = torch.linspace(0.0, 1.0, 64)
+        >>> probe = Probe.grid(bounds=[(0.0, 1.0)], target=torch.sin(9 * x), resolution=64, ends=True)
         """
         box = checks.checked_bounds(bounds)
         names = checks.checked_axes(axes, len(box))
-        shape = checks.checked_resolution(resolution, box)
-        return cls(Grid(bounds=box, shape=shape, axes=names), target, **asked)
+        ends = checks.checked_ends(ends)
+        shape = checks.checked_resolution(resolution, box, ends=ends)
+        probe = cls(Grid(bounds=box, shape=shape, axes=names, ends=ends), target, **asked)
+        probe._rises = resolution is None and callable(target)
+        probe._rise(torch.device("cpu"), torch.float64, torch.float32)
+        return probe
 
     @classmethod
     def points(
@@ -215,6 +237,7 @@ class Probe:
             do, :attr:`notes` says so.
         """
         device, dtype = targets.placement(module)
+        self._rise(device, torch.promote_types(dtype, torch.float32))
         note = targets.rounded(self.geometry, dtype)
         self.notes = [note] if note else []
         return targets.read(self.geometry, self.target, device, dtype)
@@ -246,7 +269,7 @@ class Probe:
         device, dtype = targets.placement(module)
         points = self._points(device, dtype)
         size = len(points)
-        with leave_untouched(module, device, grad=self.needs_grad) as shared, precision(), ExitStack() as stack:
+        with leave_untouched(module, device, grad=self.needs_grad) as notes, precision(), ExitStack() as stack:
             heard = stack.enter_context(read_out.listen(module, size)) if read_out is not None else {}
             if self.needs_grad:
                 points.requires_grad_(True)
@@ -269,7 +292,7 @@ class Probe:
             end = size + parts[1].numel()
             features = flat[size:end].reshape(parts[1].shape)
             weights = flat[end:] if outputs else None
-        return Observation(prediction, residual, features, weights, outputs, tuple(shared))
+        return Observation(prediction, residual, features, weights, outputs, tuple(notes))
 
     def check(self, module: nn.Module) -> tuple[str, ...]:
         """Evaluate a module twice, and name whatever is not afterwards what it was before: a check of the guard.
@@ -306,6 +329,66 @@ class Probe:
             apart = float(np.nanmax(np.abs(first - second)))
             found.append(f"the prediction at the same points: two evaluations differ by up to {apart:.3g}")
         return tuple(found)
+
+    def misplaced(
+        self,
+        module: nn.Module,
+        target: FloatArray,
+        residual: FloatArray,
+        precision: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    ) -> str:
+        """What to pass for points at which a module fits given values far better than at these; empty: nothing.
+
+        Values that were made on ``linspace`` belong to other points than the centres of the cells between the bounds,
+        by up to half a cell, and no model can fit them there.
+
+        Parameters
+        ----------
+        module : what has trained.
+        target, residual : at the points, from :meth:`read_target` and :meth:`observe`, shape ``(N,)``.
+        precision : as for :meth:`observe`.
+
+        Raises
+        ------
+        TypeError, ValueError, RuntimeError
+            As :meth:`observe`.
+
+        Examples
+        --------
+        >>> values = torch.linspace(0, 1, 64)
+        >>> probe = Probe.grid([(0.0, 1.0)], values, resolution=64)
+        >>> target, _ = probe.read_target(nn.Identity())
+        >>> probe.misplaced(nn.Identity(), target, probe.observe(nn.Identity(), target).residual)
+        'ends=True'
+        """
+        best, instead = FAR_BETTER**2 * float(np.mean(residual**2)), ""
+        conventions = {} if callable(self.target) else self.geometry.conventions()
+        for said, geometry in conventions.items():
+            other = copy(self)
+            other.geometry, other._placed = geometry, None
+            error = float(np.mean(other.observe(module, target, precision).residual ** 2))
+            if error < best:
+                best, instead = error, said
+        return instead
+
+    def _rise(self, device: torch.device, *precisions: torch.dtype) -> None:
+        """Choose a default resolution by the target's wavelengths, in the first precision in which it has values.
+
+        What is wrong with a target is said when a module comes, by :meth:`read_target`.
+        """
+        for dtype in precisions if self._rises else ():
+            with suppress(ValueError, TypeError, RuntimeError):
+                assert isinstance(self.geometry, Grid)
+                assert callable(self.target)
+                before, self.geometry = self.geometry, targets.risen(self.geometry, self.target, device, dtype)
+                self._rises, self._placed = False, None
+                self.remarks = [
+                    f"{finer} cells along axis {axis} instead of {cells}, which the target's wavelength asks for; "
+                    "resolution= would fix their number"
+                    for axis, cells, finer in zip(before.axes, before.shape, self.geometry.shape, strict=True)
+                    if finer > cells
+                ]
+                return
 
     def _points(self, device: torch.device, dtype: torch.dtype) -> Tensor:
         """Return the points as the module takes them, a copy of what lies there from the look before."""

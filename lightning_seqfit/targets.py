@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -12,14 +13,19 @@ import torch
 from torch import Tensor, nn
 
 from lightning_seqfit.asking import mismatch
-from lightning_seqfit.checks import MOST_CELLS, checked_values, quoted
+from lightning_seqfit.checks import HIGHEST_DEFAULT, MOST_CELLS, checked_values, quoted
 from lightning_seqfit.geometry import FloatArray, Geometry, Grid, Scattered
 from lightning_seqfit.guard import leave_untouched
 from lightning_seqfit.measures.noise import LEAST_FLATNESS, flatness, is_noise
+from lightning_seqfit.measures.pace import Pace, measure_pace
 from lightning_seqfit.measures.trend import Trend, fit_trend
 
-#: Cells that a wavelength must span, and that the shortest significant one must.
-CELLS_PER_WAVELENGTH, CELLS_PER_SHORTEST_WAVELENGTH = 4.0, 2.5
+#: Cells that a target's mean wavelength and its shortest significant one must span: of a callable, which can be asked
+#: on a finer grid, and of values that are given, which nobody can make finer, and whose shortest may be noise.
+CELLS_OF_CALLABLE, CELLS_OF_GIVEN = (8.0, 4.0), (4.0, 2.0)
+#: What a default resolution has over what is asked for: of ten cells a wavelength one lies so near each extremum, at
+#: half a cell at the most, that the largest value read is at least cos(pi / 10) = 0.95 of the largest there is.
+MARGIN = 1.25
 #: Share of a target's oscillation that the harmonics which scattered points can tell must hold.
 LEAST_TOLD = 0.5
 #: Different places along an axis that must be left in the module's precision.
@@ -28,6 +34,8 @@ FEWEST_PLACES = 8
 _LEFT = 0.99
 # Cells on which a target that looks like noise is tried, at the most.
 _MOST_TRIED = 2**19
+# A default resolution rises in whole multiples of so many cells: rounding does not show in it.
+_RISES_BY = 16
 
 
 def placement(module: nn.Module) -> tuple[torch.device, torch.dtype]:
@@ -95,8 +103,26 @@ def read(
             _check_points(geometry, trend)
     if isinstance(geometry, Grid):
         for axis in range(geometry.dimension):
-            _check_cells(geometry, trend, axis, _Finer(geometry, axis, target, device, dtype))
+            _check_cells(geometry, values, axis, _Finer(geometry, axis, target, device, dtype))
     return values, trend
+
+
+def risen(grid: Grid, target: Callable[..., Any], device: torch.device, dtype: torch.dtype) -> Grid:
+    """Return a grid of the default resolution, finer along the axes on which the target's wavelengths ask for more.
+
+    Raises
+    ------
+    ValueError, TypeError, RuntimeError
+        If the target cannot be evaluated in this precision on this device.
+    """
+    most = HIGHEST_DEFAULT[grid.dimension - 1]
+    finest = replace(grid, shape=(most,) * grid.dimension)
+    values = evaluated(target, finest.points, device, dtype)
+    shape = []
+    for axis, cells in enumerate(grid.shape):
+        need = MARGIN * _cells_needed(finest, _pace(finest, values, axis), axis)
+        shape.append(max(cells, min(most, _RISES_BY * math.ceil(need / _RISES_BY))))
+    return replace(grid, shape=tuple(shape)) if tuple(shape) != grid.shape else grid
 
 
 def evaluated(target: Callable[..., Any], points: FloatArray, device: torch.device, dtype: torch.dtype) -> FloatArray:
@@ -118,52 +144,51 @@ def evaluated(target: Callable[..., Any], points: FloatArray, device: torch.devi
 
 
 class _Finer:
-    """Trends of a target callable on grids that are four times finer along an axis, each than the one before."""
+    """A target callable on grids that are four times finer along an axis, each than the one before."""
 
     def __init__(self, grid: Grid, axis: int, target: Any, device: torch.device, dtype: torch.dtype) -> None:
         self.grid, self.axis, self.target = grid, axis, target
         self.device, self.dtype = device, dtype
 
-    def trend(self) -> Trend | None:
-        """Trend on the next one; None where the target has values at the points only."""
+    def pace(self) -> Pace | None:
+        """How fast it oscillates on the next one; None where the target has values at the points only."""
         if not callable(self.target):
             return None
         shape = tuple(cells * (4 if axis == self.axis else 1) for axis, cells in enumerate(self.grid.shape))
-        finer = Grid(self.grid.bounds, shape, self.grid.axes)
+        finer = replace(self.grid, shape=shape)
         try:
             values = evaluated(self.target, finer.points, self.device, self.dtype)
-            with np.errstate(all="ignore"):
-                trend = fit_trend(finer, values)
         except (ValueError, TypeError, RuntimeError):
             return None
         self.grid = finer
-        return trend
+        return _pace(finer, values, self.axis)
 
     def exhausted(self) -> bool:
         """Whether the next one would be more than is tried."""
         return 4 * math.prod(self.grid.shape) > _MOST_TRIED
 
 
-def _check_cells(grid: Grid, trend: Trend, axis: int, finer: _Finer) -> None:
+def _check_cells(grid: Grid, values: FloatArray, axis: int, finer: _Finer) -> None:
     """Refuse a target that oscillates too fast for the grid's cells along an axis, and noise at any resolution."""
-    cells, name = grid.shape[axis], grid.axes[axis]
-    trend = finer.trend() or trend
-    need = _cells_needed(grid, trend, axis)
+    cells, name, given = grid.shape[axis], grid.axes[axis], not callable(finer.target)
+    asked = CELLS_OF_GIVEN if given else CELLS_OF_CALLABLE
+    pace = finer.pace() or _pace(grid, values, axis)
+    need = _cells_needed(grid, pace, axis, asked)
     # what the finer grid cannot tell either may need far more cells than it says
-    while need > finer.grid.shape[axis] and not finer.exhausted() and (following := finer.trend()):
-        trend, need = following, _cells_needed(grid, following, axis)
-    if need <= cells:
-        return
+    while need > finer.grid.shape[axis] and not finer.exhausted() and (following := finer.pace()):
+        pace, need = following, _cells_needed(grid, following, axis, asked)
+    # given values have no finer grid that would show that they are noise at any resolution
     with np.errstate(all="ignore"):
-        noise = need > finer.grid.shape[axis] and is_noise(finer.grid, trend.oscillation, axis)
+        noise = (given or need > finer.grid.shape[axis]) and is_noise(finer.grid, pace.bare, axis)
+    if need <= cells and not noise:
+        return
     if noise:
         raise ValueError(
             f"target is white noise along axis {name}: it oscillates at every resolution tried, up to "
             f"{finer.grid.shape[axis]:,} cells, and no resolution= would do. Pass the target without the noise: the "
             "function behind it, or values that are averaged or smoothed"
         )
-    wavelength, shortest = trend.wavelength[axis], trend.shortest_wavelength[axis]
-    hidden = shortest if CELLS_PER_WAVELENGTH * shortest < CELLS_PER_SHORTEST_WAVELENGTH * wavelength else wavelength
+    hidden = 1 / (pace.highest if asked[1] * pace.highest > asked[0] * pace.mean else pace.mean)
     said = f"resolution={cells} is too coarse for the target's wavelength of {hidden:.3g} on axis {name}"
     if math.prod(grid.shape) // cells * need > MOST_CELLS:
         raise ValueError(
@@ -173,12 +198,16 @@ def _check_cells(grid: Grid, trend: Trend, axis: int, finer: _Finer) -> None:
     raise ValueError(f"{said}: use at least {need} points on it")
 
 
-def _cells_needed(grid: Grid, trend: Trend, axis: int) -> int:
-    """Cells along an axis that the target's wavelengths ask for."""
-    length = grid.lengths[axis]
+def _pace(grid: Grid, values: FloatArray, axis: int) -> Pace:
+    """How fast values oscillate along an axis, whatever numpy has been told to raise."""
     with np.errstate(all="ignore"):
-        mean, shortest = length / trend.wavelength[axis], length / trend.shortest_wavelength[axis]
-    return math.ceil(max(CELLS_PER_WAVELENGTH * mean, CELLS_PER_SHORTEST_WAVELENGTH * shortest) * (1 - 1e-9))
+        return measure_pace(grid, values, axis)
+
+
+def _cells_needed(grid: Grid, pace: Pace, axis: int, asked: tuple[float, float] = CELLS_OF_CALLABLE) -> int:
+    """Cells along an axis that a target asks for: so many each, the mean wavelength and the shortest."""
+    cycles = max(asked[0] * pace.mean, asked[1] * pace.highest) * grid.lengths[axis]
+    return math.ceil(cycles * (1 - 1e-9))
 
 
 def _check_points(geometry: Scattered, trend: Trend) -> None:
@@ -186,7 +215,7 @@ def _check_points(geometry: Scattered, trend: Trend) -> None:
     if trend.variance == 0.0:
         return
     length, (wavelength,) = geometry.lengths[0], trend.wavelength
-    size, need = len(geometry.points), CELLS_PER_WAVELENGTH * length / wavelength
+    size, need = len(geometry.points), CELLS_OF_GIVEN[0] * length / wavelength
     # relative to the largest value, so that squares of extreme targets stay in range
     oscillation = trend.oscillation / np.max(np.abs(trend.oscillation))
     told = geometry.told(oscillation)

@@ -628,7 +628,7 @@ def test_a_training_leaves_its_figures(dimension, tmp_path):
     def target(points):
         return torch.sin(5 * points[:, 0]) * (points[:, 1] > 0)
 
-    probe = Probe.grid(bounds=[(-1.0, 1.0)] * dimension, target=target, resolution=12)
+    probe = Probe.grid(bounds=[(-1.0, 1.0)] * dimension, target=target, resolution=24)
     trainer = L.Trainer(
         max_steps=4,
         callbacks=[SequentialFitting(probe)],

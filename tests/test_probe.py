@@ -244,32 +244,44 @@ class TestTarget:
 
 
 class TestResolution:
-    @pytest.mark.parametrize("as_array", [False, True])
-    @pytest.mark.parametrize(("frequency", "accepted"), [(16, True), (17, False), (25, False)])
-    def test_a_wavelength_must_span_four_cells(self, frequency, accepted, as_array):
+    @pytest.mark.parametrize(
+        ("as_array", "cells", "frequency", "accepted"),
+        [
+            (False, 8, 8, True),
+            (False, 8, 9, False),
+            (False, 8, 25, False),
+            (True, 4, 16, True),  # nobody can make them finer
+            (True, 4, 17, False),
+            (True, 4, 25, False),
+        ],
+    )
+    def test_a_wavelength_must_span_eight_cells_and_one_of_given_values_four(
+        self, as_array, cells, frequency, accepted
+    ):
         target = np.sin(2 * np.pi * frequency * CENTRES) if as_array else sine(frequency)
         probe = grid(target)
         if accepted:
-            assert probe.read_target(nn.Linear(1, 1))[1].wavelength[0] == pytest.approx(1 / 16, rel=1e-3)
+            assert probe.read_target(nn.Linear(1, 1))[1].wavelength[0] == pytest.approx(1 / frequency, rel=1e-3)
             return
-        words = rf"resolution=64 is too coarse .* of {1 / frequency:.3g} on axis x: use at least {4 * frequency} points"
+        asked = cells * frequency
+        words = rf"resolution=64 is too coarse .* of {1 / frequency:.3g} on axis x: use at least {asked} points"
         with pytest.raises(ValueError, match=words):
             probe.read_target(nn.Linear(1, 1))
 
-    def test_the_shortest_wavelength_must_span_two_and_a_half_cells(self):
-        # mean frequency 12.4 asks for 50 points, the part of 30 with 14 % of the power for 75
+    def test_the_shortest_wavelength_must_span_four_cells(self):
+        # mean frequency 12.8 asks for 102 points, the part of 30 with 14 % of the power for 120
         def target(x):
             return sine(10)(x) + 0.4 * sine(30)(x)
 
-        with pytest.raises(ValueError, match=r"wavelength of 0\.0333 on axis x: use at least 75 points"):
+        with pytest.raises(ValueError, match=r"wavelength of 0\.0333 on axis x: use at least 120 points"):
             grid(target).read_target(nn.Linear(1, 1))
-        values, trend = grid(target, resolution=75).read_target(nn.Linear(1, 1))
-        assert len(values) == 75
+        values, trend = grid(target, resolution=120).read_target(nn.Linear(1, 1))
+        assert len(values) == 120
         assert trend.shortest_wavelength[0] == pytest.approx(1 / 30, rel=1e-3)
 
     def test_the_axis_and_its_units_are_named(self):
         probe = Probe.grid(bounds=[(0.0, 10.0)], target=sine(3), resolution=64, axes=["t"])
-        with pytest.raises(ValueError, match=r"wavelength of 0\.333 on axis t: use at least 120 points"):
+        with pytest.raises(ValueError, match=r"wavelength of 0\.333 on axis t: use at least 240 points"):
             probe.read_target(nn.Linear(1, 1))
 
     def test_600_cycles_on_512_points_are_not_taken_for_88(self):
@@ -279,15 +291,15 @@ class TestResolution:
         array = Probe.grid(bounds=UNIT, target=seen)  # which an array cannot betray
         assert array.read_target(nn.Linear(1, 1))[1].wavelength[0] == pytest.approx(1 / 88)
         with pytest.raises(
-            ValueError, match=r"resolution=512 is too coarse .* 0\.00167 on axis x: use at least 2400 points"
+            ValueError, match=r"resolution=512 is too coarse .* 0\.00167 on axis x: use at least 4800 points"
         ):
-            Probe.grid(bounds=UNIT, target=sine(600)).read_target(nn.Linear(1, 1))
-        values, trend = Probe.grid(bounds=UNIT, target=sine(600), resolution=2400).read_target(nn.Linear(1, 1).double())
-        assert len(values) == 2400
+            Probe.grid(bounds=UNIT, target=sine(600), resolution=512).read_target(nn.Linear(1, 1))
+        values, trend = Probe.grid(bounds=UNIT, target=sine(600), resolution=4800).read_target(nn.Linear(1, 1).double())
+        assert len(values) == 4800
         assert trend.wavelength[0] == pytest.approx(1 / 600)
 
     @settings(max_examples=40)
-    @given(cells=st.integers(16, 300), share=st.floats(0.26, 1.9), phase=st.floats(0, 6))
+    @given(cells=st.integers(16, 300), share=st.floats(0.13, 1.9), phase=st.floats(0, 6))
     def test_the_number_of_points_asked_for_is_accepted(self, cells, share, phase):
         frequency = math.ceil(share * cells)  # up to what the four times finer grid resolves
 
@@ -298,7 +310,7 @@ class TestResolution:
         with pytest.raises(ValueError, match="too coarse") as refused:
             grid(target, resolution=cells).read_target(module)
         asked = int(re.search(r"use at least (\d+) points", str(refused.value))[1])
-        assert asked == 4 * frequency
+        assert asked == 8 * frequency
         assert grid(target, resolution=asked).read_target(module)[1].wavelength[0] == pytest.approx(1 / frequency)
         with pytest.raises(ValueError, match="too coarse"):
             grid(target, resolution=asked - 1).read_target(module)

@@ -304,7 +304,7 @@ class TestPlaces:
     def test_a_target_that_needs_more_cells_than_there_may_be_is_not_told_to_use_them(self) -> None:
         probe = Probe.grid([(0.0, 1.0)] * 3, lambda x: torch.sin(120 * math.pi * x[:, 0]), resolution=(32, 110, 110))
         with pytest.raises(
-            ValueError, match=r"240 points on it would make more than the 2,097,152 cells.*bounds="
+            ValueError, match=r"480 points on it would make more than the 2,097,152 cells.*bounds="
         ) as caught:
             probe.read_target(nn.Linear(3, 1))
         assert "use at least" not in str(caught.value)

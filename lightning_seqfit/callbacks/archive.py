@@ -47,11 +47,11 @@ def log_directory(trainer: pl.Trainer) -> str:
     try:
         # by name: those of the package pytorch_lightning are other classes
         if {"TensorBoardLogger", "CSVLogger"} & {kind.__name__ for kind in type(logger).__mro__}:
-            return str(os.fspath(logger.log_dir))
+            return os.fspath(logger.log_dir) or root
         version = logger.version
         version = version if isinstance(version, str) else f"version_{version}"
         folder = root if logger.save_dir is None else os.fspath(logger.save_dir)
-        return str(os.path.join(folder, str(logger.name), version))
+        return os.path.join(folder, str(logger.name), version) or root
     except Exception as error:
         log.debug("the logger has no folder", exc_info=error)
         return root

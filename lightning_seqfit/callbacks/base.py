@@ -96,7 +96,7 @@ class ProbeCallback(pl.Callback):
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Check the module and take the first look, if the module does nothing in this hook, which comes after ours."""
         if not has_a_hook_of_its_own(pl_module, "on_train_epoch_start"):
-            self._begin(trainer, pl_module)
+            self._begin(trainer, pl_module, early=True)
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
@@ -104,11 +104,13 @@ class ProbeCallback(pl.Callback):
         """Check the module and take the first look, before the first batch: its own hooks of the start have run."""
         self._begin(trainer, pl_module)
 
-    def _begin(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def _begin(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *, early: bool = False) -> None:
         watch = self._watch
         if watch is not None and watch.waiting:
+            self._hide_hooks(trainer, but="on_train_batch_start" if early else "")
+            self._or_stand_aside(trainer, lambda: watch.begin(trainer, pl_module, early=early))
+        elif not early:
             self._hide_hooks(trainer)
-            self._or_stand_aside(trainer, lambda: watch.begin(trainer, pl_module))
 
     def on_before_zero_grad(self, *args: Any) -> None:
         """Nothing."""

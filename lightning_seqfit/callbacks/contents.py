@@ -38,7 +38,7 @@ def contents_of(
     """
     geometry = scene.geometry
     fixed: dict[str, Any] = {"target": scene.target, "trend": scene.trend.values}
-    said = [*_about_points(geometry), *(f"points: {note}" for note in probe.notes), *notes]
+    said = [*_about_points(geometry), *(f"points: {note}" for note in [*probe.notes, *probe.remarks]), *notes]
     for diagnostic in diagnostics:
         try:
             fixed |= diagnostic.fixed()

@@ -24,16 +24,17 @@ def has_a_hook_of_its_own(module: nn.Module, name: str) -> bool:
     return name in vars(module) or package not in ("lightning", "pytorch_lightning")
 
 
-def lacks_an_attribute(error: BaseException, module: nn.Module, predict: Callable[..., Any] | None) -> bool:
-    """Whether an evaluation failed because the module has not set an attribute yet, as some do in their first step.
+def is_unfinished(error: BaseException, module: nn.Module, predict: Callable[..., Any] | None) -> bool:
+    """Whether an evaluation failed for want of something that the module's first step makes: an attribute, an entry.
 
-    A name that ``predict`` itself spells wrong is another matter.
+    What ``predict`` itself lacks, such as a name that it spells wrong, is another matter.
     """
     cause = error.__cause__ or error
-    if not isinstance(cause, AttributeError):
-        return False
-    found = _LACKS.match(str(cause))
-    kinds = {type(part).__name__ for part in module.modules()}
     frames = [frame for frame, _ in traceback.walk_tb(cause.__traceback__) if frame.f_code.co_name != "__getattr__"]
-    by_predict = bool(frames) and frames[-1].f_code is getattr(predict, "__code__", None)
-    return found is not None and found[1] in kinds and not by_predict
+    if not frames or frames[-1].f_code is getattr(predict, "__code__", None):
+        return False
+    if isinstance(cause, AttributeError):
+        found = _LACKS.match(str(cause))
+        return found is not None and found[1] in {type(part).__name__ for part in module.modules()} | {"NoneType"}
+    in_forward = any(isinstance(frame.f_locals.get("self"), nn.Module) for frame in frames[-2:])
+    return in_forward and (isinstance(cause, KeyError) or (isinstance(cause, TypeError) and "NoneType" in str(cause)))

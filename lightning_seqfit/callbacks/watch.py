@@ -23,7 +23,7 @@ from lightning_seqfit.adapters import counts_late
 from lightning_seqfit.callbacks.archive import Archive, log_directory
 from lightning_seqfit.callbacks.contents import FINE_CELLS, contents_of
 from lightning_seqfit.callbacks.diagnostic import Diagnostic, Scene
-from lightning_seqfit.callbacks.readiness import is_lazy, lacks_an_attribute
+from lightning_seqfit.callbacks.readiness import is_lazy, is_unfinished
 from lightning_seqfit.callbacks.state import State, describe, differences, read_state
 from lightning_seqfit.geometry import FloatArray
 from lightning_seqfit.guard import leave_generators_untouched, one_blas_thread
@@ -41,6 +41,8 @@ FIGURE_SHARE = 0.01
 
 #: Optimizer steps between looks.
 DEFAULT_CADENCE = 100
+#: Relative RMS error at the end up to which nobody asks whether given values lie at other points.
+SMALL_ERROR = 0.02
 #: Evaluations in a row that fail before no other is tried.
 MOST_FAILURES = 3
 
@@ -146,14 +148,22 @@ class Watch:
         if self.resumed:  # what monitors ask for must be there before the next look
             self._announce(trainer, self._last_scalars(known=True))
 
-    def begin(self, trainer: pl.Trainer, module: pl.LightningModule, *, late: bool = False) -> None:
-        """Check the module, and take the first look; ``late``: after the first batch, when nothing may raise."""
-        self.waiting = False
+    def begin(
+        self, trainer: pl.Trainer, module: pl.LightningModule, *, early: bool = False, late: bool = False
+    ) -> None:
+        """Check the module, and take the first look.
+
+        ``early``: a module that is not finished is asked again before the first batch. ``late``: after it, when nothing
+        may raise.
+        """
         ready = not is_lazy(module)
         observation = None
         if ready and not late:
             observation = self._on_the_ranks_that_evaluate(trainer, lambda: self._first_evaluation(trainer, module))
-            ready = observation is not None or not self._evaluates(trainer)
+            ready = _broadcast(trainer, observation is not None)
+        if early and not ready:
+            return
+        self.waiting = False
         self.looked = 0.0
         self.looks = 0
         self.drawn = 0
@@ -166,7 +176,7 @@ class Watch:
             Finalize(self, _write_what_is_left, (weakref.ref(self),), exitpriority=0)
         step = trainer.global_step
         self.next_figure = max(step, 1) * 2
-        if not self.resumed and not late and _broadcast(trainer, ready):
+        if not self.resumed and not late and ready:
             self._look(trainer, module, step, observation)
         self._schedule(self.last_step)
 
@@ -209,7 +219,7 @@ class Watch:
         try:
             return self._observe(trainer, module)
         except Exception as error:
-            if lacks_an_attribute(error, module, self.probe.predict):
+            if is_unfinished(error, module, self.probe.predict):
                 return None
             raise
 
@@ -286,6 +296,8 @@ class Watch:
             return
         if look and self._follow(trainer) > self.last_step:
             self._look(trainer, module, self.current_step)
+        if look:
+            self._doubt_the_points(trainer, module)
         self.running = False
         if not trainer.is_global_zero or self.archive.base is None or not len(self.record):
             return
@@ -297,6 +309,31 @@ class Watch:
         if self.archive.waits:
             self._write()
         rank_zero_info(f"seqfit: {self._summary()}")
+
+    def _doubt_the_points(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Say once where the module fits given values far better at other points than those they are taken for."""
+        error = self._last_scalars().get("error/relative_rmse", 0.0)
+        said = any(note.startswith("values: ") for note in self._notes())
+        doubted = SMALL_ERROR < error < math.inf and not said and "prediction" in self.latest
+        if not _broadcast(trainer, doubted) or not self._evaluates(trainer):
+            return
+        assert self.scene is not None
+        target, precision = self.scene.target, trainer.precision_plugin.forward_context
+        try:
+            with np.errstate(all="ignore"):
+                residual = self.latest["prediction"] - target
+                instead = self.probe.misplaced(module, target, residual, precision)
+        except Exception as problem:  # it was an offer
+            log.debug("the points of %s were not doubted", self._label(), exc_info=problem)
+            return
+        if instead:
+            both = "both ends included" if instead == "ends=True" else "the last one left out (endpoint=False)"
+            self.off["values"] = f"the module fits them far better at the points of {instead}"
+            warn(
+                f"the values given to {self._label()} fit the module far better at other points than at the centres of "
+                f"the cells, where they are taken to lie: pass {instead} to Probe.grid, if they were made "
+                f"on linspace(low, high, n), {both}"
+            )
 
     def _evaluates(self, trainer: pl.Trainer) -> bool:
         """Rank zero, or every rank where the forward pass is collective."""
@@ -342,7 +379,7 @@ class Watch:
                 self._evaluation_failed(step, error)
                 return {}
         self.failures = 0
-        self._say_shared(observation.shared)
+        self._say(observation.notes)
         with np.errstate(all="ignore"):  # whatever the user has set: what follows is ours
             return self._read(observation, step)
 
@@ -411,16 +448,12 @@ class Watch:
                 f"training goes on. {type(error).__name__}: {error}"
             )
 
-    def _say_shared(self, generators: tuple[str, ...]) -> None:
-        """Say once that another thread draws numbers twice."""
-        if generators and "threads" not in self.off:
-            names = " and ".join(generators)
-            self.off["threads"] = f"another thread drew from the global generator of {names} during a look"
-            warn(
-                f"another thread drew from the global generator of {names} while {self._label()} was evaluated, which "
-                "draws from it too: the thread gets the same numbers again. Give the thread a generator of its own, "
-                "such as numpy.random.default_rng()"
-            )
+    def _say(self, notes: tuple[str, ...]) -> None:
+        """Say once what an evaluation may have changed for good."""
+        for note in notes:
+            if note not in self.off:
+                self.off[note] = f"since step {self.current_step}"
+                warn(f"{self._label()}: {note}")
 
     def _cost(self) -> dict[str, float]:
         """What the looks before this one have cost."""

@@ -319,7 +319,9 @@ def _centres(run: Run) -> tuple[FloatArray, FloatArray]:
 def _borders(run: Run) -> tuple[FloatArray, FloatArray]:
     """Edges of the columns and of the rows of a picture: blocks of one size, of which the last may hold less."""
     columns, rows = (
-        np.append(low + 2 * (centres[0] - low) * np.arange(len(centres)), high)
+        np.concatenate(([low], centres[0] + (centres[1] - centres[0]) * (np.arange(1, len(centres)) - 0.5), [high]))
+        if len(centres) > 1
+        else np.array([low, high])
         for centres, (low, high) in zip(_centres(run), run.bounds[:2], strict=True)
     )
     return columns, rows

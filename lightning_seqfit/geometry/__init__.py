@@ -1,12 +1,12 @@
 """Where the points lie: what every measure needs to know of them, and nothing of what is measured.
 
-A measure is written once against :class:`Geometry`; :class:`Grid` is the midpoint tensor grid on a box, numbered in C
-order, and :class:`Scattered` holds points anywhere along one axis, numbered as they come. A *field* is one float per
+A measure is written once against :class:`Geometry`; :class:`Grid` is the grid of equal cells on a box, numbered in
+C order, and :class:`Scattered` holds points anywhere along one axis, numbered as they come. A *field* is one float per
 point, shape ``(N,)``.
 """
 
 from lightning_seqfit.geometry.base import MOST_CELLS, BoolArray, FloatArray, Geometry, IntArray
-from lightning_seqfit.geometry.grid import Grid
+from lightning_seqfit.geometry.grid import Grid, cell_centres
 from lightning_seqfit.geometry.scattered import HIGHEST_FREQUENCY, MOST_CONDITION, Scattered
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "Grid",
     "IntArray",
     "Scattered",
+    "cell_centres",
 ]

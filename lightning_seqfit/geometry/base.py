@@ -81,6 +81,10 @@ class Geometry(ABC):
         """Evenly chosen points, about ``count``, as a geometry of their own, and their numbers here; by default all."""
         return self, np.arange(len(self.points))
 
+    def conventions(self) -> dict[str, Geometry]:
+        """As many points where other conventions place them, by what to pass to a probe for it; none by default."""
+        return {}
+
     @abstractmethod
     def coarse_shape(self, limit: int = MOST_CELLS) -> tuple[int, ...]:
         """Cells per axis of what :meth:`coarsen` returns."""

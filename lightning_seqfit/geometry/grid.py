@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -15,13 +15,16 @@ from lightning_seqfit.geometry.windows import Windows, window_means, windows_abo
 
 @dataclass(frozen=True)
 class Grid(Geometry):
-    """Cell-centred (midpoint) tensor grid on a box, C order, ``ij`` indexing.
+    """Tensor grid of equal cells with their centres as points, C order, ``ij`` indexing.
 
     Parameters
     ----------
     bounds : (low, high) per axis, finite, low < high.
-    shape : cells per axis.
+    shape : cells per axis; with ``ends`` at least two.
     axes : names of the axes.
+    ends : the outermost points lie on the bounds, as ``linspace`` makes them, and the outermost cells reach half a cell
+        beyond. :attr:`lengths` is then that of all cells, ``n / (n - 1)`` times what lies between the bounds, and so
+        are the cycles per box length of :attr:`frequencies`; wavelengths in the axis' units stay what they are.
 
     Examples
     --------
@@ -30,20 +33,42 @@ class Grid(Geometry):
     [0.125, 0.375, 0.625, 0.875]
     >>> grid.faces
     ('x_min', 'x_max')
+    >>> Grid(bounds=((0.0, 1.0),), shape=(5,), axes=("x",), ends=True).points.ravel().tolist()
+    [0.0, 0.25, 0.5, 0.75, 1.0]
     """
 
     bounds: tuple[tuple[float, float], ...]
     shape: tuple[int, ...]
     axes: tuple[str, ...]
+    ends: bool = False
+
+    @property
+    def lengths(self) -> tuple[float, ...]:
+        """Length of all cells together along each axis."""
+        between = super().lengths
+        if not self.ends:
+            return between
+        return tuple(length * (cells / (cells - 1)) for length, cells in zip(between, self.shape, strict=True))
 
     @cached_property
     def points(self) -> FloatArray:
         """Coordinates of the cell centres, shape ``(N, d)``."""
         centres = [
-            low + (np.arange(cells) + 0.5) * ((high - low) / cells)
+            cell_centres(low, high, cells, ends=self.ends)
             for (low, high), cells in zip(self.bounds, self.shape, strict=True)
         ]
         return np.stack([c.ravel() for c in np.meshgrid(*centres, indexing="ij")], axis=-1)
+
+    def conventions(self) -> dict[str, Geometry]:
+        """As many points where ``linspace`` puts them, with its ``endpoint`` and without; none where they are."""
+        if self.ends:
+            return {}
+        shifted = tuple(
+            (low - (high - low) / (2 * cells), high - (high - low) / (2 * cells))
+            for (low, high), cells in zip(self.bounds, self.shape, strict=True)
+        )
+        said = ", ".join(f"({low:.8g}, {high:.8g})" for low, high in shifted)
+        return {"ends=True": replace(self, ends=True), f"bounds=[{said}]": replace(self, bounds=shifted)}
 
     @cached_property
     def frequencies(self) -> FloatArray:
@@ -126,9 +151,9 @@ class Grid(Geometry):
         numbers = np.arange(math.prod(self.shape), dtype=np.intp).reshape(self.shape)
         chosen = numbers[tuple(slice(None, None, block) for _ in self.shape)]
         bounds = []
-        for (low, high), cells, kept in zip(self.bounds, self.shape, chosen.shape, strict=True):
-            cell = (high - low) / cells
-            start = low + cell / 2 - block * cell / 2  # the first centre stays where it is
+        for (low, _), length, cells, kept in zip(self.bounds, self.lengths, self.shape, chosen.shape, strict=True):
+            cell = length / cells
+            start = low + (0.0 if self.ends else cell / 2) - block * cell / 2  # the first centre stays where it is
             bounds.append((start, start + kept * block * cell))
         return Grid(bounds=tuple(bounds), shape=chosen.shape, axes=self.axes), chosen.ravel()
 
@@ -142,6 +167,18 @@ class Grid(Geometry):
         while math.prod(-(-cells // block) for cells in self.shape) > limit:
             block += 1
         return block
+
+
+def cell_centres(low: float, high: float, cells: int, *, ends: bool = False) -> FloatArray:
+    """Centres of equal cells between two bounds, or with the outermost ones on them, shape ``(cells,)``.
+
+    Examples
+    --------
+    >>> cell_centres(0.0, 1.0, 4).tolist(), cell_centres(0.0, 1.0, 5, ends=True).tolist()
+    ([0.125, 0.375, 0.625, 0.875], [0.0, 0.25, 0.5, 0.75, 1.0])
+    """
+    centres = np.linspace(low, high, cells) if ends else low + (np.arange(cells) + 0.5) * ((high - low) / cells)
+    return centres.astype(np.float64, copy=False)
 
 
 @lru_cache(maxsize=64)

@@ -19,6 +19,17 @@ from lightning_seqfit.guard.process import eager, one_blas_thread
 from lightning_seqfit.guard.state import State
 from lightning_seqfit.guard.threads import Draws, listening, others_may_draw
 
+#: What is said where a module holds more than is remembered.
+INCOMPLETE = (
+    "the module holds more than a look remembers, such as long lists of objects or large arrays: where a forward pass "
+    "changes what lies there, the training is another. Probe.check(module) names it"
+)
+#: What is said, with the generator's name, where another thread will draw some numbers a second time.
+SHARED = (
+    "another thread drew random numbers during a look that draws them too, and gets some of them again; give it a "
+    "generator of its own, such as numpy.random.default_rng(). Both drew from the global generator of"
+)
+
 __all__ = ["leave_generators_untouched", "leave_untouched", "one_blas_thread"]
 
 
@@ -48,25 +59,25 @@ def leave_untouched(module: nn.Module, device: torch.device, *, grad: bool = Fal
     Yields
     ------
     list of str
-        In the end, generators that could not be put back without another thread's drawing the same numbers again.
+        In the end, what cannot be vouched for, a sentence each.
 
     Raises
     ------
     RuntimeError
         If something that was changed cannot be put back; everything else is.
     """
-    state = State((module,))
-    modules = list(module.modules())
-    shared: list[str] = []
+    alone = not others_may_draw()
+    state = State(module, alone=alone)
+    modes = [(m, m.training) for m in module.modules()]
+    notes: list[str] = []
+    if not state.complete:
+        notes.append(INCOMPLETE)
     with ExitStack() as undo:
-        draws = undo.enter_context(listening()) if others_may_draw() else None
-        undo.callback(_put_back_generators, global_generators(device), draws, shared)
+        draws = None if alone else undo.enter_context(listening())
+        undo.callback(_put_back_generators, global_generators(device), draws, notes)
+        undo.callback(_set_modes, modes)
         undo.callback(state.put_back)
-        for scripted in modules:
-            if "training" not in scripted.__dict__:
-                undo.callback(setattr, scripted, "training", scripted.training)
-        for m in modules:
-            _evaluate(m)
+        _set_modes([(m, False) for m, _ in modes])
         if hasattr(module, "_current_fx_name"):  # a LightningModule, of either package
             module.__dict__["log"] = _drop  # hides the method, as an attribute of the instance
         undo.enter_context(eager)
@@ -76,23 +87,24 @@ def leave_untouched(module: nn.Module, device: torch.device, *, grad: bool = Fal
             undo.enter_context(state.tensors.copy_on_write)
         if draws is not None:
             undo.enter_context(draws)
-        yield shared
+        yield notes
 
 
-def _put_back_generators(generators: list[tuple[str, Any]], draws: Draws | None, shared: list[str]) -> None:
+def _put_back_generators(generators: list[tuple[str, Any]], draws: Draws | None, notes: list[str]) -> None:
     for source, restore in generators:
-        if draws is None or not draws.only_others(source):
+        if draws is None or draws.from_here(source):
             restore()
-    if draws is not None:
-        shared += draws.both()
+    if draws is not None and draws.both():
+        notes.append(f"{SHARED} {' and '.join(draws.both())}")
 
 
-def _evaluate(module: nn.Module) -> None:
-    """Set one module's flag; past ``Module.__setattr__``, which looks for parameters first."""
-    if "training" in module.__dict__:
-        module.__dict__["training"] = False
-    else:  # a scripted module keeps it elsewhere
-        module.training = False
+def _set_modes(modes: list[tuple[nn.Module, bool]]) -> None:
+    """Set each module's flag; past ``Module.__setattr__``, which looks for parameters first."""
+    for module, training in modes:
+        if "training" in module.__dict__:
+            module.__dict__["training"] = training
+        else:  # a scripted module keeps it elsewhere
+            module.training = training
 
 
 def _drop(*args: Any, **kwargs: Any) -> None:

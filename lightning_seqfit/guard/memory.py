@@ -102,6 +102,8 @@ class TensorKeeper:
             hung = tensor._backward_hooks
             if hung is not hooks and hung is not None:  # on a tensor that had none
                 hung.clear()
+            if not tensor.is_leaf:  # written where gradients were on
+                tensor.detach_()
             if tensor.requires_grad is not requires_grad:
                 tensor.requires_grad_(requires_grad)
             if tensor.grad is not gradient:
@@ -120,6 +122,8 @@ class CopyOnWrite(TorchDispatchMode):  # type: ignore[no-untyped-call]
     write whatever they get.
     """
 
+    supports_higher_order_operators = True
+
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.storages: dict[int, UntypedStorage] = {}
@@ -130,6 +134,9 @@ class CopyOnWrite(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         """Run an operation, after what it will write has been copied."""
         named = kwargs or {}
+        if not hasattr(func, "_schema"):  # of a higher order: what it calls is not seen
+            self._about_to_write([*args, *named.values()])
+            return func(*args, **named)
         positions, names = _written_arguments(func)
         for position in positions:
             if position < len(args):

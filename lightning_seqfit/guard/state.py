@@ -10,11 +10,12 @@ from __future__ import annotations
 import itertools
 import mmap
 import sys
+import threading
 import types
 from array import array
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Callable, Collection, Iterator
+from functools import lru_cache, partial
 from operator import is_
 from typing import Any
 
@@ -25,10 +26,13 @@ from torch import Tensor, nn
 from lightning_seqfit.guard.generators import GENERATORS, own_generator
 from lightning_seqfit.guard.memory import TensorKeeper
 
-#: Values that are looked at, beside the modules; what lies deeper than that is not put back.
-MOST_VALUES = 20_000
-#: Bytes of numpy arrays that are copied.
-MOST_ARRAY_BYTES = 32 * 2**20
+#: Values that are looked at, beside modules, parameters and buffers, which all are; a tensor counts as five. What lies
+#: deeper than that is not put back.
+MOST_VALUES = 10_000
+#: Members of all containers that are remembered; of what is beyond only the length is, so that nothing stays appended.
+MOST_MEMBERS = 100_000
+#: Bytes of arrays that are copied.
+MOST_ARRAY_BYTES = 8 * 2**20
 
 Restore = Callable[[], object]
 Remember = Callable[["State", Any], None]
@@ -46,13 +50,13 @@ _CONSTANT = frozenset(
 # Objects of these packages belong to the training, the process or the screen, not to the network.
 _FOREIGN = frozenset(sys.stdlib_module_names) | {
     *("torch", "lightning", "lightning_fabric", "lightning_utilities", "pytorch_lightning", "lightning_seqfit"),
-    *("numpy", "pandas", "matplotlib", "PIL", "h5py", "zarr", "tqdm", "rich", "jsonargparse", "omegaconf"),
+    *("numpy", "pandas", "matplotlib", "PIL", "h5py", "zarr", "tqdm", "rich"),
     *("tensorboard", "tensorboardX", "wandb", "mlflow", "comet_ml", "neptune", "aim", "ray", "optuna"),
 }
 _FOLLOWED = frozenset(
     {
         *("types", "collections", "argparse", "functools", "torch.quasirandom", "torch.distributions"),
-        *("torch.optim", "torch.utils.data"),
+        *("torch.optim", "torch.utils.data", "weakref"),
         "lightning_seqfit.demos",
     }
 )
@@ -68,33 +72,56 @@ class State:
     complete : whether all of it is remembered; False where it is too much.
     """
 
-    def __init__(self, roots: Iterable[Any]) -> None:
+    def __init__(self, module: nn.Module, *, alone: bool = True) -> None:
         self.tensors = TensorKeeper()
         self.modules: list[nn.Module] = []
         self.complete = True
+        self._alone = alone
         self._seen: dict[int, Any] = {}  # holds what it has seen: no number is given twice
         self._namespaces: list[tuple[dict[str, Any], dict[str, Any]]] = []
         self._empty: list[Any] = []
         self._restores: list[Restore] = []
-        self._array_bytes = MOST_ARRAY_BYTES
-        self._waiting: deque[Iterable[Any]] = deque([list(roots)])
+        self._values, self._members, self._array_bytes = MOST_VALUES, MOST_MEMBERS, MOST_ARRAY_BYTES
+        self._waiting: deque[Collection[Any]] = deque()
         with torch.no_grad(), torch._C.DisableTorchFunctionSubclass():
-            self._look_around()
+            registered = list(module.modules())
+            if any(map(_is_sharded, registered)):  # what they hold is the strategy's
+                return
+            self._values = sys.maxsize
+            self._look_at(registered)
+            for part in registered:
+                self._look_at([*part._parameters.values(), *part._buffers.values()])
+            self._values = MOST_VALUES
+            while self._waiting:
+                self._look_at(self._waiting.popleft())
 
-    def _look_around(self) -> None:
-        """Breadth first: where there is too much, what lies near the module is remembered."""
-        seen, waiting = self._seen, self._waiting
-        while waiting:
-            for value in waiting.popleft():
-                kind = type(value)
+    def _look_at(self, values: Collection[Any]) -> None:
+        """Remember values, and what they hold after all that has been found before: what lies near comes first."""
+        first = next(iter(values), None)
+        if (
+            len(values) * (5 if isinstance(first, Tensor) else 1) > self._values
+        ):  # there may be room for what is smaller
+            self.complete = False
+            return
+        seen = self._seen
+        for value in values:
+            kind = type(value)
+            try:
                 if kind in _CONSTANT or id(value) in seen:
                     continue
-                remember = _REMEMBER.get(kind) or _how_to_remember(kind)
                 seen[id(value)] = value
-                remember(self, value)
-            if len(seen) > MOST_VALUES + 32 * len(self.modules):
+                self._values -= 1
+                (_REMEMBER.get(kind) or _how_to_remember(kind))(self, value)
+            except Exception:  # an object that cannot be looked at
                 self.complete = False
-                return
+
+    def _affords(self, count: int) -> bool:
+        """Whether so many members can still be remembered."""
+        if count > self._members:
+            self.complete = False
+            return False
+        self._members -= count
+        return True
 
     def put_back(self) -> None:
         """Make everything what it was; an error in one thing does not keep the others from it, and is raised last."""
@@ -127,6 +154,8 @@ class State:
 
     def _scripted(self, module: Any) -> None:
         """Remember what a scripted module keeps outside Python."""
+        if not hasattr(module, "_concrete_type"):  # frozen: nothing in it changes
+            return
         content = module._c
         names = [*module._concrete_type.get_attributes(), *(name for name, _ in module._buffers.items())]
         for name in names:
@@ -136,9 +165,7 @@ class State:
 
     def _object(self, value: Any) -> None:
         kind = type(value)
-        attributes = getattr(value, "__dict__", None)
-        if type(attributes) is dict:
-            self._namespace(attributes)
+        self._namespace(_attributes(value))
         if not _is_followed(kind):
             return
         for slot in _slots(kind):
@@ -151,8 +178,13 @@ class State:
                 self._waiting.append((content,))
         self._waiting.append((kind,))
 
-    def _namespace(self, attributes: dict[str, Any]) -> None:
+    def _namespace(self, attributes: dict[str, Any] | None) -> None:
         """Remember attributes; most of a module's are containers without content."""
+        if attributes is None:
+            return
+        if len(attributes) > 1000 and not self._affords(len(attributes)):
+            self._restores.append(partial(_shorten_mapping, dict, attributes, len(attributes)))
+            return
         before = attributes.copy()
         self._namespaces.append((attributes, before))
         empty, inside = self._empty, list[Any]()
@@ -178,6 +210,7 @@ class State:
             self._waiting.append(list(before.values()))
 
     def _tensor(self, tensor: Tensor) -> None:
+        self._values -= 4
         attributes = tensor.__dict__
         if attributes:
             self._namespace(attributes)
@@ -188,8 +221,8 @@ class State:
             self._waiting.append(inside)
 
     def _array(self, value: np.ndarray[Any, Any]) -> None:
-        if type(value) is not np.ndarray and type(value.__dict__) is dict:  # a masked array keeps its mask there
-            self._namespace(value.__dict__)
+        if type(value) is not np.ndarray:  # a masked array keeps its mask there
+            self._namespace(_attributes(value))
         if _is_mapped(value) and not value.flags.writeable:
             return
         if value.nbytes > self._array_bytes:
@@ -206,28 +239,40 @@ class State:
             self._namespace(value)
             return
         kind = OrderedDict if isinstance(value, OrderedDict) else dict
-        before = dict(kind.items(value))
-        self._restores.append(partial(_put_back_mapping, kind, value, before))
-        self._inside(list(before))
-        self._inside(list(before.values()))
+        if self._affords(dict.__len__(value)):
+            before = dict(kind.items(value))
+            self._restores.append(partial(_put_back_mapping, kind, value, before))
+            self._inside(list(before))
+            self._inside(list(before.values()))
+        else:
+            self._restores.append(partial(_shorten_mapping, kind, value, dict.__len__(value)))
         self._subclass(value, kind)
 
     def _list(self, value: list[Any]) -> None:
-        before = list.copy(value)
-        self._restores.append(partial(_put_back_list, value, before))
-        self._inside(before)
+        length = list.__len__(value)
+        if self._affords(length):
+            before = list(list.__iter__(value))
+            self._restores.append(partial(_put_back_list, value, before))
+            self._inside(before)
+        else:
+            self._restores.append(partial(list.__delitem__, value, slice(length, None)))
         self._subclass(value, list)
 
     def _deque(self, value: deque[Any]) -> None:
-        before = list(deque.__iter__(value))
-        self._restores.append(partial(_put_back_deque, value, before))
-        self._inside(before)
+        if not self._alone:  # another thread may be filling it
+            self.complete = False
+            return
+        if self._affords(deque.__len__(value)):
+            before = list(deque.__iter__(value))
+            self._restores.append(partial(_put_back_deque, value, before))
+            self._inside(before)
         self._subclass(value, deque)
 
     def _set(self, value: set[Any]) -> None:
-        before = set.copy(value)
-        self._restores.append(partial(_put_back_set, value, before))
-        self._inside(list(before))
+        if self._affords(set.__len__(value)):
+            before = set(set.__iter__(value))
+            self._restores.append(partial(_put_back_set, value, before))
+            self._inside(list(before))
         self._subclass(value, set)
 
     def _fixed(self, value: tuple[Any, ...] | frozenset[Any]) -> None:
@@ -237,6 +282,11 @@ class State:
         self._inside(list(value.values()))
 
     def _buffer(self, value: bytearray | array[Any]) -> None:
+        size = memoryview(value).nbytes
+        if size > self._array_bytes:
+            self.complete = False
+            return
+        self._array_bytes -= size
         self._restores.append(partial(_put_back_buffer, value, value[:]))
 
     def _generator(self, value: Any) -> None:
@@ -254,19 +304,27 @@ class State:
     def _method(self, value: Any) -> None:
         self._waiting.append((value.__self__, getattr(value, "__func__", None)))
 
+    def _cached(self, value: Any) -> None:
+        """A function that keeps its answers: those of an evaluation are taken away where it had none before."""
+        if not value.cache_info().currsize:
+            self._restores.append(partial(_empty_cache, value))
+        self._waiting.append((value.__wrapped__,))
+
+    def _of_the_thread(self, value: threading.local) -> None:
+        self._namespace(value.__dict__)
+
     def _partial(self, value: partial[Any]) -> None:
         self._waiting.append((value.func, value.args, value.keywords, vars(value)))
 
-    def _inside(self, values: Iterable[Any]) -> None:
+    def _inside(self, values: Collection[Any]) -> None:
         """Look at the members of a container, unless none of them can change; of a long one that is quickly seen."""
         if not _CONSTANT.issuperset(set(map(type, values))):
             self._waiting.append(values)
 
     def _subclass(self, value: Any, base: type) -> None:
         """Remember the attributes of a container of the user's own kind."""
-        attributes = getattr(value, "__dict__", None) if type(value) is not base else None
-        if type(attributes) is dict:
-            self._namespace(attributes)
+        if type(value) is not base:
+            self._namespace(_attributes(value))
 
 
 _CLEARABLE = frozenset({OrderedDict, dict, set, list})
@@ -286,6 +344,8 @@ _KINDS: tuple[tuple[type | tuple[type, ...], Remember], ...] = (
     (types.FunctionType, State._function),
     ((types.MethodType, types.BuiltinMethodType, types.MethodWrapperType), State._method),
     (partial, State._partial),
+    (type(lru_cache(lambda: None)), State._cached),
+    (threading.local, State._of_the_thread),
     (type, State._class),
 )
 
@@ -344,6 +404,15 @@ def _is_sharded(module: nn.Module) -> bool:
     return any(hasattr(parameter, "ds_id") for parameter in module._parameters.values())
 
 
+def _attributes(value: Any) -> dict[str, Any] | None:
+    """An object's own, whatever it makes of being asked for them."""
+    try:
+        attributes = object.__getattribute__(value, "__dict__")
+    except (AttributeError, TypeError):
+        return None
+    return attributes if type(attributes) is dict else None
+
+
 def _is_same_namespace(now: dict[str, Any], before: dict[str, Any]) -> bool:
     return len(now) == len(before) and all(map(is_, now.values(), before.values())) and list(now) == list(before)
 
@@ -379,11 +448,11 @@ def _put_back_array(array: np.ndarray[Any, Any], before: np.ndarray[Any, Any], w
     elif array.shape != before.shape:
         array.shape = before.shape
     now = array.view(np.ndarray)
-    same = before.dtype.names is None
-    if same and before.dtype.hasobject:
-        same = all(map(is_, now.ravel().tolist(), before.ravel().tolist()))
-    elif same:
+    if not before.dtype.hasobject:
         same = now.tobytes() == before.tobytes()
+    else:  # of a structured one the objects lie in tuples made anew
+        same = before.dtype.names is None and all(map(is_, now.ravel().tolist(), before.ravel().tolist()))
+        same |= not array.flags.writeable and not writeable
     if not same:
         array.flags.writeable = True
         np.copyto(array.view(np.ndarray), before)
@@ -392,28 +461,38 @@ def _put_back_array(array: np.ndarray[Any, Any], before: np.ndarray[Any, Any], w
 
 
 def _put_back_mapping(kind: Any, now: dict[Any, Any], before: dict[Any, Any]) -> None:
-    values = kind.values(now)
-    if len(values) == len(before) and all(map(is_, values, before.values())) and all(map(is_, now, before)):
+    same = dict.__len__(now) == len(before) and all(map(is_, kind.values(now), before.values()))
+    if same and all(map(is_, kind.__iter__(now), before)):
         return
     kind.clear(now)
     kind.update(now, before)
 
 
+def _shorten_mapping(kind: Any, now: dict[Any, Any], length: int) -> None:
+    while dict.__len__(now) > length:
+        kind.popitem(now)
+
+
 def _put_back_list(now: list[Any], before: list[Any]) -> None:
-    if len(now) != len(before) or not all(map(is_, now, before)):
+    if list.__len__(now) != len(before) or not all(map(is_, list.__iter__(now), before)):
         list.__setitem__(now, slice(None), before)
 
 
 def _put_back_deque(now: deque[Any], before: list[Any]) -> None:
-    if len(now) != len(before) or not all(map(is_, now, before)):
+    if deque.__len__(now) != len(before) or not all(map(is_, deque.__iter__(now), before)):
         deque.clear(now)
         deque.extend(now, before)
 
 
 def _put_back_set(now: set[Any], before: set[Any]) -> None:
-    if len(now) != len(before) or not all(map(before.__contains__, now)):
+    if set.__len__(now) != len(before) or not all(map(before.__contains__, set.__iter__(now))):
         set.clear(now)
         set.update(now, before)
+
+
+def _empty_cache(function: Any) -> None:
+    if function.cache_info().currsize:
+        function.cache_clear()
 
 
 def _put_back_buffer(now: Any, before: Any) -> None:

@@ -46,6 +46,8 @@ def _is_harmless(thread: threading.Thread) -> bool:
 class Draws(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Who drew from which generator: this thread, others, or nobody that was seen."""
 
+    supports_higher_order_operators = True
+
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._here = threading.get_ident()
@@ -56,15 +58,15 @@ class Draws(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         """Run an operation, and remember whether it draws."""
-        self._from_torch |= torch.Tag.nondeterministic_seeded in func.tags
+        self._from_torch |= torch.Tag.nondeterministic_seeded in getattr(
+            func, "tags", (torch.Tag.nondeterministic_seeded,)
+        )
         return func(*args, **(kwargs or {}))
 
-    def only_others(self, source: str) -> bool:
-        """Whether a generator of ``"numpy"``, ``"python"`` or ``"torch"`` can have moved by other threads alone."""
+    def from_here(self, source: str) -> bool:
+        """Whether this thread was heard drawing from a generator of ``"numpy"``, ``"python"`` or ``"torch"``."""
         threads = {thread for name, thread in _drawn[self._before :] if name == source}
-        if source == "torch":  # its operations are seen in this thread only, those that seed it in all
-            return not self._from_torch and self._here not in threads
-        return bool(threads) and self._here not in threads
+        return self._here in threads or (source == "torch" and self._from_torch)
 
     def both(self) -> list[str]:
         """Generators from which this thread and others drew at once: others will draw the same numbers again."""
@@ -109,6 +111,7 @@ def _functions() -> list[tuple[ModuleType, str, Callable[..., Any], Callable[...
         if not name.startswith("_") and callable(function) and getattr(function, "__self__", None) is generator
     ]
     seeding = [("torch", module, name) for module in (torch, torch.random) for name in _SEED_TORCH]
+    seeding.append(("numpy", np.random, "seed"))
     return [
         (module, name, vars(module)[name], _telling(source, vars(module)[name]))
         for source, module, name in (*drawing, *seeding)

@@ -94,12 +94,12 @@ BAD_ONCE_A_MODULE_IS_THERE: dict[str, tuple[dict[str, Any], str]] = {
     "target with NaN": ({"target": lambda x: sine(x).log()}, r"target has \d+ of 512 values that are NaN or infinite"),
     "target that raises": ({"target": raising}, r"target raised KeyError.*no such table.*\(512, 1\)"),
     "too short a wavelength": (
-        {"target": lambda x: torch.sin(400 * torch.pi * x[:, 0])},
-        r"resolution=512 is too coarse for the target's wavelength of 0\.005 on axis x: use at least 800 points",
+        {"target": lambda x: torch.sin(400 * torch.pi * x[:, 0]), "resolution": 512},
+        r"resolution=512 is too coarse for the target's wavelength of 0\.005 on axis x: use at least 1600 points",
     ),
     "a wavelength that aliases": (
         {"target": lambda x: torch.sin(1200 * torch.pi * x[:, 0])},
-        r"resolution=512 is too coarse for the target's wavelength of 0\.00167 on axis x: use at least 2400 points",
+        r"resolution=4096 is too coarse for the target's wavelength of 0\.00167 on axis x: use at least 4800 points",
     ),
     "predict of the wrong shape": ({"predict": lambda m, x: m(x)[:100]}, r"predict returned.*\(100, 1\).*\(512,\)"),
     "predict of a dict": ({"predict": lambda m, x: {"u": m(x)}}, r"predict returned dict with keys \['u'\].*predict="),

@@ -45,13 +45,13 @@ def test_target_and_last_prediction_are_there_at_every_point(trained: tuple[Func
     module, probe, run = trained
     fine = run.fine
     assert fine is not None
-    assert fine.shape == (96, 96)
+    assert fine.shape == (144, 96)  # 13 cycles along x
     np.testing.assert_array_equal(fine.points, probe.geometry.points)
     points = torch.as_tensor(probe.geometry.points)
     np.testing.assert_allclose(fine.target, plane_wave(points).numpy(), atol=1e-5)
     with torch.no_grad():
         expected = module(points.float())[:, 0].numpy()
-    assert fine.prediction.shape == (1, 96 * 96)
+    assert fine.prediction.shape == (1, 144 * 96)
     np.testing.assert_allclose(fine.prediction[0], expected, atol=1e-6)
 
 
@@ -61,11 +61,11 @@ def test_the_looks_are_block_means_of_it(trained: tuple[FunctionRegression, Prob
     assert fine is not None
     assert fine.front is not None
     assert run.front is not None
-    assert run.shape == (32, 32)
-    np.testing.assert_allclose(run.target, blocks(fine.target, fine.shape, 3), atol=1e-12)
-    np.testing.assert_allclose(run.prediction[-1], blocks(fine.prediction[0], fine.shape, 3), atol=1e-6)
+    assert run.shape == (36, 24)
+    np.testing.assert_allclose(run.target, blocks(fine.target, fine.shape, 4), atol=1e-12)
+    np.testing.assert_allclose(run.prediction[-1], blocks(fine.prediction[0], fine.shape, 4), atol=1e-6)
     np.testing.assert_allclose(
-        run.front.local_error[-1], blocks(fine.front.local_error[0], fine.shape, 3), rtol=1e-5, atol=1e-6
+        run.front.local_error[-1], blocks(fine.front.local_error[0], fine.shape, 4), rtol=1e-5, atol=1e-6
     )
 
 
@@ -77,13 +77,13 @@ def test_figures_show_the_last_look_at_every_point(trained: tuple[FunctionRegres
     for name, values in (("fit", fine.prediction[0]), ("front", np.sqrt(fine.front.local_error[0]))):  # type: ignore[union-attr]
         shown = figures[name].axes[1].images or figures[name].axes[1].collections[:1]
         pixels = np.asarray(shown[0].get_array(), dtype=np.float64)
-        np.testing.assert_allclose(pixels.reshape(96, 96), values.reshape(96, 96).T, atol=1e-6)
+        np.testing.assert_allclose(pixels.reshape(96, 144), values.reshape(144, 96).T, atol=1e-6)
     coarse = draw(replace(run, fine=None))
-    assert coarse["fit"].axes[0].get_title() == "target, on 32 x 32 cells"
+    assert coarse["fit"].axes[0].get_title() == "target, on 36 x 24 cells"
 
 
 def test_where_the_cells_hold_every_point_there_is_nothing_finer(tmp_path: Path) -> None:
-    train(tmp_path, SequentialFitting(Probe.grid(BOX, product_wave, resolution=(32, 32))))
+    train(tmp_path, SequentialFitting(Probe.grid(BOX, lambda x: product_wave(0.6 * x), resolution=(32, 32))))
     assert load(tmp_path).fine is None
 
 

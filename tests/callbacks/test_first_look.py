@@ -50,6 +50,30 @@ def test_the_first_look_comes_after_the_modules_own_hooks_of_the_start(hook: str
     assert np.isfinite(run.scalars["error/max"]).all()
 
 
+def noted_in_the_step(self: Any, batch: list[Tensor], batch_idx: int) -> Tensor:
+    self.notes["scale"] = torch.tensor(2.0)
+    return Net.training_step(self, batch, batch_idx)
+
+
+def by_the_note(self: Any, x: Tensor) -> Tensor:
+    return Net.forward(self, x * self.notes["scale"])
+
+
+def with_notes(self: Any) -> None:
+    Net.__init__(self)
+    self.notes = {}
+
+
+def without_a_scale(self: Any) -> None:
+    Net.__init__(self)
+    self.scale = None
+
+
+def set_in_the_step(self: Any, batch: list[Tensor], batch_idx: int) -> Tensor:
+    self.scale = torch.tensor(2.0)
+    return Net.training_step(self, batch, batch_idx)
+
+
 def prepared_in_the_step(self: Any, batch: list[Tensor], batch_idx: int) -> Tensor:
     self.prepare()
     return Net.training_step(self, batch, batch_idx)
@@ -57,14 +81,31 @@ def prepared_in_the_step(self: Any, batch: list[Tensor], batch_idx: int) -> Tens
 
 @pytest.mark.parametrize(
     "own",
-    [{"on_train_batch_start": Scaled.prepare}, {"training_step": prepared_in_the_step}],
-    ids=["on_train_batch_start", "training_step"],
+    [
+        {"on_train_batch_start": Scaled.prepare},
+        {"training_step": prepared_in_the_step},
+        {"__init__": without_a_scale, "training_step": set_in_the_step},
+        {"__init__": with_notes, "forward": by_the_note, "training_step": noted_in_the_step},
+    ],
+    ids=["on_train_batch_start", "training_step", "None until then", "no entry until then"],
 )
 def test_a_module_that_cannot_be_evaluated_before_its_first_batch_is_looked_at_after_it(
     own: dict[str, Any], tmp_path: Path
 ) -> None:
     watched(type("Made", (Scaled,), own), tmp_path)
     assert load(tmp_path / "watched").steps.tolist() == due(range(1, STEPS + 1))[1:]
+
+
+@pytest.mark.parametrize("hook", ["on_train_epoch_start", "on_train_batch_start"])
+@pytest.mark.parametrize("last", [False, True], ids=["before it", "after it"])
+def test_another_callback_may_finish_the_module(hook: str, last: bool, tmp_path: Path) -> None:
+    class Finishes(L.Callback):
+        pass
+
+    setattr(Finishes, hook, lambda self, trainer, module, *args: module.prepare())
+    watched(Scaled, tmp_path, others=lambda: [Finishes()], last=last)
+    late = hook == "on_train_batch_start" and not last
+    assert load(tmp_path / "watched").steps.tolist() == due(range(1, STEPS + 1))[late:]
 
 
 def test_an_attribute_that_predict_spells_wrong_is_refused_before_the_first_batch(tmp_path: Path) -> None:

@@ -1,0 +1,85 @@
+"""How fast a field on a grid oscillates along one axis: what decides how many cells it needs.
+
+The power of each frequency along the axis, summed over all lines. The field's slopes along the other axes are taken out
+first, and the one along this axis where fewer frequencies count without it: of a sine of few cycles a straight line
+takes a part that is none. :mod:`~lightning_seqfit.measures.trend` says more precisely what oscillates; this is for the
+finer grids on which a target callable is tried, where that would take too long.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lightning_seqfit.geometry import FloatArray, Grid
+from lightning_seqfit.measures.trend import NOTHING, SIGNIFICANT_POWER
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast a field oscillates along an axis.
+
+    Attributes
+    ----------
+    mean : power-weighted mean of its frequencies, in cycles per unit of the axis; 0: nothing oscillates along it.
+    highest : frequency up to which 95 % of the power lies.
+    bare : the field without its mean and its slopes, at most 1 in size, shape ``(N,)``.
+    """
+
+    mean: float
+    highest: float
+    bare: FloatArray
+
+
+def measure_pace(grid: Grid, field: FloatArray, axis: int) -> Pace:
+    """Find the frequencies of a field along an axis that hold at least 1 % of the power of the strongest.
+
+    Parameters
+    ----------
+    grid : where the N points lie.
+    field : shape ``(N,)``, finite.
+    axis : number of the axis.
+
+    Examples
+    --------
+    >>> grid = Grid(bounds=((0.0, 2.0),), shape=(512,), axes=("x",))
+    >>> x = grid.points[:, 0]
+    >>> pace = measure_pace(grid, 5.0 + 40.0 * x + np.sin(26 * np.pi * x), 0)
+    >>> round(pace.mean, 3), pace.highest
+    (13.0, 13.0)
+    """
+    scaled = field / (float(np.max(np.abs(field), initial=0.0)) or 1.0)  # squares of extreme fields stay in range
+    sloped = scaled.reshape(grid.shape) - scaled.mean()
+    for number in range(grid.dimension):
+        if number != axis:
+            sloped = sloped - _slope(sloped, number)
+    bare = sloped - _slope(sloped, axis)
+    if float(np.mean(bare**2)) <= NOTHING * float(np.mean(scaled**2)):
+        return Pace(0.0, 0.0, np.zeros_like(scaled))
+    power = min((_significant(values, axis) for values in (sloped, bare)), key=np.count_nonzero)
+    total = float(power.sum())
+    if total == 0.0:
+        return Pace(0.0, 0.0, bare.ravel())
+    frequency, length = np.arange(len(power)), grid.lengths[axis]
+    highest = int(np.searchsorted(np.cumsum(power), 0.95 * total))
+    return Pace(float(power @ frequency) / total / length, highest / length, bare.ravel())
+
+
+def _slope(field: FloatArray, axis: int) -> FloatArray:
+    """Straight line along an axis that is nearest to a field of mean 0 on a grid, to be broadcast along the others."""
+    places = np.arange(field.shape[axis]) - (field.shape[axis] - 1) / 2
+    profile = field.mean(axis=tuple(other for other in range(field.ndim) if other != axis))
+    line: FloatArray = (places @ profile) / (places @ places) * places
+    return line.reshape([-1 if other == axis else 1 for other in range(field.ndim)])
+
+
+def _significant(field: FloatArray, axis: int) -> FloatArray:
+    """Power at each whole number of cycles along an axis of a grid; 0 where it does not count, and at 0."""
+    spectrum = np.fft.rfft(field, axis=axis)
+    others = tuple(other for other in range(field.ndim) if other != axis)
+    power: FloatArray = (spectrum.real**2 + spectrum.imag**2).sum(axis=others)
+    power[1 : (field.shape[axis] + 1) // 2] *= 2  # the mirrored half
+    power[power < SIGNIFICANT_POWER * power.max()] = 0.0
+    power[0] = 0.0
+    return power
