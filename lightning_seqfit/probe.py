@@ -257,7 +257,7 @@ class Probe:
         self._rise(device, torch.promote_types(dtype, torch.float32))
         note = targets.rounded(self.geometry, dtype)
         self.notes = [note] if note else []
-        return targets.read(self.geometry, self.target, device, dtype)
+        return targets.read(self.geometry, self.target, device, dtype, self.noise)
 
     @property
     def noise(self) -> float:

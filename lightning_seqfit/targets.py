@@ -16,7 +16,7 @@ from lightning_seqfit.asking import mismatch
 from lightning_seqfit.checks import HIGHEST_DEFAULT, MOST_CELLS, checked_values, quoted
 from lightning_seqfit.geometry import FloatArray, Geometry, Grid, Scattered
 from lightning_seqfit.guard import leave_untouched
-from lightning_seqfit.measures.noise import LEAST_FLATNESS, flatness, is_noise
+from lightning_seqfit.measures.noise import LEAST_FLATNESS, flatness, is_noise, most_noise
 from lightning_seqfit.measures.pace import Pace, measure_pace
 from lightning_seqfit.measures.trend import Trend, fit_trend
 
@@ -87,9 +87,15 @@ def rounded(geometry: Geometry, dtype: torch.dtype) -> str:
 
 
 def read(
-    geometry: Geometry, target: FloatArray | Callable[..., Any], device: torch.device, dtype: torch.dtype
+    geometry: Geometry,
+    target: FloatArray | Callable[..., Any],
+    device: torch.device,
+    dtype: torch.dtype,
+    noise: float = 0.0,
 ) -> tuple[FloatArray, Trend]:
     """Return the target's values at the points as a module sees them, shape ``(N,)``, and its trend.
+
+    ``noise`` is the standard deviation of the target's noise, which is no oscillation unless there is nothing else.
 
     Raises
     ------
@@ -98,13 +104,23 @@ def read(
     """
     values = evaluated(target, geometry.points, device, dtype) if callable(target) else target
     with np.errstate(all="ignore"):  # whatever the user has set; the target has been asked
-        trend = fit_trend(geometry, values)
+        most = most_noise(noise, len(values))
+        most = most if float(np.std(values)) > most else 0.0
+        trend = fit_trend(geometry, values, most)
+        if _is_buried(trend, values, most):
+            trend = fit_trend(geometry, values, 1.01 * math.sqrt(trend.variance))
         if isinstance(geometry, Scattered):
             _check_points(geometry, trend)
     if isinstance(geometry, Grid):
         for axis in range(geometry.dimension):
-            _check_cells(geometry, values, axis, _Finer(geometry, axis, target, device, dtype))
+            _check_cells(geometry, values, axis, _Finer(geometry, axis, target, device, dtype), most)
     return values, trend
+
+
+def _is_buried(trend: Trend, values: FloatArray, noise: float) -> bool:
+    """Whether a target is all trend but for an oscillation that is smaller than its noise."""
+    oscillates = trend.variance - noise**2
+    return 0.0 < trend.variance < 2 * noise**2 and float(np.var(values)) - noise**2 > 4 * oscillates
 
 
 def risen(grid: Grid, target: Callable[..., Any], device: torch.device, dtype: torch.dtype) -> Grid:
@@ -168,18 +184,21 @@ class _Finer:
         return 4 * math.prod(self.grid.shape) > _MOST_TRIED
 
 
-def _check_cells(grid: Grid, values: FloatArray, axis: int, finer: _Finer) -> None:
-    """Refuse a target that oscillates too fast for the grid's cells along an axis, and noise at any resolution."""
+def _check_cells(grid: Grid, values: FloatArray, axis: int, finer: _Finer, known: float) -> None:
+    """Refuse a target that oscillates too fast for the grid's cells along an axis, and noise at any resolution.
+
+    Noise of a deviation that is known, and less than the target's own, is neither.
+    """
     cells, name, given = grid.shape[axis], grid.axes[axis], not callable(finer.target)
     asked = CELLS_OF_GIVEN if given else CELLS_OF_CALLABLE
-    pace = finer.pace() or _pace(grid, values, axis)
+    pace = finer.pace() or _pace(grid, values, axis, known)
     need = _cells_needed(grid, pace, axis, asked)
     # what the finer grid cannot tell either may need far more cells than it says
     while need > finer.grid.shape[axis] and not finer.exhausted() and (following := finer.pace()):
         pace, need = following, _cells_needed(grid, following, axis, asked)
     # given values have no finer grid that would show that they are noise at any resolution
     with np.errstate(all="ignore"):
-        noise = (given or need > finer.grid.shape[axis]) and is_noise(finer.grid, pace.bare, axis)
+        noise = not known and (given or need > finer.grid.shape[axis]) and is_noise(finer.grid, pace.bare, axis)
     if need <= cells and not noise:
         return
     if noise:
@@ -198,10 +217,10 @@ def _check_cells(grid: Grid, values: FloatArray, axis: int, finer: _Finer) -> No
     raise ValueError(f"{said}: use at least {need} points on it")
 
 
-def _pace(grid: Grid, values: FloatArray, axis: int) -> Pace:
+def _pace(grid: Grid, values: FloatArray, axis: int, noise: float = 0.0) -> Pace:
     """How fast values oscillate along an axis, whatever numpy has been told to raise."""
     with np.errstate(all="ignore"):
-        return measure_pace(grid, values, axis)
+        return measure_pace(grid, values, axis, noise)
 
 
 def _cells_needed(grid: Grid, pace: Pace, axis: int, asked: tuple[float, float] = CELLS_OF_CALLABLE) -> int:

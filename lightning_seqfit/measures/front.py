@@ -3,7 +3,8 @@ r"""Where the fit has got to: the error front, its arrival, and whether it is a 
 With r = prediction - target, u' the target's oscillation about its trend, and s^2 the variance of the target's noise:
 
 - Local error q = moving mean of r^2 over the trend's window / scale. Of the mean, what noise alone puts there is taken
-  off first: s^2 (1 + 2 sqrt(2 / n)) with n the points in the window. A point is *fitted* when q <= tolerance^2.
+  off first: s^2 (1 + 2 sqrt(2 / n)) with n the points in the window, and a little more where these are few. A point is
+  *fitted* when q <= tolerance^2.
 - A window hides what is narrower than itself. So a point is not fitted either where |r| is more than 2 tolerance of the
   largest |u'|, which no error is within such a window that oscillates as the target does. Nor, of a target that does
   not oscillate but steps or has a boundary layer, within half a window of a place where |r| is more than tolerance of
@@ -117,7 +118,7 @@ def local_scale(geometry: Geometry, trend: Trend, *, noise: float = 0.0) -> Floa
     >>> t = grid.points[:, 0]
     >>> local = local_scale(grid, fit_trend(grid, np.exp(-5 * t) * np.cos(60 * t)))
     >>> local[[40, 200, 399]].round(3).tolist()
-    [3.651, 0.075, 0.001]
+    [3.9, 0.073, 0.001]
     """
     if trend.variance == 0.0:
         return np.ones(len(trend.oscillation))

@@ -136,16 +136,16 @@ def noise_deviation(geometry: Geometry, values: FloatArray) -> float:
 def noise_allowance(geometry: Geometry, window: tuple[float, ...], noise: float) -> FloatArray:
     """What noise alone puts into the windowed mean of a square: its variance and two deviations of that mean.
 
-    noise^2 (1 + 2 sqrt(2 / n + 8 / N)) about each point, shape ``(N,)``. n is the number of points in the window, and
-    of points that lie unevenly as many as would give so good a mean if they lay evenly. 8 / N is for the noise itself,
-    which is estimated from all N points.
+    noise^2 (1 + 2 sqrt(2 / n + 8 / N) + 2 / n) about each point, shape ``(N,)``. n is the number of points in the
+    window, and of points that lie unevenly as many as would give so good a mean if they lay evenly. 8 / N is for the
+    noise itself, which is estimated from all N points; 2 / n, since a mean of few squares is skewed.
 
     Examples
     --------
     >>> from lightning_seqfit.geometry import Grid
     >>> grid = Grid(bounds=((0.0, 1.0),), shape=(100,), axes=("x",))
     >>> noise_allowance(grid, (0.08,), 1.0)[[0, 50]].round(3).tolist()  # 5 points at the end, 9 with both ends inside
-    [2.386, 2.099]
+    [2.786, 2.322]
     """
     return np.zeros(len(geometry.points)) if noise == 0.0 else noise**2 * _allowance(geometry, window)
 
@@ -157,7 +157,7 @@ def _allowance(geometry: Geometry, window: tuple[float, ...]) -> FloatArray:
     for axis, width in enumerate(window):
         lines = geometry.lines(axis)
         count[lines] *= _evenly(geometry.points[lines[0], axis], width)
-    return 1 + DEVIATIONS * np.sqrt(2 / count + 8 / size)
+    return 1 + DEVIATIONS * np.sqrt(2 / count + 8 / size) + 2 / count
 
 
 def _evenly(places: FloatArray, width: float) -> FloatArray:
@@ -175,15 +175,26 @@ def _evenly(places: FloatArray, width: float) -> FloatArray:
     return np.maximum(np.where(spread > 0.0, count, 1.0), 1.0)
 
 
+def most_noise(noise: float, count: int) -> float:
+    """Return what the deviation of noise that is estimated from ``count`` values may be at the most.
+
+    Examples
+    --------
+    >>> round(most_noise(0.2, 400), 2), round(most_noise(0.2, 100_000), 2)
+    (0.23, 0.2)
+    """
+    return noise * math.sqrt(1 + DEVIATIONS * math.sqrt(12 / count))
+
+
 def squared_noise(noise: float, count: FloatArray) -> FloatArray:
-    """What noise alone puts into a mean of ``count`` squares: noise^2 (1 + 2 sqrt(2 / count)).
+    """What noise alone puts into a mean of ``count`` squares: noise^2 (1 + 2 sqrt(2 / count) + 2 / count).
 
     Examples
     --------
     >>> squared_noise(0.1, np.array([2.0, 8.0, 1e9])).round(4).tolist()
-    [0.03, 0.02, 0.01]
+    [0.04, 0.0225, 0.01]
     """
-    allowed: FloatArray = noise**2 * (1 + DEVIATIONS * np.sqrt(2 / np.asarray(count, dtype=np.float64)))
+    allowed: FloatArray = noise**2 * (1 + DEVIATIONS * np.sqrt(2 / count) + 2 / count)
     return allowed
 
 

@@ -8,6 +8,7 @@ finer grids on which a target callable is tried, where that would take too long.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +33,7 @@ class Pace:
     bare: FloatArray
 
 
-def measure_pace(grid: Grid, field: FloatArray, axis: int) -> Pace:
+def measure_pace(grid: Grid, field: FloatArray, axis: int, noise: float = 0.0) -> Pace:
     """Find the frequencies of a field along an axis that hold at least 1 % of the power of the strongest.
 
     Parameters
@@ -40,6 +41,7 @@ def measure_pace(grid: Grid, field: FloatArray, axis: int) -> Pace:
     grid : where the N points lie.
     field : shape ``(N,)``, finite.
     axis : number of the axis.
+    noise : standard deviation of the noise in the field, whose own frequencies do not count.
 
     Examples
     --------
@@ -49,7 +51,8 @@ def measure_pace(grid: Grid, field: FloatArray, axis: int) -> Pace:
     >>> round(pace.mean, 3), pace.highest
     (13.0, 13.0)
     """
-    scaled = field / (float(np.max(np.abs(field), initial=0.0)) or 1.0)  # squares of extreme fields stay in range
+    size = float(np.max(np.abs(field), initial=0.0)) or 1.0
+    scaled = field / size  # squares of extreme fields stay in range
     sloped = scaled.reshape(grid.shape) - scaled.mean()
     for number in range(grid.dimension):
         if number != axis:
@@ -57,7 +60,7 @@ def measure_pace(grid: Grid, field: FloatArray, axis: int) -> Pace:
     bare = sloped - _slope(sloped, axis)
     if float(np.mean(bare**2)) <= NOTHING * float(np.mean(scaled**2)):
         return Pace(0.0, 0.0, np.zeros_like(scaled))
-    power = min((_significant(values, axis) for values in (sloped, bare)), key=np.count_nonzero)
+    power = min((_significant(values, axis, noise / size) for values in (sloped, bare)), key=np.count_nonzero)
     total = float(power.sum())
     if total == 0.0:
         return Pace(0.0, 0.0, bare.ravel())
@@ -74,12 +77,16 @@ def _slope(field: FloatArray, axis: int) -> FloatArray:
     return line.reshape([-1 if other == axis else 1 for other in range(field.ndim)])
 
 
-def _significant(field: FloatArray, axis: int) -> FloatArray:
+def _significant(field: FloatArray, axis: int, noise: float) -> FloatArray:
     """Power at each whole number of cycles along an axis of a grid; 0 where it does not count, and at 0."""
     spectrum = np.fft.rfft(field, axis=axis)
     others = tuple(other for other in range(field.ndim) if other != axis)
     power: FloatArray = (spectrum.real**2 + spectrum.imag**2).sum(axis=others)
     power[1 : (field.shape[axis] + 1) // 2] *= 2  # the mirrored half
-    power[power < SIGNIFICANT_POWER * power.max()] = 0.0
+    # of noise, the sum over so many lines that none of its frequencies reaches, but once in twenty times
+    cells, lines = field.shape[axis], field.size // field.shape[axis]
+    rare = math.log(20 * cells)
+    reached = 2 * cells * noise**2 * (lines + math.sqrt(2 * lines * rare) + rare)
+    power[power < max(SIGNIFICANT_POWER * power.max(), reached)] = 0.0
     power[0] = 0.0
     return power

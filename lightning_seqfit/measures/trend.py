@@ -106,7 +106,7 @@ def fit_trend(geometry: Geometry, target: FloatArray, noise: float = 0.0) -> Tre
     frequency, power, rest = found.frequency[slow:], found.power[slow:], found.left
     values = found.plane + found.waves[:slow].sum(axis=0)
     if not found.power.size:
-        values = _line(geometry, scaled, detrended, rounding)
+        values = _line(geometry, scaled, detrended, least)
         rest = scaled - values
     left = float(np.mean((scaled - values) ** 2))
     wavelength = shortest = (math.inf,) * geometry.dimension
@@ -151,7 +151,7 @@ def _slow(geometry: Geometry, found: Sinusoids) -> int:
     return found.slow
 
 
-def _line(geometry: Geometry, scaled: FloatArray, detrended: FloatArray, rounding: float) -> FloatArray:
+def _line(geometry: Geometry, scaled: FloatArray, detrended: FloatArray, least: float) -> FloatArray:
     """Trend of a target that is made of no sinusoids."""
     plane = _plane(geometry)
     power = geometry.power(detrended)
@@ -161,7 +161,7 @@ def _line(geometry: Geometry, scaled: FloatArray, detrended: FloatArray, roundin
     values: FloatArray = plane @ np.linalg.lstsq(design, scaled, rcond=None)[0][: plane.shape[1]]
     level = np.full(len(scaled), geometry.mean(scaled))
     oscillating = float(np.mean((scaled - values) ** 2))
-    if oscillating <= rounding:
+    if oscillating <= least:
         return values
     slight = float(np.var(values)) < LEAST_SLOPE * oscillating
     clearer = 2 * _significant(geometry, scaled - level) <= _significant(geometry, scaled - values)

@@ -240,8 +240,8 @@ def test_noise_alone_exceeds_its_allowance_in_a_few_windows_only(spacing: str, m
 
 def test_the_allowance_is_that_of_the_points_in_the_window() -> None:
     allowed = noise_allowance(grid(1000), (0.0495,), 0.1)  # 49 cells
-    assert allowed[500] == pytest.approx(0.01 * (1 + 2 * np.sqrt(2 / 49 + 8 / 1000)))
-    assert allowed[0] == pytest.approx(0.01 * (1 + 2 * np.sqrt(2 / 25 + 8 / 1000)), rel=1e-2)
+    assert allowed[500] == pytest.approx(0.01 * (1 + 2 * np.sqrt(2 / 49 + 8 / 1000) + 2 / 49))
+    assert allowed[0] == pytest.approx(0.01 * (1 + 2 * np.sqrt(2 / 25 + 8 / 1000) + 2 / 25), rel=1e-2)
     assert (noise_allowance(grid(1000), (0.05,), 0.0) == 0.0).all()
     inside = noise_allowance(grid(50, 40), (0.0999, 0.0999), 1.0).reshape(50, 40)[25, 20]
-    assert inside == pytest.approx(1 + 2 * np.sqrt(2 / (5 * 3) + 8 / 2000), rel=1e-6)
+    assert inside == pytest.approx(1 + 2 * np.sqrt(2 / (5 * 3) + 8 / 2000) + 2 / (5 * 3), rel=1e-6)
