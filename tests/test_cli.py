@@ -67,7 +67,7 @@ def test_co2_is_shown_in_years_and_ppm(tmp_path: Path, capsys: pytest.CaptureFix
     assert run.bounds[0] == pytest.approx((1958 + 2 / 12, 2002.0))
     assert run.target.min() > 310
     assert run.target.max() < 380
-    assert "of 43.5" in shown(capsys.readouterr().out, "oscillations fitted")
+    assert "of 44" in shown(capsys.readouterr().out, "oscillations fitted")
 
 
 @pytest.mark.parametrize("name", SETUPS)

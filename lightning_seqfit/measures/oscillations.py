@@ -11,9 +11,10 @@ of the domain and a turning point, is a *lap*. With h its height as a share of t
 and a count is the sum, rounded to halves. So sin(2 pi k x) and cos(2 pi k x) on the unit interval both have k
 oscillations: the quarter period at either end of the sine is half a lap.
 
-The local peak-to-peak is 2 sqrt(2 m), m the moving mean of u'^2 over one wavelength, and m at least 3 % of its largest
-value. The hysteresis is at least four standard deviations of the target's smoothed noise, but never more than 10 % of
-the smoothed target's whole peak-to-peak. The noise is taken from the median power of the target's spectrum.
+The local peak-to-peak is 2 sqrt(2 m), m the moving mean of u'^2 over one wavelength, and m at least 0.1 % of its
+largest value: an oscillation that decays to a thirtieth is still counted. The hysteresis is at least four standard
+deviations of the target's smoothed noise, but never more than 10 % of the smoothed target's whole peak-to-peak. The
+noise is taken from the median power of the target's spectrum, seen through tapers that do not leak.
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from lightning_seqfit.geometry import BoolArray, FloatArray, Geometry, IntArray
+from lightning_seqfit.measures.spectrum import tapered_power
 from lightning_seqfit.measures.trend import Trend
 
 #: Hysteresis, as a share of the target's local peak-to-peak.
 HYSTERESIS = 0.1
 #: Least local power, as a share of the largest: what is below is no oscillation of its own.
-LEAST_POWER = 0.03
+LEAST_POWER = 1e-3
 #: Standard deviations of the smoothed noise that an extremum must stand out by.
 NOISE_DEVIATIONS = 4.0
 #: Values of one plateau differ by less than this share of the hysteresis: rounding does not place an extremum.
@@ -225,7 +227,7 @@ def _hysteresis(geometry: Geometry, trend: Trend, smoothed: FloatArray) -> Float
     local = geometry.moving_mean(oscillation**2, trend.wavelength)[geometry.lines(0)[0]]
     local_peak_to_peak = 2 * np.sqrt(2 * np.maximum(local, LEAST_POWER * float(np.max(local))))
     # white noise of variance v has 2 v / N in a bin on average, and ln 2 times that in half of the bins
-    noise = math.sqrt(float(np.median(geometry.power(oscillation))) * len(oscillation) / (2 * math.log(2)))
+    noise = math.sqrt(float(np.median(tapered_power(geometry, oscillation))) * len(oscillation) / (2 * math.log(2)))
     averaged = max(len(oscillation) * trend.shortest_wavelength[0] / 8 / geometry.lengths[0], 1.0)
     least = NOISE_DEVIATIONS * noise / math.sqrt(averaged)
     most = HYSTERESIS * float(np.ptp(smoothed)) / size

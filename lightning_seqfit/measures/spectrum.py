@@ -1,7 +1,8 @@
 r"""At which frequencies the fit lacks: the Fourier spectrum of the residual, in octave bands.
 
-With r = prediction - target, u' the target's oscillation about its trend, and d = r less its least-squares line (plane)
-where the variance of the target's trend is at least 1 % of mean(u'^2), less its mean elsewhere:
+With r = prediction - target, u' the target's oscillation about its trend, and d = r less its least-squares line
+(plane), and the trend's own shape, where the variance of the target's trend is at least 1 % of mean(u'^2), less its
+mean elsewhere:
 
     trend term           mean((r - d)^2), that is mean(r^2) - mean(d^2)
     power of frequency f |DFT(d)(f)|^2, unwindowed; on a grid  trend term + sum over f = mean(r^2)
@@ -9,11 +10,14 @@ where the variance of the target's trend is at least 1 % of mean(u'^2), less its
     share of a band      its power / mean(u'^2), 0 and up
     relative error       sqrt(its power / the same of u'); 0: the band is fitted, 1: it is missing
 
-It is the spectrum of the residual, not the difference of two spectra: a pure phase error counts in full. There is no
-window: a Hann window keeps 0.6 % of a residual in the outer 10 % at each end, where the fronts are.
+It is the spectrum of the residual, not the difference of two spectra: a pure phase error counts in full. The residual
+has no window: a Hann window keeps 0.6 % of a residual in the outer 10 % at each end, where the fronts are.
 
 A band *carries* where u' holds a frequency of at least 1 % of the power of its strongest one. Only there a relative
-error says anything. Of a sine of k cycles a line takes 6 / (pi k)^2 of the variance. It takes it from r and from u'
+error says anything. A sinusoid of u' is at its own frequency, in the band of the bin next to it, and where that is
+another one in its own band too: unwindowed, most of a sine of 7.8 cycles is in the bin of 8. What is no sum of
+sinusoids is seen through tapers that do not leak: sqrt(2) sin(k pi x) along each axis, k = 1, 2, 3, whose powers are
+averaged. Of a sine of k cycles a line takes 6 / (pi k)^2 of the variance. It takes it from r and from u'
 alike, so that a missing band reads 1, but where the target has a trend, an error in the phase of one or two cycles is
 read too small.
 """
@@ -28,6 +32,7 @@ import numpy as np
 from scipy import stats
 
 from lightning_seqfit.geometry import BoolArray, FloatArray, Geometry, IntArray
+from lightning_seqfit.measures.sinusoids import unit_places
 from lightning_seqfit.measures.trend import SIGNIFICANT_POWER, Trend
 
 #: The residual loses its line where the variance of the target's trend is at least this share of mean(u'^2).
@@ -36,6 +41,10 @@ TREND_SHARE = 0.01
 _ROUNDING = 1e-24
 # Frequencies are compared with this tolerance: numpy's fftfreq(49, 1 / 49) ends at 24.000000000000004.
 _NEAR = 1e-9
+#: Tapers along each axis.
+TAPERS = 3
+# A sinusoid this near to a bin, in cycles, is there as good as unwindowed: 0.01 % of its power lie next to it.
+_NEXT_TO_A_BIN = 0.01
 
 
 @dataclass(frozen=True)
@@ -50,8 +59,9 @@ class TargetSpectrum:
     band_power : power of u' per band, detrended as the residual is, shape ``(B,)``.
     frequency : Euclidean norm of each of ``geometry.frequencies``, shape ``(M,)``.
     group : 0 for row 0 of the frequencies, which holds the trend term; 1, ..., B: the band; shape ``(M,)``.
-    trend_basis : orthonormal basis of what the residual loses, shape ``(N, 1)``: its mean, or ``(N, 1 + d)``: its line
-        or plane.
+    trend_basis : orthonormal basis of what the residual loses, shape ``(N, 1)``: its mean, ``(N, 1 + d)``: its line
+        or plane, or ``(N, 2 + d)``: the shape of a curved trend as well.
+    several : whether the target oscillates at more than one frequency: a single one may lie between two bands.
     """
 
     edges: IntArray
@@ -61,6 +71,7 @@ class TargetSpectrum:
     frequency: FloatArray
     group: IntArray
     trend_basis: FloatArray
+    several: bool = True
 
 
 @dataclass(frozen=True)
@@ -112,17 +123,19 @@ def target_spectrum(geometry: Geometry, trend: Trend) -> TargetSpectrum:
     frequency = np.sqrt(np.sum(geometry.frequencies**2, axis=1))
     edges = _octaves(float(frequency.max()))
     bands = len(edges) - 1
-    group = np.clip(np.searchsorted(edges, frequency + _NEAR, side="right"), 1, bands)
+    group = _bands(edges, frequency)
     group[0] = 0
 
-    basis = _trend_basis(geometry, linear=_has_slope(trend))
+    basis = _trend_basis(geometry, trend)
     band_power = np.zeros(bands)
     carrying = np.zeros(bands, dtype=bool)
+    several = False
     if trend.variance > 0.0:
-        power = geometry.power(trend.oscillation)
-        power[0] = 0.0
-        carrying[group[(power > 0.0) & (power >= SIGNIFICANT_POWER * power.max())] - 1] = True
         # Carrying is asked of u' as it is: of a single cycle a line leaves a sawtooth, which has every frequency.
+        lines = trend.frequency[trend.power >= SIGNIFICANT_POWER * np.max(trend.power, initial=0.0)]
+        rest = _carrying_bins(geometry, trend)
+        carrying[np.concatenate([_bands(edges, _nearby(lines)), group[rest]]) - 1] = True
+        several = len(lines) > 1 or len(rest) > 0
         detrended = trend.oscillation - basis @ (trend.oscillation @ basis)
         band_power = _summed(geometry.power(detrended), group, bands)[1:]
     return TargetSpectrum(
@@ -133,7 +146,53 @@ def target_spectrum(geometry: Geometry, trend: Trend) -> TargetSpectrum:
         frequency=frequency,
         group=group,
         trend_basis=basis,
+        several=several,
     )
+
+
+def _bands(edges: IntArray, frequency: FloatArray) -> IntArray:
+    """Band of each frequency, 1, ..., B."""
+    return np.clip(np.searchsorted(edges, frequency + _NEAR, side="right"), 1, len(edges) - 1)
+
+
+def _nearby(lines: FloatArray) -> FloatArray:
+    """Frequencies in whose bands sinusoids are: the nearest bin, and their own where it is not as good as that one."""
+    whole = np.rint(lines)
+    own, bins = (np.sqrt(np.sum(each**2, axis=1)) for each in (lines, whole))
+    return np.concatenate([bins, own[np.max(np.abs(lines - whole), axis=1, initial=0.0) > _NEXT_TO_A_BIN]])
+
+
+def _carrying_bins(geometry: Geometry, trend: Trend) -> IntArray:
+    """Frequencies at which the rest, what is no sum of sinusoids, holds a significant part of the power."""
+    size = float(np.max(np.abs(trend.oscillation)))  # keeps squares of extreme targets in range
+    strongest = float(np.max(tapered_power(geometry, trend.oscillation / size)[1:], initial=0.0))
+    power = tapered_power(geometry, trend.rest / size)[1:]
+    return np.flatnonzero((power > 0.0) & (power >= SIGNIFICANT_POWER * strongest)) + 1
+
+
+def tapered_power(geometry: Geometry, field: FloatArray) -> FloatArray:
+    """Power of a field less its mean, seen through the tapers, at the geometry's frequencies, shape ``(M,)``.
+
+    What does not end as it began leaks to every frequency without them. Three see more of the ends than a single one.
+
+    Examples
+    --------
+    >>> from lightning_seqfit.geometry import Grid
+    >>> grid = Grid(bounds=((0.0, 1.0),), shape=(512,), axes=("x",))
+    >>> sine = np.sin(5 * np.pi * grid.points[:, 0])  # of 2.5 cycles
+    >>> float(grid.power(sine)[50]) < 1e-4, float(tapered_power(grid, sine)[50]) < 1e-8
+    (True, True)
+    """
+    shares = unit_places(geometry) + 0.5
+    orders = list(itertools.product(range(1, TAPERS + 1), repeat=geometry.dimension))
+    tapers = [np.prod(np.sqrt(2) * np.sin(np.pi * np.array(order) * shares), axis=1) for order in orders]
+    # as the tapers see it: the plain mean of a chirp is that of its slow end, and would be a line at 0
+    means = np.array([np.mean(taper) for taper in tapers])
+    mean = float(means @ [np.mean(taper * field) for taper in tapers] / (means @ means))
+    power = np.zeros(len(geometry.frequencies))
+    for taper in tapers:
+        power += geometry.power(taper * (field - mean))
+    return power / len(tapers)
 
 
 def _octaves(highest: float) -> IntArray:
@@ -150,11 +209,12 @@ def _has_slope(trend: Trend) -> bool:
     return not rounding and variance >= TREND_SHARE * (trend.variance / size / size)
 
 
-def _trend_basis(geometry: Geometry, *, linear: bool) -> FloatArray:
+def _trend_basis(geometry: Geometry, trend: Trend) -> FloatArray:
     columns = [np.ones(len(geometry.points))]
-    if linear:
-        centres = np.array([(low + high) / 2 for low, high in geometry.bounds])
-        columns += list(((geometry.points - centres) / np.array(geometry.lengths)).T)
+    if _has_slope(trend):
+        columns += list(unit_places(geometry).T)
+        # what is left of a straight trend is rounding, and no column of its own
+        columns.append(trend.values / np.max(np.abs(trend.values)))
     # not QR: an axis with a single cell has no slope, and QR would make a direction up for it
     basis, singular, _ = np.linalg.svd(np.column_stack(columns), full_matrices=False)
     return np.ascontiguousarray(basis[:, singular > 1e-10 * singular[0]])
@@ -302,10 +362,11 @@ def spectral_order(target: TargetSpectrum, history: SpectrumHistory) -> float:
     converged rank last together.
 
     1: low frequencies first, the spectral bias of a network with smooth units. -1: high frequencies first. 0: no
-    order, or all converged at one look. NaN: fewer than two carrying bands, or none has converged yet.
+    order, or all converged at one look. NaN: fewer than two carrying bands, a single sinusoid between two, or none has
+    converged yet.
     """
     converged = history.converged[target.carrying]
-    if len(converged) < 2 or not np.isfinite(converged).any():
+    if len(converged) < 2 or not target.several or not np.isfinite(converged).any():
         return math.nan
     ranks = stats.rankdata(converged) - (len(converged) + 1) / 2
     places = np.arange(len(converged)) - (len(converged) - 1) / 2

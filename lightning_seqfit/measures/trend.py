@@ -1,29 +1,42 @@
 r"""The target's trend, what oscillates about it, and its wavelengths.
 
-The trend is the constant and linear part of one least-squares fit of
+The trend is the constant and linear part, and the sinusoids below one cycle over the domain, of the sinusoids that the
+target is made of; see :mod:`~lightning_seqfit.measures.sinusoids`. A straight line fitted alone would eat low
+oscillations: it takes 61 % of the variance of sin(2 pi x). Of a target that is made of none, such as a chirp, it is the
+constant and linear part of a least-squares fit together with the strongest Fourier mode (in several dimensions with all
+its sign combinations), and without a slope where that is slight, or where the target has at most half as many
+significant frequencies without one: a slope that is not there turns two lines of the spectrum into many.
 
-    [1, x_1, ..., x_d, cos and sin of the strongest Fourier mode of the linearly detrended target],
-
-in several dimensions with all sign combinations of that mode. A straight line fitted alone would eat low
-oscillations: it takes 61 % of the variance of sin(2 pi x). Of a sum of several sines one mode is not enough, the line
-takes a part of the others. So there is no slope where the target has at most half as many significant frequencies
-without one: a slope that is not there turns two lines of the spectrum into many.
+A target that only bends, along every line, is all trend: nothing oscillates in x^3, exp, sqrt, a step or a boundary
+layer. Neither does one of which the trend leaves less than a tenth, and that slower than four cycles over the domain:
+it has the trend's own shape.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from lightning_seqfit.geometry import FloatArray, Geometry
+from lightning_seqfit.measures.bends import only_bends
+from lightning_seqfit.measures.sinusoids import MOST_SINUSOIDS, Sinusoids, harmonics, take_out, unit_places
 
 #: A Fourier bin counts when it holds this share of the strongest bin's power.
 SIGNIFICANT_POWER = 0.01
 #: Nothing oscillates where the mean square about the trend is at most this share of the target's.
 NOTHING = 1e-10
+#: Of a target that is made of no sinusoids a line with less than this share of the oscillation's variance is chance.
+LEAST_SLOPE = 0.05
+#: What the trend leaves is no oscillation of its own below both this share of the variance about a plane,
+LEAST_SHARE = 0.1
+#: and this mean frequency, in cycles over the domain.
+SLOW = 4.0
+#: A target only bends where it is nowhere farther from it than this share of its range about a plane.
+BENDS = 1e-3
+# The same of sinusoids, which draw such a target only roughly.
+_ROUGHLY_BENDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -40,6 +53,9 @@ class Trend:
     shortest_wavelength : per axis, 1 / the frequency below which 95 % of the power lies; ``inf``: none.
     window : per axis, one wavelength and at most a quarter of the axis. An axis without a wavelength takes the
         smallest share that another axis has, or an eighth where no axis has one.
+    frequency : of the m sinusoids of the oscillation, in cycles per box length along each axis, shape ``(m, d)``.
+    power : of each, half the sum of its squared amplitudes, shape ``(m,)``.
+    rest : what they leave of the oscillation, shape ``(N,)``.
     """
 
     values: FloatArray
@@ -48,15 +64,19 @@ class Trend:
     wavelength: tuple[float, ...]
     shortest_wavelength: tuple[float, ...]
     window: tuple[float, ...]
+    frequency: FloatArray
+    power: FloatArray
+    rest: FloatArray
 
 
-def fit_trend(geometry: Geometry, target: FloatArray) -> Trend:
+def fit_trend(geometry: Geometry, target: FloatArray, noise: float = 0.0) -> Trend:
     """Split a target into trend and oscillation.
 
     Parameters
     ----------
     geometry : where the N points lie.
     target : shape ``(N,)``, finite.
+    noise : standard deviation of the target's noise: what is no larger than the noise is no oscillation.
 
     Returns
     -------
@@ -72,47 +92,80 @@ def fit_trend(geometry: Geometry, target: FloatArray) -> Trend:
     (True, 13.0)
     """
     target = np.asarray(target, dtype=np.float64)
-    centres = np.array([(low + high) / 2 for low, high in geometry.bounds])
-    unit = (geometry.points - centres) / np.array(geometry.lengths)  # in [-1/2, 1/2]
-    plane = np.column_stack([np.ones(len(unit)), unit])
     size = float(np.max(np.abs(target), initial=0.0)) or 1.0  # keeps squares of extreme targets in range
     scaled = target / size
-
+    plane = _plane(geometry)
     detrended = scaled - plane @ np.linalg.lstsq(plane, scaled, rcond=None)[0]
-    power = geometry.power(detrended)
-    power[0] = 0.0
-    mode = geometry.frequencies[int(np.argmax(power))]
-    design = np.column_stack([plane, *_harmonics(unit, mode)])
-    coefficients = np.linalg.lstsq(design, scaled, rcond=None)[0]
-    values = plane @ coefficients[: plane.shape[1]]
-    nothing = float(np.mean((scaled - values) ** 2)) <= NOTHING * float(np.mean(scaled**2))
-    level = np.full(len(scaled), geometry.mean(scaled))
-    if not nothing and 2 * _significant(geometry, scaled - level) <= _significant(geometry, scaled - values):
-        values = level
-    oscillation = scaled - values
-    variance = geometry.mean(oscillation**2)
+    rounding = NOTHING * float(np.mean(scaled**2))
+    least = max(rounding, (noise / size) ** 2 * (1 + 2 * math.sqrt(2 / len(scaled))))
+
+    bends = only_bends(geometry, scaled, BENDS * float(np.ptp(detrended)))
+    # what bends that little is the sum of one or two waves on a steep line, or of none
+    found = take_out(geometry, scaled, least if noise else 1e-6 * rounding, 2 if bends else MOST_SINUSOIDS)
+    slow = _slow(geometry, found)
+    frequency, power, rest = found.frequency[slow:], found.power[slow:], found.left
+    values = found.plane + found.waves[:slow].sum(axis=0)
+    if not found.power.size:
+        values = _line(geometry, scaled, detrended, rounding)
+        rest = scaled - values
+    left = float(np.mean((scaled - values) ** 2))
+    wavelength = shortest = (math.inf,) * geometry.dimension
+    nothing = left <= least
+    if not nothing:
+        frequencies, powers = _spectrum(geometry, frequency, power, rest)
+        mean_frequency = float(powers @ np.sqrt(np.sum(frequencies**2, axis=1)) / powers.sum())
+        slow_too = left < LEAST_SHARE * float(np.mean(detrended**2)) and mean_frequency < SLOW
+        only_slow = found.exact and 0 < found.power.size == slow
+        if only_slow or slow_too or (bends and not found.exact):
+            nothing, values = True, scaled
+        else:
+            wavelength, shortest = _wavelengths(geometry, frequencies, powers)
     if nothing:
-        wavelength = shortest = (math.inf,) * geometry.dimension
-    else:
-        wavelength, shortest = _wavelengths(geometry, oscillation)
+        frequency, power, rest = frequency[:0], power[:0], scaled - values
     return Trend(
         values=values * size,
-        oscillation=oscillation * size,
-        variance=0.0 if nothing else variance * size**2,
+        oscillation=(scaled - values) * size,
+        variance=0.0 if nothing else geometry.mean((scaled - values) ** 2) * size**2,
         wavelength=wavelength,
         shortest_wavelength=shortest,
         window=_window(geometry, wavelength),
+        frequency=frequency,
+        power=power * size**2,
+        rest=rest * size,
     )
 
 
-def _harmonics(unit: FloatArray, mode: FloatArray) -> list[FloatArray]:
-    """Cosine and sine of a mode in all its sign combinations that differ by more than the overall sign."""
-    present = np.flatnonzero(mode)
-    columns = []
-    for signs in itertools.product((1.0, -1.0), repeat=max(len(present) - 1, 0)):
-        phase = 2 * np.pi * unit[:, present] @ (mode[present] * np.array([1.0, *signs])[: len(present)])
-        columns += [np.cos(phase), np.sin(phase)] if len(present) else []
-    return columns
+def _plane(geometry: Geometry) -> FloatArray:
+    return np.column_stack([np.ones(len(geometry.points)), unit_places(geometry)])
+
+
+def _slow(geometry: Geometry, found: Sinusoids) -> int:
+    """Number of sinusoids, slowest first, that belong to the trend."""
+    if found.exact:  # of a sum of sinusoids each is what it is
+        return found.slow
+    for count in range(int(np.count_nonzero(found.cycles < SLOW)), max(found.slow, 1), -1):
+        curve = found.plane + found.waves[:count].sum(axis=0)
+        bare = curve - _plane(geometry) @ np.linalg.lstsq(_plane(geometry), curve, rcond=None)[0]
+        if only_bends(geometry, curve, _ROUGHLY_BENDS * float(np.ptp(bare))):
+            return count
+    return found.slow
+
+
+def _line(geometry: Geometry, scaled: FloatArray, detrended: FloatArray, rounding: float) -> FloatArray:
+    """Trend of a target that is made of no sinusoids."""
+    plane = _plane(geometry)
+    power = geometry.power(detrended)
+    power[0] = 0.0
+    mode = geometry.frequencies[int(np.argmax(power))]
+    design = np.column_stack([plane, *harmonics(unit_places(geometry), mode)])
+    values: FloatArray = plane @ np.linalg.lstsq(design, scaled, rcond=None)[0][: plane.shape[1]]
+    level = np.full(len(scaled), geometry.mean(scaled))
+    oscillating = float(np.mean((scaled - values) ** 2))
+    if oscillating <= rounding:
+        return values
+    slight = float(np.var(values)) < LEAST_SLOPE * oscillating
+    clearer = 2 * _significant(geometry, scaled - level) <= _significant(geometry, scaled - values)
+    return level if slight or clearer else values
 
 
 def _significant(geometry: Geometry, field: FloatArray) -> int:
@@ -121,11 +174,20 @@ def _significant(geometry: Geometry, field: FloatArray) -> int:
     return int(np.count_nonzero(power >= SIGNIFICANT_POWER * power.max()))
 
 
-def _wavelengths(geometry: Geometry, oscillation: FloatArray) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    power = geometry.power(oscillation)
-    power[0] = 0.0
-    strong = power >= SIGNIFICANT_POWER * power.max()
-    power, frequencies = power[strong], geometry.frequencies[strong]
+def _spectrum(
+    geometry: Geometry, frequency: FloatArray, power: FloatArray, rest: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Frequencies that hold a significant part of the power, and what they hold: sinusoids, and bins of the rest."""
+    bins = geometry.power(rest)
+    bins[0] = 0.0
+    frequencies, powers = np.vstack([frequency, geometry.frequencies]), np.concatenate([power, bins])
+    strong = powers >= SIGNIFICANT_POWER * powers.max()
+    return frequencies[strong], powers[strong]
+
+
+def _wavelengths(
+    geometry: Geometry, frequencies: FloatArray, power: FloatArray
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
     mean_wavelength, shortest_wavelength = [], []
     for axis, length in enumerate(geometry.lengths):
         frequency = frequencies[:, axis]

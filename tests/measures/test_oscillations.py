@@ -78,6 +78,11 @@ class TestTarget:
         taper = np.clip(np.minimum(X, 1 - X) / 0.1, 0, 1)
         assert [target_count(taper * sine(k, 0.0) - X) for k in range(1, 41)] == list(range(1, 41))
 
+    @pytest.mark.parametrize(("decay", "angular", "expected"), [(5, 60, 9.5), (4, 60, 9.5), (3, 100, 16.0)])
+    def test_a_decaying_oscillation_is_counted_to_its_end(self, decay, angular, expected):
+        assert target_count(np.exp(-decay * X) * np.cos(angular * X)) == expected
+        assert target_count((np.exp(-decay * X) * np.cos(angular * X))[::-1]) == expected
+
     def test_noise_hides_at_most_half_an_oscillation_of_a_tapered_end(self):
         # where the amplitude falls below the noise, so does the count: 5 % noise against an oscillation of 0.1 / k
         taper = np.clip(np.minimum(X, 1 - X) / 0.1, 0, 1)
@@ -214,7 +219,7 @@ class TestPrediction:
         pulse = np.exp(-(((X - 0.25) / 0.1) ** 2)) * cosine(10)
         echo = np.exp(-(((X - 0.75) / 0.1) ** 2)) * cosine(10)
         alone, echoed = count(pulse, pulse), count(pulse, pulse + echo)
-        assert (alone.model, alone.spurious) == (3.5, 0.0)
+        assert (alone.model, alone.spurious) == (4.5, 0.0)
         # the pulse's last lap reaches to the end of the domain, over one lap of the echo, which is not spurious
         assert echoed.matched.tolist() == [*alone.matched[:-1], False]
         assert echoed.spurious == echoed.model - alone.model - 0.5

@@ -271,6 +271,78 @@ class TestBands:
         assert shares == pytest.approx([0.0, 0.0, 1.0], abs=1e-14)
 
 
+class TestCarrying:
+    @pytest.mark.parametrize("slope", [0.0, 7.0])
+    @pytest.mark.parametrize("phase", [0.0, 0.8, math.pi / 2])
+    @pytest.mark.parametrize(
+        ("cycles", "labels"),
+        [
+            (1.0, {"1-2"}),
+            (1.4, {"1-2"}),
+            (1.6, {"1-2", "2-4"}),
+            (2.5, {"2-4"}),
+            (3.3, {"2-4"}),
+            (3.8, {"2-4", "4-8"}),
+            (4.1, {"4-8"}),
+            (5.5, {"4-8"}),
+            (12.7, {"8-16"}),
+            (16.0, {"16-32"}),
+            (31.7, {"16-32", "32-64"}),
+            (59.4, {"32-64"}),
+        ],
+    )
+    def test_one_sine_carries_its_band_or_the_two_at_whose_edge_it_lies(self, cycles, labels, phase, slope):
+        grid = line()
+        scene = Scene(grid, 3 + slope * grid.points[:, 0] + wave(grid, cycles, phase))
+        assert {scene.target.labels[band] for band in np.flatnonzero(scene.target.carrying)} == labels
+        assert not scene.target.several
+
+    @pytest.mark.parametrize("cycles", [(2.5, 9.3), (1.3, 5.5, 40.2), (3.4, 21.7), (1, 2, 4)])
+    def test_a_sum_carries_just_the_bands_of_its_parts(self, cycles):
+        grid = line()
+        scene = Scene(grid, sum(wave(grid, k, 0.3 + k) for k in cycles))
+        own = {int(math.log2(k)) for k in cycles}
+        assert set(np.flatnonzero(scene.target.carrying).tolist()) == own
+        assert scene.target.several
+
+    def test_a_chirp_carries_every_band_that_it_passes_and_none_beyond(self):
+        grid = line(1024)
+        scene = Scene(grid, np.sin(2 * np.pi * (7 * grid.points[:, 0] + 9 * grid.points[:, 0] ** 2)))  # 7 to 25
+        labels = [scene.target.labels[band] for band in np.flatnonzero(scene.target.carrying)]
+        assert labels == ["4-8", "8-16", "16-32"]
+
+    def test_a_burst_carries_its_own_band_wherever_it_lies(self):
+        grid = line()
+        for place in (0.1, 0.5, 0.9):
+            burst = np.exp(-(((grid.points[:, 0] - place) / 0.06) ** 2)) * wave(grid, 45)
+            labels = [Scene(grid, burst).target.labels[b] for b in np.flatnonzero(Scene(grid, burst).target.carrying)]
+            assert labels == ["32-64"]
+
+    def test_a_single_sine_between_two_bands_has_no_order(self):
+        grid = line()
+        scene = Scene(grid, wave(grid, 3.8))
+        history = update(None, scene.measure(-wave(grid, 3.8)), 0)
+        history = update(history, scene.measure(0 * grid.points[:, 0]), 10)
+        assert scene.target.carrying.sum() == 2
+        assert np.isfinite(history.converged).sum() == 2
+        assert math.isnan(spectral_order(scene.target, history))
+
+    @pytest.mark.parametrize("cycles", [2.5, 5.5, 12.7])
+    def test_reversing_the_axis_changes_no_band(self, cycles):
+        grid = line()
+        target = grid.points[:, 0] ** 2 + wave(grid, cycles) + np.exp(-3 * grid.points[:, 0]) * wave(grid, 90)
+        before, after = Scene(grid, target).target, Scene(grid, target[::-1]).target
+        assert before.carrying.tolist() == after.carrying.tolist()
+        np.testing.assert_allclose(after.band_power, before.band_power, rtol=1e-6)
+
+    @pytest.mark.parametrize("frequency", [(2.5, 0.0), (0.0, 5.3), (3.3, 4.6)])
+    def test_a_plane_wave_of_any_frequency_carries_one_band(self, frequency):
+        grid = Grid(bounds=((0.0, 1.0), (0.0, 3.0)), shape=(48, 64), axes=("x", "y"))
+        x, y = grid.points.T
+        scene = Scene(grid, 2 + np.sin(2 * np.pi * (frequency[0] * x + frequency[1] * y / 3) + 0.3))
+        assert np.flatnonzero(scene.target.carrying).tolist() == [int(math.log2(math.hypot(*frequency)))]
+
+
 class TestRelativeError:
     @given(
         cycles=st.integers(1, 200),
@@ -383,6 +455,29 @@ class TestTrend:
         spectrum = scene.measure(-plane)
         assert spectrum.trend_share == pytest.approx(np.mean(plane**2) / 0.5, rel=1e-9)
         assert spectrum.share.max() < 1e-20 * spectrum.trend_share
+
+    def test_a_missing_curved_trend_is_the_trend_term_and_no_frequency(self):
+        grid = line()
+        bowl = 4 * (grid.points[:, 0] - 0.5) ** 2
+        scene = Scene(grid, bowl + 0.3 * wave(grid, 18))
+        spectrum = scene.measure(-scene.trend.values)
+        assert spectrum.trend_share == pytest.approx(np.mean(bowl**2) / 0.045, rel=0.02)
+        assert spectrum.share.sum() < 1e-20 * spectrum.trend_share
+        assert scene.errors(-0.3 * wave(grid, 18)) == {"16-32": pytest.approx(1.0, rel=0.01)}
+
+    def test_under_a_curved_trend_the_shares_add_up_too(self):
+        grid = line()
+        scene = Scene(grid, grid.points[:, 0] ** 2 + 0.3 * wave(grid, 18.4))
+        residual = noise(grid, 3)
+        spectrum = scene.measure(residual)
+        total = np.mean(residual**2) / scene.trend.variance
+        assert spectrum.trend_share + spectrum.share.sum() == pytest.approx(total, rel=1e-12)
+
+    def test_a_target_that_is_all_trend_carries_no_band(self):
+        grid = line()
+        scene = Scene(grid, np.exp(3 * grid.points[:, 0]))
+        assert not scene.target.carrying.any()
+        assert scene.measure(0.5 - scene.values, scale=1.0).share.max() < 1e-20
 
     @pytest.mark.parametrize(("share", "loses"), [(0.0099, False), (0.0101, True)])
     def test_the_residual_loses_its_line_where_the_trend_has_a_hundredth_of_the_variance(self, share, loses):

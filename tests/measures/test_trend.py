@@ -150,6 +150,116 @@ class TestWindow:
         assert fit_trend(PLANE, PLANE.points[:, 1]).window == pytest.approx((1 / 8, 3 / 8))
 
 
+class TestWhatOscillates:
+    @settings(max_examples=100, deadline=None)
+    @given(
+        cycles=st.floats(1.0, 60.0),
+        phase=st.floats(0, 2 * np.pi),
+        offset=st.floats(-10, 10),
+        slope=st.one_of(st.just(0.0), st.floats(-50, 50)),
+    )
+    def test_one_sine_has_its_own_wavelength_whatever_its_cycles(self, cycles, phase, offset, slope):
+        line = offset + slope * X
+        trend = fit_trend(LINE, line + np.sin(2 * np.pi * cycles * X + phase))
+        assert trend.wavelength == pytest.approx((1 / cycles,), rel=1e-3)
+        assert trend.shortest_wavelength == pytest.approx(trend.wavelength)
+        assert trend.window == pytest.approx((min(1 / cycles, 0.25),), rel=1e-3)
+
+    @pytest.mark.parametrize("cells", [512, 5000])
+    @pytest.mark.parametrize(
+        "shape",
+        [
+            lambda x: x**3,
+            lambda x: (2 * x - 1) ** 3,
+            lambda x: np.exp(3 * x),
+            np.sqrt,
+            lambda x: np.log(x + 0.01),
+            lambda x: np.tanh(9 * (x - 0.4)),
+            lambda x: np.where(x > 0.5, 1.0, -1.0),
+            lambda x: x + np.exp(-x / 0.05),
+            lambda x: x + np.exp(-x / 0.01),
+            lambda x: x**2 - x,
+            lambda x: np.sin(2 * np.pi * 0.8 * x + 0.4),
+        ],
+        ids=["cube", "odd", "exp", "sqrt", "log", "tanh", "step", "layer", "thin", "parabola", "0.8 cycles"],
+    )
+    def test_what_only_bends_or_is_less_than_a_cycle_is_all_trend(self, shape, cells):
+        grid = Grid(bounds=((0.0, 1.0),), shape=(cells,), axes=("x",))
+        target = shape(grid.points[:, 0])
+        for given_target in (target, target.astype(np.float32).astype(np.float64), target[::-1], 5 - 3 * target):
+            trend = fit_trend(grid, given_target)
+            assert trend.variance == 0.0
+            assert trend.wavelength == (math.inf,)
+            np.testing.assert_allclose(trend.values + trend.oscillation, given_target, atol=1e-12)
+
+    @pytest.mark.parametrize("height", [0.1, 1.0, 30.0])
+    @pytest.mark.parametrize(
+        "shape", [lambda x: 4 * (x - 0.5) ** 2, lambda x: x**3, np.sqrt], ids=["parabola", "cube", "sqrt"]
+    )
+    def test_a_wave_on_a_slow_shape_oscillates_and_the_shape_is_trend(self, shape, height):
+        wave = 0.3 * np.sin(36 * np.pi * X)
+        trend = fit_trend(LINE, height * shape(X) + wave)
+        assert trend.wavelength == pytest.approx((1 / 18,), rel=0.03)
+        assert trend.variance == pytest.approx(0.045, rel=0.2)
+
+    @pytest.mark.parametrize("slope", [0.0, 40.0, -1000.0])
+    def test_a_wave_on_a_line_so_steep_that_it_only_rises_oscillates(self, slope):
+        trend = fit_trend(LINE, slope * X + np.sin(3 * np.pi * X))
+        assert trend.variance == pytest.approx(np.mean(np.sin(3 * np.pi * X) ** 2), rel=0.01)
+        assert trend.frequency.ravel() == pytest.approx([1.5], abs=1e-3)
+
+    def test_noise_about_a_shape_that_bends_is_no_oscillation_once_it_is_known(self):
+        noise = 0.05 * np.random.default_rng(0).standard_normal(512)
+        target = np.exp(X) + noise
+        assert fit_trend(LINE, target, noise=0.05).variance == 0.0
+        assert fit_trend(LINE, target).variance == pytest.approx(0.05**2, rel=0.2)
+        assert fit_trend(LINE, target + cosine(9), noise=0.05).variance == pytest.approx(0.5, rel=0.1)
+
+    def test_sinusoids_and_rest_add_up_to_the_oscillation(self):
+        burst = 0.5 * np.exp(-(((X - 0.6) / 0.01) ** 2)) * cosine(100)
+        trend = fit_trend(LINE, 2 * X + cosine(5.5) + burst)
+        assert trend.frequency.ravel() == pytest.approx([5.5], abs=0.05)
+        assert np.mean((trend.oscillation - trend.rest) ** 2) == pytest.approx(trend.power.sum(), rel=0.05)
+        assert np.mean(trend.rest**2) == pytest.approx(np.mean(burst**2), rel=0.1)
+
+    @settings(max_examples=40, deadline=None)
+    @given(
+        seed=st.integers(0, 10**6),
+        offset=st.floats(-100, 100),
+        slope=st.floats(-50, 50),
+        noise=st.sampled_from([0.0, 0.1]),
+    )
+    def test_a_line_added_to_the_target_is_added_to_its_trend(self, seed, offset, slope, noise):
+        draw = np.random.default_rng(seed)
+        frequencies = np.cumsum(draw.uniform(1.5, 12, 2))
+        target = sum(np.sin(2 * np.pi * f * X + draw.uniform(0, 7)) for f in frequencies)
+        target += 2 * X + noise * draw.standard_normal(512)
+        line = offset + slope * X
+        before, after = fit_trend(LINE, target), fit_trend(LINE, target + line)
+        np.testing.assert_allclose(after.oscillation, before.oscillation, atol=3 * noise + 1e-9 * (1 + abs(slope)))
+        assert after.wavelength == pytest.approx(before.wavelength, rel=0.1 * noise + 1e-6)
+        assert after.variance == pytest.approx(before.variance, rel=0.3 * noise + 1e-6)
+
+    @pytest.mark.parametrize("frequency", [(2.5, 0.0), (0.0, 5.3), (3.3, 4.6)])
+    def test_a_plane_wave_of_any_frequency_has_its_own_wavelengths(self, frequency):
+        x, y = PLANE.points.T
+        wave = np.sin(2 * np.pi * (frequency[0] * x + frequency[1] * (y + 1) / 3) + 0.3)
+        trend = fit_trend(PLANE, 3 + x - 2 * y + wave)
+        expected = [length / f if f else math.inf for length, f in zip((1, 3), frequency, strict=True)]
+        assert trend.wavelength == pytest.approx(tuple(expected), rel=1e-4)
+
+    def test_in_the_plane_what_only_bends_along_both_axes_is_all_trend(self):
+        x, y = PLANE.points.T
+        for target in (x * y, x**2 + y**2, np.exp(x + y)):
+            assert fit_trend(PLANE, target).variance == 0.0
+
+    def test_in_the_plane_a_valley_under_a_wave_is_trend(self):
+        x, y = PLANE.points.T
+        trend = fit_trend(PLANE, y**2 + 0.3 * np.sin(2 * np.pi * 9 * x))
+        assert trend.frequency == pytest.approx(np.array([[9.0, 0.0]]), abs=1e-3)
+        assert trend.variance == pytest.approx(0.045, rel=0.01)
+
+
 class TestInvariance:
     @settings(max_examples=50, deadline=None)
     @given(
