@@ -34,6 +34,7 @@ from lightning_seqfit.demos import (
 from lightning_seqfit.demos.setups import SETUPS, Setup, tapered
 from lightning_seqfit.probe import Probe
 from lightning_seqfit.record import Run, load
+from lightning_seqfit.words import how_far
 
 
 @dataclass(frozen=True)
@@ -128,11 +129,12 @@ def summary(run: Run) -> str:
     target, residual = run.target, run.prediction[-1] - run.target
     counts, front, basis = run.oscillations, run.front, run.basis
     variance = float(np.var(target))
+    far = how_far(front.fitted[-1], run.scalars["error/relative_rmse"][-1], run.scale_of)
     several_bands = np.count_nonzero(run.spectrum.carrying) > 1
     rows = [
         ("step", f"{run.steps[-1]:,}"),
         ("R^2", _number(1 - float(np.mean(residual**2)) / variance if variance else math.nan, "{:.4f}")),
-        ("fitted", _number(100 * front.fitted[-1], "{:.0f} %")),
+        ("fitted" if run.scale_of != "first look" else "error", far.removesuffix(" fitted") or "not known yet"),
         (
             "oscillations fitted" if len(run.axes) == 1 else "lobes fitted",
             f"{counts.fitted[-1]:g} of {counts.target[-1]:g}",

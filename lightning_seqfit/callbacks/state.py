@@ -140,7 +140,11 @@ def describe(probe: Probe, scene: Scene, diagnostics: Collection[Diagnostic]) ->
         "points": np.stack([geometry.coarsen(column) for column in geometry.points.T], axis=-1),
         "target": geometry.coarsen(scene.target),
         "output": _plain(probe.output),
-        "options": {diagnostic.name: _options(diagnostic) for diagnostic in diagnostics},
+        "options": {
+            # as given: an estimate of the noise is rounded otherwise elsewhere
+            "probe": {"relative": probe.relative, "noise": probe.given_noise, "scale": probe.scale},
+            **{diagnostic.name: _options(diagnostic) for diagnostic in diagnostics},
+        },
     }
 
 

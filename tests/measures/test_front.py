@@ -7,27 +7,32 @@ code under test: integrals of sin^2 by hand, plain loops over the points, or sci
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
+from scipy.special import expit
 from scipy.stats import rankdata, spearmanr
 
-from lightning_seqfit.geometry import Grid
+from lightning_seqfit.geometry import Grid, Scattered
 from lightning_seqfit.measures import front
 from lightning_seqfit.measures.front import (
     SPEED_LOOKS,
     Front,
     active_points,
     inwardness,
+    local_scale,
     measure_front,
     overall_inwardness,
     sequentiality,
     speed,
     update,
 )
+from lightning_seqfit.measures.noise import noise_deviation
+from lightning_seqfit.measures.scale import scale_of
 from lightning_seqfit.measures.trend import fit_trend
 
 
@@ -71,7 +76,7 @@ def waves(frequency, cells=512, phase=0.0, low=0.0, high=1.0):
 def looked_at(fitted, share=0.5):
     """A look of which only the fitted points matter."""
     fitted = np.asarray(fitted, dtype=bool)
-    return Front(local_error=np.where(fitted, 0.0, 1.0), fitted=fitted, fitted_share=share, core=~fitted, depth={})
+    return Front(local_error=np.where(fitted, 0.0, 1.0), fitted=fitted, fitted_share=share, unfitted=~fitted, depth={})
 
 
 @pytest.fixture(scope="module")
@@ -131,14 +136,57 @@ class TestPlace:
         assert untouched.depth == {"x_min": 0.0, "x_max": 0.0}
         assert (untouched.fitted_share, done.fitted_share) == (0.0, 1.0)
         assert done.depth == {"x_min": 1.0, "x_max": 1.0}
-        assert not done.core.any()
+        assert not done.unfitted.any()
 
-    def test_the_largest_unfitted_part_is_the_core(self, fine):
+    def test_every_unfitted_part_of_at_least_a_window_counts_and_depths_end_at_the_first(self, fine):
         x = fine.x
-        front = fine.measure(fine.fitted_where(~(((x > 0.1) & (x < 0.2)) | ((x > 0.5) & (x < 0.8)))))
-        assert front.depth["x_min"] == pytest.approx(0.5, abs=fine.trend.window[0])
+        missing = ((x > 0.1) & (x < 0.2)) | ((x > 0.5) & (x < 0.8))
+        front = fine.measure(fine.fitted_where(~missing))
+        assert front.depth["x_min"] == pytest.approx(0.1, abs=fine.trend.window[0])
         assert front.depth["x_max"] == pytest.approx(0.2, abs=fine.trend.window[0])
-        assert not front.core[x < 0.4].any()
+        assert front.unfitted[missing].all()
+        assert not front.unfitted[(x > 0.25) & (x < 0.45)].any()
+
+    @pytest.mark.parametrize("lag", [0.2, 0.5])
+    def test_an_end_that_lags_by_half_an_oscillation_hides_no_front(self, fine, lag):
+        lags = fine.x < lag / 40
+        front = fine.measure(fine.fitted_where(~(lags | ((fine.x > 0.4) & (fine.x < 0.6)))))
+        assert front.depth["x_min"] == pytest.approx(0.4 - lag / 40, abs=fine.trend.window[0])
+        assert not front.unfitted[fine.x < 0.3].any()
+        alone = fine.measure(fine.fitted_where(~lags))
+        assert alone.unfitted[lags].any()  # nothing else is unfitted, so it is the part
+        assert alone.depth["x_min"] == 0.0
+
+    @pytest.mark.parametrize("side", [1, -1])
+    def test_two_bursts_have_no_depth_and_the_fitted_one_is_passed(self, side):
+        grid = Grid(bounds=((0.0, 1.0),), shape=(1000,), axes=("x",))
+        x = grid.points[:, 0]
+        bursts = sum(a * np.exp(-(((x - c) / 0.06) ** 2)) for a, c in ((1.0, 0.25), (0.8, 0.75)))
+        scene = Scene(grid, (bursts * np.sin(90 * np.pi * x))[::side])
+        assert max(scene.measure(-scene.trend.oscillation).depth.values()) < 0.01
+        depth = scene.measure(scene.fitted_where(x < 0.5)).depth
+        assert depth["x_max"] < 0.01
+        first = np.count_nonzero(scene.active[:500]) / np.count_nonzero(scene.active)
+        assert depth["x_min"] == pytest.approx(first, abs=0.01)
+
+    @given(seed=st.integers(0, 10**6))
+    def test_reversing_the_axis_exchanges_the_faces(self, seed):
+        scene = waves(13.5, cells=200)
+        back = Scene(scene.grid, scene.target[::-1].copy())
+        rng = np.random.default_rng(seed)
+        residual = scene.fitted_where(np.repeat(rng.random(10) < 0.5, 20))
+        there, mirrored = scene.measure(residual), back.measure(residual[::-1].copy())
+        assert there.fitted_share == pytest.approx(mirrored.fitted_share, abs=1e-12)
+        assert there.depth["x_min"] == pytest.approx(mirrored.depth["x_max"], abs=1e-12)
+        assert there.depth["x_max"] == pytest.approx(mirrored.depth["x_min"], abs=1e-12)
+
+    @pytest.mark.parametrize("slope", [0.0, 40.0])
+    def test_what_both_fields_have_in_common_changes_nothing(self, fine, slope):
+        scene = Scene(fine.grid, fine.target + 7.0 + slope * fine.x)
+        residual = fine.fitted_where((fine.x < 0.3) | (fine.x > 0.5))
+        plain, shifted = fine.measure(residual), scene.measure(residual)
+        np.testing.assert_array_equal(plain.fitted, shifted.fitted)
+        assert plain.depth == shifted.depth
 
     @pytest.mark.parametrize(("error", "fitted"), [(0.249, 1.0), (0.251, 0.0)])
     def test_a_cell_is_fitted_up_to_the_tolerance_and_not_beyond(self, fine, error, fitted):
@@ -189,7 +237,7 @@ class TestTrendAndQuietParts:
             front = packet.measure(np.where(far, value, half))
             assert front.fitted_share == reference.fitted_share
             assert front.depth == reference.depth
-            np.testing.assert_array_equal(front.core, reference.core)
+            np.testing.assert_array_equal(front.unfitted, reference.unfitted)
 
     @pytest.mark.parametrize("slope", [-200.0, 20.0, 1e4])
     def test_fitting_the_trend_alone_is_not_a_fit_of_its_cycles(self, slope):
@@ -212,6 +260,157 @@ class TestTrendAndQuietParts:
         front = scene.measure(np.where(scene.x < 0.5, 0.0, 3.0), scale=9.0)
         # q = 1 at a full window; 1/16 where a sixteenth of the window lies beyond the place
         assert front.depth["x_min"] == pytest.approx(0.5 - (1 / 2 - 1 / 16) * 0.125, abs=1 / 400)
+
+
+class TestSharpFeatures:
+    """Misses that are narrower than the window: the verdict is the one of wider ones."""
+
+    GRID = Grid(bounds=((0.0, 1.0),), shape=(512,), axes=("x",))
+    X = GRID.points[:, 0]
+
+    def fitted(self, target, model):
+        """Share of a target that does not oscillate: it is all trend, its scale is its variance."""
+        trend = replace(
+            fit_trend(self.GRID, target), values=target, oscillation=0 * target, variance=0.0, window=(0.125,)
+        )
+        scale = scale_of(self.GRID, target, trend)
+        assert scale.of == "deviation"
+        active = active_points(self.GRID, trend)
+        return measure_front(self.GRID, trend, active, model - target, scale.mean_square).fitted_share
+
+    @pytest.mark.parametrize("eps", [0.05, 0.02, 0.01])
+    @pytest.mark.parametrize(
+        ("layer", "is_fitted"),
+        [
+            (lambda z: 0 * z, False),
+            (lambda z: np.exp(-z / 2), False),
+            (lambda z: 0.5 * np.exp(-z), False),
+            (lambda z: 0.8 * np.exp(-z), False),
+            (lambda z: 0.92 * np.exp(-z), True),
+            (lambda z: np.exp(-z / 1.1), True),
+        ],
+        ids=["none", "twice as wide", "half", "four fifths", "0.92", "a tenth wider"],
+    )
+    def test_a_boundary_layer_of_any_width_has_the_verdict_of_its_miss(self, eps, layer, is_fitted):
+        share = self.fitted(self.X + np.exp(-self.X / eps), self.X + layer(self.X / eps))
+        assert (share == 1.0) if is_fitted else (share < 0.95)
+
+    @pytest.mark.parametrize("place", [0.5, 0.3])
+    @pytest.mark.parametrize("width", [0.005, 0.01, 0.025])
+    def test_a_jump_that_is_smoothed_away_is_not_fitted_there(self, place, width):
+        target = np.where(place < self.X, 1.0, -1.0)
+        share = self.fitted(target, np.tanh((self.X - place) / width))
+        assert 0.6 < share < 0.95
+
+    def test_a_jump_with_a_small_error_is_fitted(self):
+        target = np.where(self.X > 0.4, 1.0, -1.0)
+        assert self.fitted(target, 0.9 * target) == 1.0
+
+    def test_a_notch_that_is_narrower_than_an_eighth_of_a_wavelength_is_not_fitted_where_it_is(self):
+        scene = waves(8)
+        notch = (scene.x > 0.5) & (scene.x < 0.51)  # 0.36 * 0.01 / (1 / 8) / 0.5 = 0.058 in the mean over a window
+        for depth, is_fitted in ((0.45, True), (0.6, False)):
+            seen = scene.measure(np.where(notch, depth, 0.0))
+            np.testing.assert_array_equal(seen.fitted, ~notch | is_fitted)
+
+    @settings(max_examples=60)
+    @given(
+        frequency=st.integers(1, 40),
+        cosine=st.booleans(),
+        width=st.floats(0.01, 2.0),
+        place=st.floats(0.0, 0.9),
+    )
+    def test_no_error_with_the_shape_of_a_sine_is_sharp(self, frequency, cosine, width, place):
+        scene = waves(frequency, phase=np.pi / 2 * cosine)
+        # a front of any width, in wavelengths: exponential, from fitted to untouched
+        envelope = expit((scene.x - place) * frequency / width)
+        residual = -envelope * scene.trend.oscillation
+        error = front._local_error(scene.grid, scene.trend.window, residual, scene.trend.variance, 0.0)
+        np.testing.assert_array_equal(scene.measure(residual).local_error, error)
+
+
+class TestNoise:
+    @settings(max_examples=60)
+    @given(
+        seed=st.integers(0, 10**6),
+        ratio=st.floats(0.0, 0.4),
+        frequency=st.sampled_from([2, 5, 8, 13]),
+        known=st.booleans(),
+        random=st.booleans(),
+    )
+    def test_noise_in_the_target_never_lowers_a_perfect_model_below_095(self, seed, ratio, frequency, known, random):
+        rng = np.random.default_rng(seed)
+        x = np.sort(rng.random(800)) if random else (np.arange(800) + 0.5) / 800
+        grid = Scattered(x, ((0.0, 1.0),)) if random else Grid(((0.0, 1.0),), (800,), ("x",))
+        truth = 3.0 + np.sin(2 * np.pi * frequency * x)
+        deviation = ratio * math.sqrt(0.5)
+        target = truth + deviation * rng.standard_normal(800)
+        noise = deviation if known else noise_deviation(grid, target)
+        trend = fit_trend(grid, target)
+        scale = scale_of(grid, target, trend, noise=noise)
+        active = active_points(grid, trend, noise=noise)
+        seen = measure_front(grid, trend, active, truth - target, scale.mean_square, noise=noise)
+        assert seen.fitted_share >= 0.95
+        nothing = measure_front(grid, trend, active, trend.values - target, scale.mean_square, noise=noise)
+        assert nothing.fitted_share <= 0.02
+
+    def test_a_front_is_read_through_noise_where_it_is(self, fine):
+        rng = np.random.default_rng(1)
+        noisy = Scene(fine.grid, fine.target + 0.2 * rng.standard_normal(2000))
+        seen = noisy.measure(np.where(fine.x < 0.4, fine.target, 0.0) - noisy.target, scale=0.5, noise=0.2)
+        assert seen.depth["x_min"] == pytest.approx(0.4, abs=fine.trend.window[0])
+        assert seen.depth["x_max"] == 0.0
+
+    @pytest.mark.parametrize("spacing", ["even", "random"])
+    def test_quiet_parts_stay_quiet_under_noise(self, spacing):
+        rng = np.random.default_rng(2)
+        x = (np.arange(2000) + 0.5) / 2000 if spacing == "even" else np.sort(rng.random(2000))
+        grid = Scattered(x, ((0.0, 1.0),))
+        values = np.where(x > 0.5, np.sin(40 * np.pi * x), 0.0) + 0.2 * rng.standard_normal(2000)
+        trend = fit_trend(grid, values)
+        assert np.mean(active_points(grid, trend)[x < 0.4]) > 0.9
+        active = active_points(grid, trend, noise=0.2)
+        assert np.mean(active[x < 0.4]) < 0.05
+        assert active[x > 0.55].all()
+
+    def test_without_noise_nothing_changes(self, fine):
+        residual = fine.fitted_where(fine.x < 0.3)
+        plain, told = fine.measure(residual), fine.measure(residual, noise=0.0)
+        np.testing.assert_array_equal(plain.local_error, told.local_error)
+
+
+class TestRelativeToThePlace:
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def damped():
+        grid = Grid(bounds=((0.0, 1.0),), shape=(1000,), axes=("x",))
+        return Scene(grid, np.exp(-4 * grid.points[:, 0]) * np.sin(80 * np.pi * grid.points[:, 0]))
+
+    def test_what_decays_is_fitted_only_where_it_is_there(self, damped):
+        residual = damped.fitted_where(damped.x < 0.5)
+        assert damped.measure(residual).fitted_share > 0.8  # exp(-8 / 2) of the power is left to be fitted
+        local = local_scale(damped.grid, damped.trend)
+        damped_active = active_points(damped.grid, damped.trend, local=local)
+        assert damped_active.all()  # exp(-8) = 3e-4 of the power at the start, 3e-3 of its mean
+        seen = measure_front(damped.grid, damped.trend, damped_active, residual, damped.trend.variance, local=local)
+        assert seen.fitted_share == pytest.approx(0.5, abs=damped.trend.window[0])
+        assert seen.depth["x_max"] == 0.0
+
+    def test_what_is_below_a_thousandth_of_the_mean_is_quiet(self):
+        grid = Grid(bounds=((0.0, 1.0),), shape=(1000,), axes=("x",))
+        x = grid.points[:, 0]
+        scene = Scene(grid, np.where(x < 0.5, 1.0, 0.01) * np.sin(80 * np.pi * x))  # 2e-4 of the mean
+        local = local_scale(grid, scene.trend)
+        active = active_points(grid, scene.trend, local=local)
+        assert active[x < 0.5].all()
+        assert not active[x > 0.52].any()
+        assert local.min() == 1e-3
+
+    def test_of_an_even_oscillation_it_is_the_same(self, fine):
+        local = local_scale(fine.grid, fine.trend)
+        inner = (fine.x > 0.02) & (fine.x < 0.98)
+        np.testing.assert_allclose(local[inner], 1.0, rtol=1e-6)
+        assert (local_scale(fine.grid, Scene(fine.grid, 0 * fine.x).trend) == 1.0).all()
 
 
 class TestSequentiality:
@@ -410,6 +609,14 @@ class TestHistory:
             history = update(history, looked_at(np.zeros(8), share), scene.active, step)
         assert speed(history) == pytest.approx(0.01, rel=1e-12)
 
+    @pytest.mark.parametrize("share", [0.0, 0.1, 1 / 3])
+    def test_the_speed_of_what_stands_still_is_0(self, share):
+        scene = waves(2, cells=8)
+        history = None
+        for step in (0, 1, 2, 3, 4, 6, 8, 11, 15, 21):
+            history = update(history, looked_at(np.zeros(8), share), scene.active, step)
+        assert speed(history) == 0.0
+
     def test_the_speed_is_unknown_below_two_looks(self):
         scene = waves(2, cells=8)
         once = update(None, looked_at(np.zeros(8)), scene.active, 3)
@@ -496,7 +703,9 @@ class TestExtremes:
         assert not front.fitted[near].any()
         np.testing.assert_allclose(front.local_error[~near], clean.local_error[~near], atol=1e-12)
         np.testing.assert_array_equal(front.fitted[~near], clean.fitted[~near])
-        assert front.depth == clean.depth  # the core is still the largest part
+        # the bad cells are the first that is unfitted, from either face
+        assert front.depth["x_min"] == pytest.approx(200 / 2000 - reach, abs=1e-3)
+        assert front.depth["x_max"] == pytest.approx(1 - 1800 / 2000 - reach, abs=1e-3)
 
     def test_a_wholly_bad_prediction_is_wholly_unfitted(self, fine):
         for bad in (np.nan, np.inf):
@@ -504,7 +713,7 @@ class TestExtremes:
             assert np.isinf(front.local_error).all()
             assert front.fitted_share == 0.0
             assert front.depth == {"x_min": 0.0, "x_max": 0.0}
-            assert front.core.all()
+            assert front.unfitted.all()
 
     def test_bad_looks_in_between_leave_the_history_known(self, fine):
         places = np.linspace(0.0, 1.0, 41)
@@ -633,7 +842,7 @@ class TestTwoDimensions:
         scene.active = rng.random(63) > quiet
         assume(scene.active.any())
         front = scene.measure(rng.choice([0.0, 10.0], 63), scale=1.0)
-        active, core = scene.active.reshape(7, 9), front.core.reshape(7, 9)
+        active, core = scene.active.reshape(7, 9), front.unfitted.reshape(7, 9)
         unfitted = active & ~front.fitted.reshape(7, 9)
         assert not (core & ~unfitted).any()
         if not core.any():
@@ -657,6 +866,24 @@ class TestTwoDimensions:
                     before += is_active
                 depths.append(before / line_active.sum())
             assert front.depth[face] == pytest.approx(np.mean(depths), abs=1e-12)
+
+    @pytest.mark.parametrize("face", ["x_min", "x_max", "y_min", "y_max"])
+    def test_a_strip_of_half_an_oscillation_along_a_face_hides_no_front(self, face):
+        grid = Grid(bounds=((0.0, 1.0), (0.0, 1.0)), shape=(80, 80), axes=("x", "y"))
+        x, y = grid.points.T
+        scene = Scene(grid, np.sin(20 * np.pi * x) * np.sin(20 * np.pi * y))
+        share = {"x_min": x, "x_max": 1 - x, "y_min": y, "y_max": 1 - y}[face]
+        depth = scene.measure(scene.fitted_where((share > 0.045) & (share < 0.6))).depth
+        assert depth[face] == pytest.approx(0.55, abs=scene.trend.window[0])
+
+    def test_several_parts_in_the_plane_all_count(self):
+        grid = Grid(bounds=((0.0, 1.0), (0.0, 1.0)), shape=(80, 80), axes=("x", "y"))
+        x, y = grid.points.T
+        scene = Scene(grid, np.sin(20 * np.pi * x) * np.sin(20 * np.pi * y))
+        missing = (np.hypot(x - 0.2, y - 0.5) < 0.15) | (np.hypot(x - 0.7, y - 0.5) < 0.25)
+        front = scene.measure(scene.fitted_where(~missing))
+        assert front.unfitted[missing].all()
+        assert front.depth["x_min"] < 0.3  # on the lines that meet the small one, it comes first
 
 
 @given(

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from lightning_seqfit import Probe
-from lightning_seqfit.geometry import Grid
-from lightning_seqfit.measures.noise import flatness, is_noise
+from lightning_seqfit.geometry import Grid, Scattered
+from lightning_seqfit.measures.noise import flatness, is_noise, noise_allowance, noise_deviation
 
 UNIT = (0.0, 1.0)
 
@@ -141,3 +141,107 @@ def test_what_a_grid_can_tell_is_accepted(target: Any) -> None:
     values, trend = Probe.grid([UNIT], target).read_target(nn.Linear(1, 1))
     assert len(values) == 512
     assert (trend.variance > 0.0) == (not (np.diff(values) >= 0.0).all())  # a step is all trend
+
+
+def shape_of(name: str, x: Any) -> Any:
+    return {
+        "sine": np.sin(6 * np.pi * x),
+        "sine on a slope": 9 * x + np.cos(26 * np.pi * x),
+        "chirp": np.sin(40 * np.pi * x**2),
+        "kink": np.abs(x - 0.4),
+        "exp": np.exp(3 * x),
+        "root": np.sqrt(x),
+        "step": (x > 0.37).astype(float),
+        "sawtooth": np.modf(9 * x)[0],
+        "packet": np.exp(-(((x - 0.5) / 0.1) ** 2)) * np.sin(60 * np.pi * x),
+    }[name]
+
+
+SHAPES = ["sine", "sine on a slope", "chirp", "kink", "exp", "root", "step", "sawtooth", "packet"]
+
+
+def line(spacing: str, count: int, rng: np.random.Generator) -> tuple[Any, Any]:
+    """Points along an axis, and what the measures know of them."""
+    if spacing == "even":
+        return np.ravel(grid(count).points), grid(count)
+    x = rng.random(count) ** (3 if spacing == "crowded" else 1)  # in no order
+    return x, Scattered(x, (UNIT,))
+
+
+@pytest.mark.parametrize("spacing", ["even", "random", "crowded"])
+@pytest.mark.parametrize("shape", SHAPES)
+@given(ratio=st.sampled_from([0.05, 0.2, 0.5]), seed=st.integers(0, 1000), size=st.sampled_from([1e-140, 1.0, 1e140]))
+def test_noise_is_estimated_within_a_seventh(spacing: str, shape: str, ratio: float, seed: int, size: float) -> None:
+    rng = np.random.default_rng(seed)
+    x, geometry = line(spacing, 2000, rng)
+    values = shape_of(shape, x)
+    noise = ratio * values.std()
+    noisy = values + noise * rng.standard_normal(2000)
+    assert noise_deviation(geometry, size * noisy) / size == pytest.approx(noise, rel=0.15)
+
+
+@pytest.mark.parametrize("spacing", ["even", "random", "crowded"])
+@pytest.mark.parametrize("shape", SHAPES)
+@given(count=st.sampled_from([128, 400, 2000]), seed=st.integers(0, 1000), precision=st.sampled_from(["f4", "f8"]))
+def test_there_is_no_noise_in_exact_values(spacing: str, shape: str, count: int, seed: int, precision: str) -> None:
+    x, geometry = line(spacing, count, np.random.default_rng(seed))
+    values = shape_of(shape, x).astype(precision).astype(float)
+    assert noise_deviation(geometry, values) <= 1e-3 * values.std()
+
+
+@pytest.mark.parametrize("cells_per_wave", [4, 5, 8, 20])
+def test_fast_waves_are_no_noise(cells_per_wave: int) -> None:
+    x = np.arange(400)
+    assert noise_deviation(grid(400), np.sin(2 * np.pi * x / cells_per_wave + 0.3)) < 1e-3
+
+
+@pytest.mark.parametrize("shape", [(96, 96), (48, 64), (24, 24, 24)])
+@given(ratio=st.sampled_from([0.0, 0.05, 0.2, 0.5]), kind=st.sampled_from(["product", "wave", "bowl", "edge"]))
+def test_noise_on_a_grid_of_several_axes(shape: tuple[int, ...], ratio: float, kind: str) -> None:
+    box = grid(*shape)
+    values = {
+        "product": np.prod(np.sin(3 * np.pi * box.points), axis=1),
+        "wave": np.sin(5 * np.pi * box.points.sum(axis=1)),
+        "bowl": (box.points**2).sum(axis=1),
+        "edge": (box.points.sum(axis=1) > 0.9).astype(float),
+    }[kind]
+    noise = ratio * values.std()
+    noisy = values + noise * np.random.default_rng(3).standard_normal(values.size)
+    assert noise_deviation(box, noisy) == pytest.approx(noise, rel=0.15, abs=1e-9)
+
+
+def test_a_constant_and_a_few_values_have_no_noise() -> None:
+    assert noise_deviation(grid(100), np.full(100, 7.0)) == 0.0
+    assert noise_deviation(grid(20), np.random.default_rng(0).standard_normal(20)) == 0.0
+
+
+def test_points_given_twice_are_no_second_measurement_and_measured_twice_are() -> None:
+    rng = np.random.default_rng(4)
+    x = rng.random(1000)
+    values = np.sin(6 * np.pi * x) + 0.3 * rng.standard_normal(1000)
+    twice = np.concatenate([x, x])
+    again = np.concatenate([values, values])
+    anew = np.concatenate([values, np.sin(6 * np.pi * x) + 0.3 * rng.standard_normal(1000)])
+    for other in (again, anew):
+        assert noise_deviation(Scattered(twice, (UNIT,)), other) == pytest.approx(0.3, rel=0.15)
+
+
+@pytest.mark.parametrize(("spacing", "most"), [("even", 0.05), ("random", 0.08)])
+@pytest.mark.parametrize("width", [0.02, 0.1])
+def test_noise_alone_exceeds_its_allowance_in_a_few_windows_only(spacing: str, most: float, width: float) -> None:
+    shares = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        _, geometry = line(spacing, 1000, rng)
+        mean = geometry.moving_mean((0.3 * rng.standard_normal(1000)) ** 2, (width,))
+        shares.append(np.mean(mean > noise_allowance(geometry, (width,), 0.3)))
+    assert 0.0 < np.mean(shares) < most
+
+
+def test_the_allowance_is_that_of_the_points_in_the_window() -> None:
+    allowed = noise_allowance(grid(1000), (0.0495,), 0.1)  # 49 cells
+    assert allowed[500] == pytest.approx(0.01 * (1 + 2 * np.sqrt(2 / 49 + 8 / 1000)))
+    assert allowed[0] == pytest.approx(0.01 * (1 + 2 * np.sqrt(2 / 25 + 8 / 1000)), rel=1e-2)
+    assert (noise_allowance(grid(1000), (0.05,), 0.0) == 0.0).all()
+    inside = noise_allowance(grid(50, 40), (0.0999, 0.0999), 1.0).reshape(50, 40)[25, 20]
+    assert inside == pytest.approx(1 + 2 * np.sqrt(2 / (5 * 3) + 8 / 2000), rel=1e-6)
