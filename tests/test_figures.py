@@ -309,9 +309,16 @@ class TestBasis:
     def run(self, snapshots, places):
         points = np.linspace(0, 1, snapshots.shape[-1])[:, None]
         nothing = np.full(21, np.nan)
-        names = ("numerical_rank", "effective_rank", "monotone_share", "projection_error", "constant_share")
+        names = (
+            "numerical_rank",
+            "effective_rank",
+            "monotone_share",
+            "projection_error",
+            "constant_share",
+            "dead_domain",
+        )
         basis = BasisRecord(
-            **dict.fromkeys(names, nothing),
+            **dict.fromkeys((*names, "projection_error"), nothing),
             median_laps=nothing + 2.25,
             snapshot_steps=np.array([0, 2000]),
             snapshot_units=np.zeros(snapshots.shape[:2], dtype=np.int64),

@@ -91,7 +91,7 @@ def with_basis(run, *, shape=(12, 8), units=8, bounds=None):
     nothing = np.full(len(run.steps), np.nan)
     basis = BasisRecord(
         **dict.fromkeys(("numerical_rank", "effective_rank", "monotone_share"), nothing + 7),
-        **dict.fromkeys(("projection_error", "constant_share"), nothing),
+        **dict.fromkeys(("projection_error", "constant_share", "dead_domain"), nothing),
         median_laps=np.full(len(run.steps), 1.25),
         snapshot_steps=steps,
         snapshot_units=np.tile(np.arange(units), (3, 1)),

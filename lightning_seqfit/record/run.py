@@ -119,7 +119,8 @@ class BasisRecord:
 
     Attributes
     ----------
-    numerical_rank, effective_rank, monotone_share, median_laps, projection_error, constant_share : NaN where absent.
+    numerical_rank, effective_rank, monotone_share, median_laps, projection_error, constant_share, dead_domain : NaN
+        where absent.
     snapshot_steps : shape ``(S,)``, counted over all fits.
     snapshot_units : numbers of the weightiest units, shape ``(S, U)``.
     snapshot_places : where each unit rises or falls, shape ``(S, U, d)``.
@@ -133,6 +134,7 @@ class BasisRecord:
     median_laps: FloatArray
     projection_error: FloatArray
     constant_share: FloatArray
+    dead_domain: FloatArray
     snapshot_steps: NDArray[np.int64]
     snapshot_units: NDArray[np.int64]
     snapshot_places: FloatArray
@@ -286,7 +288,7 @@ def as_run(arrays: Mapping[str, Column], source: str = "these arrays") -> Run:
     if "basis/snapshots" in arrays:
         measured = ("numerical_rank", "effective_rank", "monotone_share", "median_laps", "projection_error")
         basis = BasisRecord(
-            **{key: scalar(f"basis/{key}") for key in (*measured, "constant_share")},
+            **{key: scalar(f"basis/{key}") for key in (*measured, "constant_share", "dead_domain")},
             snapshot_steps=arrays["basis/snapshot_steps"],
             snapshot_units=arrays["basis/snapshot_units"],
             snapshot_places=arrays["basis/snapshot_places"],
