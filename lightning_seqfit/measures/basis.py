@@ -362,7 +362,7 @@ def _walk(geometry: Geometry, features: FloatArray, deviations: FloatArray | Non
         variation[:, axis] = np.ones(len(steps), change.dtype) @ steps  # a fast sum
         ranges = values.max(axis=0) - values.min(axis=0)
         spread[:, axis], reach[:, axis] = ranges.sum(axis=0), ranges.max(axis=0)
-        if dead is not None:
+        if dead is not None and weights is not None:
             together = steps @ weights
             if together.min(initial=math.inf) > DEAD_VARIATION:  # alive all along one axis is alive everywhere
                 dead = None

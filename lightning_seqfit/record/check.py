@@ -26,6 +26,7 @@ _LENGTHS = {
     "U": "units",
     "P": "points of a snapshot",
     "K": "cells of the last look",
+    "R": "least and largest",
 }
 _KINDS = {"i": "whole numbers", "f": "numbers", "b": "yes or no", "U": "text"}
 
@@ -70,6 +71,10 @@ SECTIONS: tuple[dict[str, Form], ...] = (
         "fine/target": ("f", "K"),
         "fine/trend": ("f", "K"),
         "fine/prediction": ("f", "K"),
+    },
+    {
+        "fine/target_range": ("f", "RK"),
+        "fine/prediction_range": ("f", "RK"),
     },
     {
         "fine/front/local_error": ("f", "K"),
@@ -138,7 +143,8 @@ def check_arrays(arrays: Mapping[str, Column], wanted: Mapping[str, Form], about
     ValueError
         With the first array that does not fit.
     """
-    lengths = {"d": len(about["axes"]), "C": math.prod(about["shape"]), "K": math.prod(about.get("fine_shape", []))}
+    lengths = {"d": len(about["axes"]), "C": math.prod(about["shape"]), "R": 2}
+    lengths["K"] = math.prod(about.get("fine_shape", []))
     for name, (kind, shape) in wanted.items():
         array = arrays[name]
         if array.dtype.kind != kind:

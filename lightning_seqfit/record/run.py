@@ -159,6 +159,8 @@ class Run:
     notes : what was switched off or is absent, and why.
     fine : the same with the fields of the last look only, first axis of length 1, on more cells; None where ``shape``
         holds every point, or the front was switched off.
+    target_range, prediction_range : of the last look, the least and the largest value within each cell of a line, shape
+        ``(2, cells)``; only in ``fine``, and None where its cells are the points.
     """
 
     name: str
@@ -181,6 +183,8 @@ class Run:
     basis: BasisRecord | None = None
     notes: tuple[str, ...] = field(default=())
     fine: Run | None = None
+    target_range: FloatArray | None = None
+    prediction_range: FloatArray | None = None
 
     @property
     def faces(self) -> tuple[str, ...]:
@@ -339,4 +343,6 @@ def _fine(run: Run, arrays: Mapping[str, Column], shape: tuple[int, ...]) -> Run
         trend=arrays["fine/trend"],
         prediction=arrays["fine/prediction"][np.newaxis],
         front=front,
+        target_range=arrays.get("fine/target_range"),
+        prediction_range=arrays.get("fine/prediction_range"),
     )
