@@ -96,6 +96,42 @@ def checked_tolerance(tolerance: Any) -> float:
     return number
 
 
+def checked_noise(noise: Any) -> float | None:
+    """Return the standard deviation of a target's noise; None: it is to be estimated."""
+    if isinstance(noise, str) and noise == "auto":
+        return None
+    number = as_real(noise)
+    if number is None or not 0.0 <= number <= _LARGEST_VALUE:
+        raise ValueError(
+            f"noise={noise!r}: give the standard deviation of the target's noise, 0 or more and in its units, or "
+            '"auto", which estimates it where the target is given as values'
+        )
+    return number
+
+
+def checked_scale(scale: Any) -> float | None:
+    """Return the error that counts as 1; None: the target says it."""
+    if scale is None:
+        return None
+    number = as_real(scale)
+    if number is None or not _SMALLEST_VALUE <= number <= _LARGEST_VALUE:
+        raise ValueError(
+            f"scale={scale!r}: give the mean square root of an error that counts as 1, a positive number in the "
+            "target's units, or None, which takes it from the target"
+        )
+    return number
+
+
+def checked_relative(relative: Any) -> str:
+    """Return what errors are relative to at a place."""
+    if not isinstance(relative, str) or relative not in ("global", "local"):
+        raise ValueError(
+            f'relative={relative!r}: give "global", where errors are relative to the target\'s oscillation as a '
+            'whole, or "local", where they are relative to what oscillates at the place'
+        )
+    return relative
+
+
 def checked_cadence(every_n_steps: Any) -> Any:
     """Return a number of steps, or a function as it is: it is asked in training only."""
     if callable(every_n_steps):

@@ -20,6 +20,7 @@ from lightning_seqfit.dataset import read_pairs
 from lightning_seqfit.geometry import FloatArray, Geometry, Grid, Scattered
 from lightning_seqfit.guard import leave_untouched
 from lightning_seqfit.guard.inventory import differences, take_inventory
+from lightning_seqfit.measures.noise import noise_deviation
 from lightning_seqfit.measures.trend import Trend
 from lightning_seqfit.read_out import ReadOut
 
@@ -32,6 +33,9 @@ class Asked(TypedDict, total=False):
     needs_grad: bool
     name: str
     quantity: str
+    relative: str
+    noise: float | str
+    scale: float | None
 
 
 @dataclass(frozen=True)
@@ -75,10 +79,16 @@ class Probe:
         needs_grad: bool = False,
         name: str = "",
         quantity: str = "value",
+        relative: str = "global",
+        noise: float | str = "auto",
+        scale: float | None = None,
     ) -> None:
         self.geometry = geometry
         self.name = checks.checked_name(name)
         self.quantity = str(quantity)
+        self.relative = checks.checked_relative(relative)
+        self.scale = checks.checked_scale(scale)
+        self._noise = checks.checked_noise(noise)
         if predict is not None and not callable(predict):
             raise TypeError(
                 f"predict={predict!r} is not callable: pass a function (module, points of shape (N, d)) -> tensor of "
@@ -122,6 +132,12 @@ class Probe:
         name : goes into tags and file names; needed as soon as a trainer has two probes. At most 100 letters,
             digits, ``_ . -``.
         quantity : what is predicted, with its unit, as the figures name it, such as ``"CO2 (ppm)"``.
+        relative : ``"global"``: errors are relative to the target's oscillation as a whole; ``"local"``: where a place
+            is fitted is decided relative to what oscillates there, as a target that decays asks for.
+        noise : standard deviation of the target's noise; ``"auto"``: estimated where the target is given as values,
+            0 where it is a callable or a number.
+        scale : mean square root of an error that counts as 1, in the target's units. Where the target is 0, as for a
+            residual, nothing else says what is small, and without it errors are relative to those of the first look.
 
         Raises
         ------
@@ -157,7 +173,7 @@ class Probe:
         points : shape (N,) or (N, 1), from 4 to 200,000, in the module's units.
         target : as for :meth:`grid`; an array has one value per point, in their order.
         bounds : one ``(low, high)`` around all points; default: half a mean spacing beyond the outermost ones.
-        axes, predict, output, needs_grad, name, quantity : as for :meth:`grid`.
+        axes, predict, output, needs_grad, name, quantity, relative, noise, scale : as for :meth:`grid`.
 
         Raises
         ------
@@ -218,6 +234,22 @@ class Probe:
         note = targets.rounded(self.geometry, dtype)
         self.notes = [note] if note else []
         return targets.read(self.geometry, self.target, device, dtype)
+
+    @property
+    def noise(self) -> float:
+        """Standard deviation of the target's noise: as given, or estimated once; 0 of a callable.
+
+        Examples
+        --------
+        >>> x = np.linspace(0, 1, 2000)
+        >>> noisy = np.sin(9 * x) + 0.1 * np.random.default_rng(0).standard_normal(2000)
+        >>> round(Probe.points(x, noisy).noise, 2)
+        0.1
+        """
+        if self._noise is None:
+            with np.errstate(all="ignore"):  # whatever the user has set
+                self._noise = 0.0 if callable(self.target) else noise_deviation(self.geometry, self.target)
+        return self._noise
 
     def observe(
         self,

@@ -151,9 +151,9 @@ class BasisDiagnostic(Diagnostic):
 class BasisSnapshot(ProbeCallback):
     """Log what the units of the last hidden layer are like, as functions over the domain.
 
-    Tags under ``seqfit/``: ``error/relative_rmse``, ``error/max``, ``basis/numerical_rank``, ``basis/effective_rank``,
-    ``basis/monotone_share``, ``basis/median_laps``, ``basis/projection_error``, ``basis/constant_share``,
-    ``basis/dead_domain``, ``observer/...``. Definitions: :mod:`lightning_seqfit.measures.basis`.
+    Tags under ``seqfit/``: ``error/relative_rmse``, ``error/max``, ``error/noise``, ``basis/numerical_rank``,
+    ``basis/effective_rank``, ``basis/monotone_share``, ``basis/median_laps``, ``basis/projection_error``,
+    ``basis/constant_share``, ``basis/dead_domain``, ``observer/...``. Definitions: :mod:`lightning_seqfit.measures.basis`.
 
     Parameters
     ----------

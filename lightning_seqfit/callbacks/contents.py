@@ -63,6 +63,8 @@ def contents_of(
         "bounds": geometry.bounds,
         "shape": geometry.coarse_shape(),
         "fine_shape": geometry.coarse_shape(FINE_CELLS),
+        "noise": scene.noise,
+        "scale_of": scene.scale.of,
         "notes": list(dict.fromkeys(said)),
         **identity,
     }

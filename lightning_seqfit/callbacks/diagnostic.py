@@ -11,6 +11,7 @@ import numpy as np
 
 from lightning_seqfit.checks import checked_tolerance as checked_tolerance
 from lightning_seqfit.geometry import FloatArray, Geometry
+from lightning_seqfit.measures.scale import NO_SCALE, Scale
 from lightning_seqfit.measures.trend import Trend
 from lightning_seqfit.probe import Observation
 from lightning_seqfit.read_out import ReadOut
@@ -18,11 +19,23 @@ from lightning_seqfit.read_out import ReadOut
 
 @dataclass(frozen=True)
 class Scene:
-    """What is fixed while a probe is watched: where the points lie, the target there, and its trend."""
+    """What is fixed while a probe is watched.
+
+    Attributes
+    ----------
+    geometry : where the N points lie.
+    target : shape ``(N,)``; ``trend``: its trend.
+    noise : standard deviation of the target's noise, in its units; 0: none.
+    scale : what errors are relative to.
+    relative : ``"global"``, or ``"local"``: whether a place is fitted is decided relative to what oscillates there.
+    """
 
     geometry: Geometry
     target: FloatArray
     trend: Trend
+    noise: float = 0.0
+    scale: Scale = NO_SCALE
+    relative: str = "global"
 
 
 @dataclass(frozen=True)
@@ -66,6 +79,10 @@ class Diagnostic(ABC):
     def notes(self) -> list[str]:
         """What is absent, and why."""
         return []
+
+    def summary(self) -> str:
+        """What the line on the console says of it at the end, beside the counts that every line has; empty: nothing."""
+        return ""
 
     def state_dict(self) -> dict[str, Any]:
         """State that accumulates, as arrays and builtin values."""

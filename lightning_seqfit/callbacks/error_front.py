@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+
 from lightning_seqfit.callbacks.base import ProbeCallback
 from lightning_seqfit.callbacks.diagnostic import Diagnostic, Reading, Scene, checked_history, checked_tolerance
 from lightning_seqfit.callbacks.watch import Cadence
-from lightning_seqfit.geometry import FloatArray
+from lightning_seqfit.geometry import BoolArray, FloatArray
 from lightning_seqfit.measures import front
 from lightning_seqfit.probe import Observation, Probe
+from lightning_seqfit.words import percent
 
 
 class FrontDiagnostic(Diagnostic):
@@ -34,12 +37,23 @@ class FrontDiagnostic(Diagnostic):
     def begin(self, scene: Scene) -> None:
         """Find the active points."""
         self.scene = scene
-        self.active = front.active_points(scene.geometry, scene.trend)
+        geometry, trend, noise = scene.geometry, scene.trend, scene.noise
+        self.local = front.local_scale(geometry, trend, noise=noise) if scene.relative == "local" else None
+        self.active = front.active_points(geometry, trend, noise=noise, local=self.local)
 
     def look(self, observation: Observation, scale: float, step: int) -> Reading:
         """Read the front, and take it into the history."""
         geometry, trend = self.scene.geometry, self.scene.trend
-        seen = front.measure_front(geometry, trend, self.active, observation.residual, scale, self.tolerance)
+        seen = front.measure_front(
+            geometry,
+            trend,
+            self.active,
+            observation.residual,
+            scale,
+            self.tolerance,
+            noise=self.scene.noise,
+            local=self.local,
+        )
         self.history = front.update(self.history, seen, self.active, step)
         if self._ranked is not self.history.arrival:  # ranking costs as much as all the rest
             self._ranked = self.history.arrival
@@ -62,6 +76,15 @@ class FrontDiagnostic(Diagnostic):
             arrays |= {"front/arrival": self.history.arrival, "front/settled": self.history.settled}
         return arrays
 
+    def notes(self) -> list[str]:
+        """Which share of the domain counts neither way."""
+        quiet = quiet_share(self.active)
+        return [f"front: {quiet}, where the target hardly oscillates; that counts neither way"] if quiet else []
+
+    def summary(self) -> str:
+        """Which share of the domain counts neither way."""
+        return quiet_share(self.active)
+
     def state_dict(self) -> dict[str, Any]:
         """The history."""
         return {} if self.history is None else asdict(self.history)
@@ -71,12 +94,24 @@ class FrontDiagnostic(Diagnostic):
         self.history = front.FrontHistory(**checked_history(state, front.FrontHistory)) if state else None
 
 
+def quiet_share(active: BoolArray) -> str:
+    """What to say of the points that are not active; empty: there are none.
+
+    Examples
+    --------
+    >>> quiet_share(np.arange(100) < 77), quiet_share(np.arange(1000) > 0), quiet_share(np.ones(3, dtype=bool))
+    ('23 % of the domain is quiet', 'less than 1 % of the domain is quiet', '')
+    """
+    share = 1.0 - float(np.mean(active))
+    return f"{percent(share)} of the domain is quiet" if share > 0.0 else ""
+
+
 class ErrorFront(ProbeCallback):
     """Log how far the fit has got from each face, and whether it comes as a front.
 
-    Tags under ``seqfit/``: ``error/relative_rmse``, ``error/max``, ``front/fitted``, ``front/depth/<face>``,
-    ``front/sequentiality``, ``front/inwardness``, ``front/inwardness/<face>``, ``front/speed``, ``observer/...``.
-    Definitions: :mod:`lightning_seqfit.measures.front`.
+    Tags under ``seqfit/``: ``error/relative_rmse``, ``error/max``, ``error/noise``, ``front/fitted``,
+    ``front/depth/<face>``, ``front/sequentiality``, ``front/inwardness``, ``front/inwardness/<face>``, ``front/speed``,
+    ``observer/...``. Definitions: :mod:`lightning_seqfit.measures.front`.
 
     Parameters
     ----------

@@ -90,9 +90,10 @@ class SpectrumDiagnostic(Diagnostic):
 class FourierResidual(ProbeCallback):
     """Log the spectrum of prediction - target in octave bands.
 
-    Tags under ``seqfit/``: ``error/relative_rmse``, ``error/max``, ``fourier/relative_error/<lo>-<hi>`` for the bands
-    in which the target oscillates, ``fourier/share/<lo>-<hi>``, ``fourier/trend``, ``fourier/front_frequency``,
-    ``fourier/spectral_order``, ``observer/...``. Definitions: :mod:`lightning_seqfit.measures.spectrum`.
+    Tags under ``seqfit/``: ``error/relative_rmse``, ``error/max``, ``error/noise``,
+    ``fourier/relative_error/<lo>-<hi>`` for the bands in which the target oscillates, ``fourier/share/<lo>-<hi>``,
+    ``fourier/trend``, ``fourier/front_frequency``, ``fourier/spectral_order``, ``observer/...``. Definitions:
+    :mod:`lightning_seqfit.measures.spectrum`.
 
     Parameters
     ----------

@@ -35,7 +35,8 @@ class OscillationDiagnostic(Diagnostic):
         if geometry.dimension == 1:
             self.count = partial(count_oscillations, geometry, trend, target_laps(geometry, trend))
         else:
-            self.count = partial(count_lobes, geometry, trend, target_lobes(geometry, trend))
+            lobes = target_lobes(geometry, trend, noise=scene.noise)
+            self.count = partial(count_lobes, geometry, trend, lobes, noise=scene.noise)
 
     def look(self, observation: Observation, scale: float, step: int) -> Reading:
         """Count the model's."""
@@ -47,8 +48,9 @@ class OscillationDiagnostic(Diagnostic):
 class OscillationCount(ProbeCallback):
     """Log how many oscillations the target has, how many the model has, and how many of them match.
 
-    Tags under ``seqfit/``: ``error/relative_rmse``, ``error/max``, ``oscillations/target``, ``/model``, ``/fitted``,
-    ``/missing``, ``/spurious``, ``observer/...``. Definitions: :mod:`lightning_seqfit.measures.oscillations`.
+    Tags under ``seqfit/``: ``error/relative_rmse``, ``error/max``, ``error/noise``, ``oscillations/target``,
+    ``/model``, ``/fitted``, ``/missing``, ``/spurious``, ``observer/...``. Definitions:
+    :mod:`lightning_seqfit.measures.oscillations`.
 
     Parameters
     ----------

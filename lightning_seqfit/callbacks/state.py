@@ -140,7 +140,10 @@ def describe(probe: Probe, scene: Scene, diagnostics: Collection[Diagnostic]) ->
         "points": np.stack([geometry.coarsen(column) for column in geometry.points.T], axis=-1),
         "target": geometry.coarsen(scene.target),
         "output": _plain(probe.output),
-        "options": {diagnostic.name: _options(diagnostic) for diagnostic in diagnostics},
+        "options": {
+            "probe": {"relative": scene.relative, "noise": float(scene.noise), "scale": _plain(probe.scale)},
+            **{diagnostic.name: _options(diagnostic) for diagnostic in diagnostics},
+        },
     }
 
 

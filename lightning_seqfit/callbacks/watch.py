@@ -27,8 +27,10 @@ from lightning_seqfit.callbacks.readiness import is_lazy, lacks_an_attribute
 from lightning_seqfit.callbacks.state import State, describe, differences, read_state
 from lightning_seqfit.geometry import FloatArray
 from lightning_seqfit.guard import leave_generators_untouched, one_blas_thread
+from lightning_seqfit.measures.scale import scale_of
 from lightning_seqfit.probe import Observation, Probe
 from lightning_seqfit.record import Record, as_run
+from lightning_seqfit.words import how_far
 
 Cadence = int | Callable[[int], bool]
 
@@ -38,6 +40,9 @@ WRITE_SECONDS = 30.0
 MOST_FIGURES = 10
 #: Share of the training time that figures may take before the last one.
 FIGURE_SHARE = 0.01
+
+#: An error below this share of the noise fits the noise: an estimate of it is right within a seventh.
+BELOW_NOISE = 0.7
 
 #: Optimizer steps between looks.
 DEFAULT_CADENCE = 100
@@ -110,6 +115,7 @@ class Watch:
         self.figure_seconds = 0.0
         self.one_figure_seconds = 0.3  # a guess at the first set; measured from then on
         self.latest: dict[str, FloatArray] = {}  # fields of the last look, at every point
+        self.below_noise = False  # the error at the last look
 
     def __getstate__(self) -> dict[str, Any]:
         """What a spawned process gets: everything but the module."""
@@ -198,7 +204,9 @@ class Watch:
             target, trend = self.probe.read_target(module)
             for note in self.probe.notes:
                 warn(f"{self._label()}: {note}")
-            self.scene = Scene(self.probe.geometry, target, trend)
+            geometry, noise = self.probe.geometry, self.probe.noise
+            scale = scale_of(geometry, target, trend, noise=noise, given=self.probe.scale)
+            self.scene = Scene(geometry, target, trend, noise, scale, self.probe.relative)
             with np.errstate(all="ignore"):
                 self._compare()
                 for diagnostic in self.diagnostics.values():
@@ -352,7 +360,9 @@ class Watch:
         residual = observation.residual
         mean_square = self.scene.geometry.mean(residual**2)
         if math.isnan(self.scale):
-            self.scale = self.scene.trend.variance or (mean_square if math.isfinite(mean_square) else math.nan)
+            known = self.scene.scale.of != "first look"
+            self.scale = self.scene.scale.mean_square if known else mean_square
+            self.scale = self.scale if math.isfinite(self.scale) else math.nan
         unknown = not np.isfinite(residual).all()
         if unknown and "finite" not in self.off:
             bad = int(np.count_nonzero(~np.isfinite(observation.prediction)))
@@ -361,11 +371,14 @@ class Watch:
                 f"the prediction at {self._label()} is NaN or infinite at {bad} of {len(residual)} points at step "
                 f"{step}; looking goes on. Lower the learning rate, clip gradients, or check the range of the inputs"
             )
-        relative = math.sqrt(mean_square / self.scale) if self.scale > 0 else math.nan
+        root = math.sqrt(self.scale) if self.scale > 0 else math.nan
+        relative = math.sqrt(mean_square) / root
         scalars = {
             "error/relative_rmse": math.inf if unknown else relative,
             "error/max": math.inf if unknown else float(np.max(np.abs(residual))),
+            "error/noise": self.scene.noise / root,
         }
+        self.below_noise = not unknown and math.sqrt(mean_square) < BELOW_NOISE * self.scene.noise
         fields: dict[str, FloatArray] = {"prediction": observation.prediction}
         arrays: dict[str, FloatArray] = {}
         # one thread: where all cores are busy with the training, those of numpy's BLAS would wait for each other
@@ -560,7 +573,7 @@ class Watch:
                 self.record,
                 self.diagnostics.values(),
                 self.latest,
-                self._notes(),
+                [*self._notes(), *([f"noise: {self._fits_noise()}"] if self.below_noise else [])],
                 identity,
             )
 
@@ -622,15 +635,29 @@ class Watch:
         except Exception as error:
             self._switch_off(part, error)
 
+    def _fits_noise(self) -> str:
+        assert self.scene is not None
+        return (
+            f"the error is below the target's noise of {self.scene.noise:.3g}: the model fits the noise; stop earlier, "
+            "or train on more points or a smaller model"
+        )
+
     def _summary(self) -> str:
+        assert self.scene is not None
         values = self._last_scalars()
-        said = []
-        if "front/fitted" in values:
-            said.append(f"{100 * values['front/fitted']:.0f} % fitted")
+        error = values["error/relative_rmse"]
+        far = how_far(values.get("front/fitted", math.nan), error, self.scene.scale.of)
+        said = [far] if far else []
         if values.get("oscillations/target"):
             kind = "oscillations" if self.probe.geometry.dimension == 1 else "lobes"
             said.append(f"{values['oscillations/fitted']:g} of {values['oscillations/target']:g} {kind}")
-        said.append(f"relative RMSE {values['error/relative_rmse']:.3g}")
+        if self.scene.scale.of != "first look":
+            said.append(f"relative RMSE {error:.3g}")
+        if values.get("error/noise"):
+            said.append(f"noise {values['error/noise']:.3g}")
+        said += [line for diagnostic in self.diagnostics.values() if (line := diagnostic.summary())]
+        if self.below_noise:
+            said.append(self._fits_noise())
         name = f"{self.probe.name}: " if self.probe.name else ""
         where = "could not be written to" if self.archive.waits else "in"
         return f"{name}{', '.join(said)}; record and figures {where} {self.archive}"

@@ -1,13 +1,23 @@
 r"""Where the fit has got to: the error front, its arrival, and whether it is a front at all.
 
-With r = prediction - target and u' the target's oscillation about its trend:
+With r = prediction - target, u' the target's oscillation about its trend, and s^2 the variance of the target's noise:
 
-- Local error q = moving mean of r^2 over the trend's window / mean(u'^2). A point is *fitted* when q <= tolerance^2.
-- *Active* points: moving mean of u'^2 at least 5 % of mean(u'^2). Quiet points count neither way, else a target that is
-  flat at its ends would be "fitted from the boundary" before training begins.
-- *Unfitted core*: the largest connected component of unfitted active points. *Depth* of a face: the share of active
-  points between the face and the core.
+- Local error q = moving mean of r^2 over the trend's window / scale. Of the mean, what noise alone puts there is taken
+  off first: s^2 (1 + 2 sqrt(2 / n)) with n the points in the window. A point is *fitted* when q <= tolerance^2.
+- A window hides what is narrower than itself, a jump that is smoothed away or a boundary layer. So a point is not
+  fitted either where, at most a quarter of a window away, |r| is more than sqrt(2) tolerance of the largest |u'|, which
+  no error does that oscillates as the target and is within tolerance. Of a target that does not oscillate: half a
+  window away, more than tolerance of the largest distance from the mean. Not asked of noisy values, where a single
+  point tells nothing.
+- *Active* points: moving mean of u'^2, less the noise's, at least 5 % of its mean. Quiet points count neither way, else
+  a target that is flat at its ends would be "fitted from the boundary" before training begins.
+- *Unfitted parts*: connected components of unfitted active points in which a whole window has room; where there is no
+  such component, the largest: the outermost half oscillation lags its neighbour, and hides no front. *Depth* of a face:
+  the share of active points between the face and the first unfitted part, the mean over the grid lines that meet one.
 - *Arrival* of a point: the first step at which it was fitted. A point that never was has arrival ``inf``.
+
+Relative to the place (``local``), q is divided by what oscillates there instead, the moving mean of u'^2, at least a
+thousandth of its mean; points where it is more are active.
 
 The window reaches over the front, so a sharp front between a fitted and an untouched part is read 0.28 to 0.47 window
 inside the fitted part, where the window is one wavelength (0.28 and 0.47 solve f -+ sin(2 pi f) / 2 pi = 1 / 16).
@@ -21,7 +31,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from lightning_seqfit.geometry import BoolArray, FloatArray, Geometry
+from lightning_seqfit.measures.noise import noise_allowance
 from lightning_seqfit.measures.trend import Trend
+
+#: Share of the mean square of u' from which on a point is active; and relative to the place.
+LEAST_ACTIVE, LEAST_LOCAL = 0.05, 1e-3
 
 #: The range of the mean clipped error over which sequentiality is integrated.
 SEQUENTIALITY_RANGE = (0.15, 0.85)
@@ -45,19 +59,32 @@ class Front:
         finite.
     fitted : q <= tolerance^2, shape ``(N,)``.
     fitted_share : share of active points that are fitted, in [0, 1].
-    core : the unfitted core, shape ``(N,)``.
-    depth : per face, in [0, 1]: 0, the core reaches the face; 1, there is no core.
+    unfitted : the unfitted parts, shape ``(N,)``.
+    depth : per face, in [0, 1]: 0, an unfitted part reaches the face; 1, there is none.
     """
 
     local_error: FloatArray
     fitted: BoolArray
     fitted_share: float
-    core: BoolArray
+    unfitted: BoolArray
     depth: dict[str, float]
 
 
-def active_points(geometry: Geometry, trend: Trend) -> BoolArray:
+def active_points(
+    geometry: Geometry, trend: Trend, *, noise: float = 0.0, local: FloatArray | None = None
+) -> BoolArray:
     """Points where the target oscillates: moving mean of u'^2 at least 5 % of its mean; all where nothing oscillates.
+
+    Parameters
+    ----------
+    geometry : where the N points lie.
+    trend : the target's trend.
+    noise : standard deviation of the target's noise, whose part of u'^2 is no oscillation.
+    local : from :func:`local_scale`, shape ``(N,)``: points are active where it is above its least value.
+
+    Returns
+    -------
+    Array of bool, shape ``(N,)``
 
     Examples
     --------
@@ -71,9 +98,42 @@ def active_points(geometry: Geometry, trend: Trend) -> BoolArray:
     """
     if trend.variance == 0.0:
         return np.ones(len(trend.oscillation), dtype=bool)
-    # relative to the largest value, so that squares of extreme targets stay in range
-    power = (trend.oscillation / np.max(np.abs(trend.oscillation))) ** 2
-    return geometry.moving_mean(power, trend.window) >= 0.05 * float(np.mean(power))
+    if local is not None:
+        return local > LEAST_LOCAL
+    power, noise = _power(trend, noise)
+    oscillating = geometry.moving_mean(power, trend.window) - noise_allowance(geometry, trend.window, noise)
+    return oscillating >= LEAST_ACTIVE * (float(np.mean(power)) - noise**2)
+
+
+def local_scale(geometry: Geometry, trend: Trend, *, noise: float = 0.0) -> FloatArray:
+    """What oscillates at each place, as a share of what oscillates on the whole, at least 1e-3; shape ``(N,)``.
+
+    The moving mean of u'^2 over the trend's window, less the noise's variance; all 1 where nothing oscillates.
+
+    Examples
+    --------
+    >>> from lightning_seqfit.geometry import Grid
+    >>> from lightning_seqfit.measures.trend import fit_trend
+    >>> grid = Grid(bounds=((0.0, 1.0),), shape=(400,), axes=("t",))
+    >>> t = grid.points[:, 0]
+    >>> local = local_scale(grid, fit_trend(grid, np.exp(-5 * t) * np.cos(60 * t)))
+    >>> local[[40, 200, 399]].round(3).tolist()
+    [3.651, 0.075, 0.001]
+    """
+    if trend.variance == 0.0:
+        return np.ones(len(trend.oscillation))
+    power, noise = _power(trend, noise)
+    whole = float(np.mean(power)) - noise**2
+    if whole <= 0.0:
+        return np.ones(len(trend.oscillation))
+    allowance = noise_allowance(geometry, trend.window, noise)
+    return np.maximum((geometry.moving_mean(power, trend.window) - allowance) / whole, LEAST_LOCAL)
+
+
+def _power(trend: Trend, noise: float) -> tuple[FloatArray, float]:
+    """u'^2 and the noise relative to the largest value of u', so that squares of extreme targets stay in range."""
+    size = float(np.max(np.abs(trend.oscillation)))
+    return (trend.oscillation / size) ** 2, noise / size
 
 
 def measure_front(
@@ -83,6 +143,9 @@ def measure_front(
     residual: FloatArray,
     scale: float,
     tolerance: float = 0.25,
+    *,
+    noise: float = 0.0,
+    local: FloatArray | None = None,
 ) -> Front:
     """Read the front from one residual.
 
@@ -92,9 +155,11 @@ def measure_front(
     trend : the target's trend; its window is the one averaged over.
     active : see :func:`active_points`, shape ``(N,)``.
     residual : prediction - target, shape ``(N,)``; NaN and inf are unfitted.
-    scale : the mean square that errors are relative to: ``trend.variance``, or the first look's mean(r^2) where
-        nothing oscillates. 0 or NaN: unknown; then only an error of exactly 0 is fitted.
+    scale : the mean square that errors are relative to, from :func:`~lightning_seqfit.measures.scale.scale_of`, or the
+        first look's mean(r^2) where the target has none. 0 or NaN: unknown; then only an error of exactly 0 is fitted.
     tolerance : relative error at which a point is fitted, positive.
+    noise : standard deviation of the target's noise.
+    local : from :func:`local_scale`, shape ``(N,)``: errors are relative to ``local * scale`` at each place.
 
     Returns
     -------
@@ -112,23 +177,25 @@ def measure_front(
     >>> round(front.depth["x_min"], 2), front.depth["x_max"]  # read up to half a window (here 0.038) inside
     (0.37, 0.0)
     """
-    local_error = _local_error(geometry, trend.window, residual, scale)
+    local_error = _local_error(geometry, trend.window, residual, scale, noise)
+    if local is not None:
+        local_error /= local
+    if noise == 0.0:
+        _mark_sharp_errors(geometry, trend, residual, local_error, tolerance)
     fitted = local_error <= tolerance**2
-    unfitted = active & ~fitted
-    labels = geometry.components(unfitted)
-    sizes = np.bincount(labels, minlength=1)
-    sizes[0] = 0
-    core = labels == int(np.argmax(sizes)) if sizes.any() else np.zeros_like(active)
+    unfitted = _unfitted_parts(geometry, trend.window, active & ~fitted)
     return Front(
         local_error=local_error,
         fitted=fitted,
         fitted_share=float(np.mean(fitted[active])) if active.any() else 1.0,
-        core=core,
-        depth=_depths(geometry, active, core),
+        unfitted=unfitted,
+        depth=_depths(geometry, active, unfitted),
     )
 
 
-def _local_error(geometry: Geometry, window: tuple[float, ...], residual: FloatArray, scale: float) -> FloatArray:
+def _local_error(
+    geometry: Geometry, window: tuple[float, ...], residual: FloatArray, scale: float, noise: float
+) -> FloatArray:
     # Divided before it is squared: the square of a large residual must not overflow.
     root = math.sqrt(scale) if scale > 0.0 else math.nan
     known = math.isfinite(root)
@@ -138,22 +205,66 @@ def _local_error(geometry: Geometry, window: tuple[float, ...], residual: FloatA
         relative = residual / root if known else np.where(residual == 0.0, 0.0, limit)
     squared = np.where(finite, np.clip(np.where(finite, relative, 0.0), -limit, limit) ** 2, 0.0)
     error = np.maximum(geometry.moving_mean(squared, window), 0.0)
+    if noise > 0.0 and known:
+        error = np.maximum(error - noise_allowance(geometry, window, noise / root), 0.0)
     if not finite.all():
         error[geometry.moving_mean((~finite).astype(np.float64), window) > 1e-9] = np.inf
     return error
 
 
-def _depths(geometry: Geometry, active: BoolArray, core: BoolArray) -> dict[str, float]:
-    if not core.any():
+def _mark_sharp_errors(
+    geometry: Geometry, trend: Trend, residual: FloatArray, local_error: FloatArray, tolerance: float
+) -> None:
+    """Raise the local error near places where the error itself is large, and its window hides it."""
+    deviation, crest, reach = trend.oscillation, math.sqrt(2.0), tuple(width / 2 for width in trend.window)
+    if trend.variance == 0.0:
+        deviation, crest, reach = trend.values + trend.oscillation, 1.0, trend.window
+        deviation = deviation - deviation.mean()
+    limit = crest * tolerance * float(np.max(np.abs(deviation), initial=0.0))
+    size = np.abs(residual)
+    sharp = size > limit
+    if limit <= 0.0 or not sharp.any():
+        return
+    near = geometry.moving_mean(sharp.astype(np.float64), reach)
+    hidden = (near > 1e-9) & (local_error <= tolerance**2)
+    if hidden.any():
+        # the mean over the sharp places nearby, in units in which the limit is the squared tolerance
+        excess = np.where(sharp, np.minimum(size / limit, math.sqrt(_LARGEST_ERROR)) ** 2, 0.0)
+        mean = geometry.moving_mean(excess, reach)[hidden] / near[hidden]
+        local_error[hidden] = tolerance**2 * np.maximum(mean, 1.0 + 1e-9)
+
+
+def _unfitted_parts(geometry: Geometry, window: tuple[float, ...], unfitted: BoolArray) -> BoolArray:
+    """Components in which a whole window has room; where there is none, the largest."""
+    if not unfitted.any():
+        return unfitted
+    labels = geometry.components(unfitted)
+    whole = geometry.moving_mean(unfitted.astype(np.float64), window) >= 1.0 - 1e-9
+    for axis, (width, (low, high)) in enumerate(zip(window, geometry.bounds, strict=True)):
+        places = geometry.points[:, axis]
+        slack = 1e-9 * (high - low)
+        whole &= (places - low >= width / 2 - slack) & (high - places >= width / 2 - slack)
+    kept = np.bincount(labels[whole], minlength=int(labels.max()) + 1) > 0
+    kept[0] = False
+    if not kept.any():
+        sizes = np.bincount(labels)
+        sizes[0] = 0
+        kept[int(np.argmax(sizes))] = True
+    parts: BoolArray = kept[labels]
+    return parts
+
+
+def _depths(geometry: Geometry, active: BoolArray, unfitted: BoolArray) -> dict[str, float]:
+    if not unfitted.any():
         return dict.fromkeys(geometry.faces, 1.0)
     depth = {}
     for axis, name in enumerate(geometry.axes):
         lines = geometry.lines(axis)
-        lines = lines[core[lines].any(axis=1)]
-        in_core = core[lines]
+        lines = lines[unfitted[lines].any(axis=1)]
+        met = unfitted[lines]
         passed = np.cumsum(active[lines], axis=1)  # active points up to and with each point of the line
-        first = np.argmax(in_core, axis=1)
-        last = in_core.shape[1] - 1 - np.argmax(in_core[:, ::-1], axis=1)
+        first = np.argmax(met, axis=1)
+        last = met.shape[1] - 1 - np.argmax(met[:, ::-1], axis=1)
         row = np.arange(len(lines))
         total = passed[:, -1]
         depth[f"{name}_min"] = float(np.mean((passed[row, first] - 1) / total))
@@ -340,4 +451,5 @@ def speed(history: FrontHistory) -> float:
     steps, shares = np.array(history.recent).reshape(-1, 2).T
     centred = steps - steps.mean() if steps.size else steps
     spread = float(centred @ centred)
-    return float(centred @ shares) / spread if spread > 0 else math.nan
+    # less the first share: of shares that stay as they are, rounding would leave a speed
+    return float(centred @ (shares - shares[0])) / spread if spread > 0 else math.nan

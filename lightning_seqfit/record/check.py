@@ -113,6 +113,8 @@ def check_about(about: Mapping[str, Any], names: Collection[str]) -> None:
     for key in ("axes", "notes", *(["arrays"] if about["version"] > 1 else [])):
         if not isinstance(about.get(key), list) or not all(isinstance(item, str) for item in about[key]):
             raise ValueError(f"'about' has {key} {about.get(key)!r}, no list of texts")
+    if not isinstance(about.get("scale_of", ""), str) or not isinstance(about.get("noise", 0.0), int | float):
+        raise ValueError(f"'about' has scale_of {about.get('scale_of')!r} and noise {about.get('noise')!r}")
     axes, bounds = about["axes"], about.get("bounds")
     if not axes or len(set(axes)) != len(axes):
         raise ValueError(f"'about' has axes {axes}, not one name for each")

@@ -157,6 +157,9 @@ class Run:
     scalars : values by tag, shape ``(looks,)``, NaN where a look has none.
     front, oscillations, spectrum, basis : None where that was not watched.
     notes : what was switched off or is absent, and why.
+    noise : standard deviation of the target's noise; 0: it has none.
+    scale_of : what an error of 1 is: the target's ``"oscillation"``, its ``"deviation"`` from the mean, its
+        ``"value"``, a scale that was ``"given"``, or the error at the ``"first look"``; empty: in an older record.
     fine : the same with the fields of the last look only, first axis of length 1, on more cells; None where ``shape``
         holds every point, or the front was switched off.
     target_range, prediction_range : of the last look, the least and the largest value within each cell of a line, shape
@@ -182,6 +185,8 @@ class Run:
     spectrum: SpectrumRecord | None = None
     basis: BasisRecord | None = None
     notes: tuple[str, ...] = field(default=())
+    noise: float = 0.0
+    scale_of: str = ""
     fine: Run | None = None
     target_range: FloatArray | None = None
     prediction_range: FloatArray | None = None
@@ -319,6 +324,8 @@ def as_run(arrays: Mapping[str, Column], source: str = "these arrays") -> Run:
         spectrum=spectrum,
         basis=basis,
         notes=tuple(about["notes"]),
+        noise=about.get("noise", 0.0),
+        scale_of=about.get("scale_of", ""),
     )
     whole = "fine/points" in arrays and (front is None or "fine/front/local_error" in arrays)  # not switched off
     return replace(run, fine=_fine(run, arrays, tuple(about["fine_shape"]))) if whole else run

@@ -71,7 +71,7 @@ def waves(frequency, cells=512, phase=0.0, low=0.0, high=1.0):
 def looked_at(fitted, share=0.5):
     """A look of which only the fitted points matter."""
     fitted = np.asarray(fitted, dtype=bool)
-    return Front(local_error=np.where(fitted, 0.0, 1.0), fitted=fitted, fitted_share=share, core=~fitted, depth={})
+    return Front(local_error=np.where(fitted, 0.0, 1.0), fitted=fitted, fitted_share=share, unfitted=~fitted, depth={})
 
 
 @pytest.fixture(scope="module")
@@ -131,14 +131,14 @@ class TestPlace:
         assert untouched.depth == {"x_min": 0.0, "x_max": 0.0}
         assert (untouched.fitted_share, done.fitted_share) == (0.0, 1.0)
         assert done.depth == {"x_min": 1.0, "x_max": 1.0}
-        assert not done.core.any()
+        assert not done.unfitted.any()
 
     def test_the_largest_unfitted_part_is_the_core(self, fine):
         x = fine.x
         front = fine.measure(fine.fitted_where(~(((x > 0.1) & (x < 0.2)) | ((x > 0.5) & (x < 0.8)))))
         assert front.depth["x_min"] == pytest.approx(0.5, abs=fine.trend.window[0])
         assert front.depth["x_max"] == pytest.approx(0.2, abs=fine.trend.window[0])
-        assert not front.core[x < 0.4].any()
+        assert not front.unfitted[x < 0.4].any()
 
     @pytest.mark.parametrize(("error", "fitted"), [(0.249, 1.0), (0.251, 0.0)])
     def test_a_cell_is_fitted_up_to_the_tolerance_and_not_beyond(self, fine, error, fitted):
@@ -189,7 +189,7 @@ class TestTrendAndQuietParts:
             front = packet.measure(np.where(far, value, half))
             assert front.fitted_share == reference.fitted_share
             assert front.depth == reference.depth
-            np.testing.assert_array_equal(front.core, reference.core)
+            np.testing.assert_array_equal(front.unfitted, reference.unfitted)
 
     @pytest.mark.parametrize("slope", [-200.0, 20.0, 1e4])
     def test_fitting_the_trend_alone_is_not_a_fit_of_its_cycles(self, slope):
@@ -504,7 +504,7 @@ class TestExtremes:
             assert np.isinf(front.local_error).all()
             assert front.fitted_share == 0.0
             assert front.depth == {"x_min": 0.0, "x_max": 0.0}
-            assert front.core.all()
+            assert front.unfitted.all()
 
     def test_bad_looks_in_between_leave_the_history_known(self, fine):
         places = np.linspace(0.0, 1.0, 41)
@@ -633,7 +633,7 @@ class TestTwoDimensions:
         scene.active = rng.random(63) > quiet
         assume(scene.active.any())
         front = scene.measure(rng.choice([0.0, 10.0], 63), scale=1.0)
-        active, core = scene.active.reshape(7, 9), front.core.reshape(7, 9)
+        active, core = scene.active.reshape(7, 9), front.unfitted.reshape(7, 9)
         unfitted = active & ~front.fitted.reshape(7, 9)
         assert not (core & ~unfitted).any()
         if not core.any():

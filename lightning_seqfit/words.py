@@ -1,0 +1,38 @@
+"""What is said of a fit in a line, alike on the console, in titles and in tables."""
+
+from __future__ import annotations
+
+import math
+
+
+def percent(share: float) -> str:
+    """Return a share in whole percent; neither all nor nothing where it is not.
+
+    Examples
+    --------
+    >>> [percent(share) for share in (0.0, 1e-4, 0.234, 0.999, 1.0, 12.3)]
+    ['0 %', 'less than 1 %', '23 %', '99 %', '100 %', '1230 %']
+    """
+    if 0.0 < share < 0.01:
+        return "less than 1 %"
+    return f"{100 * share:.0f} %" if share >= 1.0 else f"{math.floor(100 * share + 0.5 if share < 0.99 else 99)} %"
+
+
+def how_far(fitted: float, relative_rmse: float, scale_of: str) -> str:
+    """How far a fit has come; empty: not known.
+
+    Parameters
+    ----------
+    fitted : share of the domain, NaN: not known.
+    relative_rmse : root mean square of the error, 1: what ``scale_of`` says.
+    scale_of : of :class:`~lightning_seqfit.measures.scale.Scale`. Of ``"first look"`` nothing is said to be fitted: an
+        error that has fallen may still be large.
+
+    Examples
+    --------
+    >>> how_far(0.5, 0.7, "oscillation"), how_far(1.0, 0.04, "first look"), how_far(float("nan"), 0.7, "given")
+    ('50 % fitted', 'at 4 % of its first value', '')
+    """
+    if scale_of == "first look":
+        return f"at {percent(relative_rmse)} of its first value" if math.isfinite(relative_rmse) else ""
+    return f"{percent(fitted)} fitted" if math.isfinite(fitted) else ""
