@@ -15,6 +15,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
 from matplotlib.image import imread
+from matplotlib.text import Text
 
 from lightning_seqfit import figures, loggers
 from lightning_seqfit.figures import line
@@ -281,6 +282,32 @@ class TestWords:
         assert bar.get_ylim() == (0.0, 1.0)
 
     @pytest.mark.parametrize(
+        ("of", "said"),
+        [
+            ("oscillation", "nothing but the trend"),
+            ("deviation", "nothing but the mean"),
+            ("value", "as large as the target"),
+            ("given", "as large as scale"),
+            ("first look", "as at the first look"),
+        ],
+    )
+    def test_the_colour_scale_says_what_an_error_of_1_is(self, of, said):
+        bar = line.space_time(replace(known_run(), scale_of=of)).axes[1]
+        assert bar.get_ylabel() == f"relative error (1: {said})"
+
+    @pytest.mark.parametrize("last", [0.0, 0.5, 1.0])
+    def test_without_a_scale_nothing_is_said_to_be_fitted(self, last):
+        run = known_run(last=last, counts=False)
+        scalars = Scalars({"error/relative_rmse": np.linspace(1.0, 0.04, 21)}, "seqfit/")
+        run = replace(run, scale_of="first look", scalars=scalars)
+        said = []
+        for figure in figures.draw(run).values():
+            said += [text.get_text() for text in figure.findobj(Text)]
+        assert "Fit at step 2,000: at 4 % of its first value" in said
+        assert [text for text in said if "fitted" in text] == []
+        assert any("below 25 % of the first error" in text for text in said)
+
+    @pytest.mark.parametrize(
         "target",
         [0.0, np.linspace(-3.0, 2.0, 200), np.linspace(-0.3, 2.03, 200)],
         ids=["a residual", "a line", "another"],
@@ -367,6 +394,56 @@ class TestWhatIsDrawn:
         assert stretches(axes) == [pytest.approx((0.4, 0.6))]
         x, y = axes.lines[0].get_xydata().T
         assert np.isnan(y[(x > 0.4) & (x < 0.6)]).all()
+
+
+class TestGaps:
+    """A front at 0.5, points missing from 0.2 to 0.3 and from 0.6 to 0.9."""
+
+    GAPS = ((0.2, 0.3), (0.6, 0.9))
+
+    def run(self, cells=CELLS):
+        run = known_run(cells=cells, last=0.5)
+        place = run.points[:, 0]
+        kept = ~np.any([(place > low) & (place < high) for low, high in self.GAPS], axis=0)
+        front = replace(
+            run.front,
+            local_error=run.front.local_error[:, kept],
+            **{name: getattr(run.front, name)[kept] for name in ("arrival", "settled", "active")},
+        )
+        fields = {name: getattr(run, name)[kept] for name in ("points", "target", "trend")}
+        shape = (int(kept.sum()),)
+        return replace(run, **fields, shape=shape, prediction=run.prediction[:, kept], front=front, gaps=self.GAPS)
+
+    def test_no_line_is_drawn_across_a_gap(self):
+        run = self.run()
+        drawn = [*line.fit(run).axes[0].lines, line.arrival(run).axes[0].lines[0]]
+        for artist in drawn:
+            x, y = artist.get_xdata(), artist.get_ydata()
+            assert len(x) == len(run.points) + 2
+            for low, high in self.GAPS:
+                (inside,) = np.flatnonzero((x > low) & (x < high))
+                assert np.isnan(y[inside])
+
+    def test_no_envelope_is_drawn_across_a_gap(self):
+        axes = line.fit(self.run(3000)).axes[0]
+        for drawn in axes.lines:
+            x, y = drawn.get_xdata(), drawn.get_ydata()
+            assert np.isnan(y[(x > 0.21) & (x < 0.29)]).all()
+            assert np.isnan(y[(x > 0.61) & (x < 0.89)]).all()
+            assert np.isfinite(y[(x < 0.19) | (x > 0.91)]).all()
+
+    def test_gaps_are_blank_and_named(self):
+        run = self.run()
+        for axes, vertical in (
+            (line.fit(run).axes[0], False),
+            (line.arrival(run).axes[0], False),
+            (line.space_time(run).axes[0], True),
+        ):
+            np.testing.assert_allclose(stretches(axes, vertical=vertical)[-2:], self.GAPS)
+            assert [text.get_text() for text in axes.get_legend().get_texts()][-1] == "no points"
+
+    def test_a_line_without_gaps_has_none_marked(self):
+        assert "no points" not in texts(line.fit(known_run())).legend
 
 
 class TestManyPoints:

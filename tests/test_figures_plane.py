@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.contour import ContourSet
+from matplotlib.text import Text
 from torch import nn
 
 from lightning_seqfit import Probe, figures, load
@@ -349,6 +350,14 @@ class TestFront:
         assert legend(figure) == ["not fitted yet"]
         grey = colour_at(figure, figures.as_image(figure), axes, 0.0, 0.0)
         np.testing.assert_allclose(grey, 0.35 * 255, atol=1)
+
+    def test_without_a_scale_nothing_is_said_to_be_fitted(self):
+        run = replace(known_run(), scale_of="first look", oscillations=None)
+        never = replace(run, front=replace(run.front, arrival=np.full(384, np.inf)))
+        for figure in (plane.front(run), plane.fit(run), plane.front(never)):
+            said = [text.get_text() for text in figure.findobj(Text)]
+            assert [text for text in said if "fitted" in text] == []
+        assert legend(plane.front(run)) == ["not below 25 % of the first error yet"]
 
     def test_all_fitted_at_once(self):
         figure = plane.front(known_run(arrival=np.full(384, 200.0)))

@@ -153,7 +153,8 @@ class BasisSnapshot(ProbeCallback):
 
     Tags under ``seqfit/``: ``error/relative_rmse``, ``error/max``, ``error/noise``, ``basis/numerical_rank``,
     ``basis/effective_rank``, ``basis/monotone_share``, ``basis/median_laps``, ``basis/projection_error``,
-    ``basis/constant_share``, ``basis/dead_domain``, ``observer/...``. Definitions: :mod:`lightning_seqfit.measures.basis`.
+    ``basis/constant_share``, ``basis/dead_domain``, ``observer/...``. Definitions:
+    :mod:`lightning_seqfit.measures.basis`.
 
     Parameters
     ----------

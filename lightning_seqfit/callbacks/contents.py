@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -65,6 +66,7 @@ def contents_of(
         "fine_shape": geometry.coarse_shape(FINE_CELLS),
         "noise": scene.noise,
         "scale_of": scene.scale.of,
+        "gaps": _gaps(geometry),
         "notes": list(dict.fromkeys(said)),
         **identity,
     }
@@ -74,6 +76,14 @@ def contents_of(
 def _points(geometry: Geometry, limit: int = MOST_CELLS) -> FloatArray:
     """Where the cells lie."""
     return np.stack([geometry.coarsen(column, limit) for column in geometry.points.T], axis=-1)
+
+
+def _gaps(geometry: Geometry) -> list[list[float]]:
+    """Where a line has no points: the last one before each gap and the first one after it."""
+    if geometry.dimension > 1:
+        return []
+    stretches = [geometry.points[numbers, 0] for numbers in geometry.segments(0)]
+    return [[float(one[-1]), float(other[0])] for one, other in itertools.pairwise(stretches)]
 
 
 def _stretches(geometry: Geometry, centres: FloatArray) -> Callable[[FloatArray], FloatArray]:

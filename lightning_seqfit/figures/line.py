@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from lightning_seqfit.figures.parts import (
     edges,
     error_label,
     finite,
+    fitted_words,
     latest,
     median_laps,
     moments,
@@ -57,6 +59,7 @@ def space_time(run: Run) -> Figure:
     figure.colorbar(image, ax=axes, label=error_label(run), extend="max")
     _draw_fronts(axes, run, shown)
     _mark_quiet(axes, run, vertical=True)
+    _mark_gaps(axes, run, vertical=True, zorder=2.5)
     axes.set(xlabel="optimizer step", ylabel=run.axes[0], ylim=run.bounds[0], xlim=(first, last))
     add_legend(axes, **BELOW, ncols=2)
     arrange(figure, axes, right=0.985)
@@ -82,13 +85,15 @@ def fit(run: Run) -> Figure:
             axes.plot(position, values, color=TARGET, linewidth=1.0, label=said)
     else:
         position = run.points[:, 0]
-        axes.plot(position, prediction[0], color=MODEL, linewidth=2.8, alpha=0.8, label="prediction")
-        axes.plot(position, run.target, color=TARGET, linewidth=1.0, label="target")
+        axes.plot(*_broken(run, position, prediction[0]), color=MODEL, linewidth=2.8, alpha=0.8, label="prediction")
+        axes.plot(*_broken(run, position, run.target), color=TARGET, linewidth=1.0, label="target")
     known = prediction[np.isfinite(prediction)]
     if not known.size:
         say_absent(axes, "the prediction is finite nowhere")
     if run.front is not None:
-        _mark(axes, run, unfitted(run.front)[-1], color="0.6", alpha=0.25, linewidth=0, label="not fitted")
+        missing = _stretches(run, unfitted(run.front)[-1])
+        _mark(axes, missing, color="0.6", alpha=0.25, linewidth=0, label=f"not {fitted_words(run)}")
+    _mark_gaps(axes, run, zorder=1.5)
     low, high, room = float(target.min()), float(target.max()), 0.25
     if low == high and known.size:  # without a size of its own, as of a residual: that of the prediction
         low, high, room = min(low, float(known.min())), max(high, float(known.max())), 0.1
@@ -104,19 +109,20 @@ def arrival(run: Run) -> Figure:
     front = run.front
     assert front is not None
     figure, axes = sheet(f"Arrival of the fit: {direction(front)}")
-    position, last = run.points[:, 0], float(run.total_steps[-1])
+    position, last, fitted = run.points[:, 0], float(run.total_steps[-1]), fitted_words(run)
     first, settled = (np.where(front.active, times, np.nan) for times in (front.arrival, front.settled))
     if np.isfinite(first).any():
-        axes.plot(position, finite(first), color=TARGET, linewidth=2.0, label="first fitted")
+        axes.plot(*_broken(run, position, finite(first)), color=TARGET, linewidth=2.0, label=f"first {fitted}")
     else:
-        say_absent(axes, "no place is fitted yet" if front.active.any() else "the target is flat everywhere")
+        say_absent(axes, f"no place is {fitted} yet" if front.active.any() else "the target is flat everywhere")
     again = np.where(np.isfinite(settled) & (settled > first), settled, np.nan)
     if np.isfinite(again).any():
-        axes.plot(position, again, color=MODEL, linewidth=0, marker=".", markersize=4, label="lost and fitted again")
+        axes.plot(position, again, color=MODEL, linewidth=0, marker=".", markersize=4, label=f"lost and {fitted} again")
     never = front.active & np.isinf(front.arrival)
     if never.any():
         axes.plot(position[never], np.full(never.sum(), last), "|", color="0.35", markersize=7, label="not yet")
-    _mark_quiet(axes, run, vertical=False)
+    _mark_quiet(axes, run)
+    _mark_gaps(axes, run, zorder=1.5)
     axes.set(xlabel=run.axes[0], ylabel="optimizer step", xlim=run.bounds[0], ylim=(0.0, 1.05 * max(last, 1.0)))
     add_legend(axes, **BELOW, ncols=3)
     arrange(figure, axes)
@@ -155,11 +161,12 @@ def _draw_fronts(axes: Axes, run: Run, shown: BoolArray) -> None:
     """Draw white lines between what is fitted and what is not, over the looks that are shown; say why there is none."""
     front = run.front
     assert front is not None
+    fitted = fitted_words(run)
     known = front.active & ~np.isnan(front.local_error[shown])
     missing = unfitted(front)[shown]
     if missing[known].all() or not missing[known].any():
-        fitted = "nothing is fitted yet" if missing.any() else "all that counts is fitted at every look"
-        say_absent(axes, f"no front: {fitted if known.any() else 'it was not measured'}")
+        why = f"nothing is {fitted} yet" if missing.any() else f"all that counts is {fitted} at every look"
+        say_absent(axes, f"no front: {why if known.any() else 'it was not measured'}")
         return
     steps, places = run.total_steps[shown], run.points[:, 0]
     classes = np.pad(np.where(known, missing, np.nan).T, ((1, 1), (0, 0)), mode="edge")
@@ -168,7 +175,7 @@ def _draw_fronts(axes: Axes, run: Run, shown: BoolArray) -> None:
     low, high = run.bounds[0]
     lines = axes.contour(steps, np.concatenate(([low], places, [high])), classes, levels=[0.5], colors="white")
     lines.set(linewidth=1.8, path_effects=_OUTLINED)
-    axes.plot([], [], color="white", linewidth=1.8, path_effects=_OUTLINED, label="front: edge of what is fitted")
+    axes.plot([], [], color="white", linewidth=1.8, path_effects=_OUTLINED, label=f"front: edge of what is {fitted}")
 
 
 def _envelope(run: Run, reach: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -177,24 +184,40 @@ def _envelope(run: Run, reach: FloatArray) -> tuple[FloatArray, FloatArray]:
     column = np.clip(((place - low) / (high - low) * _COLUMNS).astype(int), 0, _COLUMNS - 1)
     starts = np.flatnonzero(np.diff(column, prepend=-1))
     position = np.add.reduceat(place, starts) / np.diff(np.append(starts, len(place)))
-    return position, np.stack([np.fmin.reduceat(reach[0], starts), np.fmax.reduceat(reach[1], starts)])
+    return _broken(run, position, np.stack([np.fmin.reduceat(reach[0], starts), np.fmax.reduceat(reach[1], starts)]))
 
 
-def _mark_quiet(axes: Axes, run: Run, *, vertical: bool) -> None:
+def _broken(run: Run, position: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Places along the line and values there with NaN in every gap, so that no line is drawn across it."""
+    middles = [(low + high) / 2 for low, high in run.gaps]
+    places = np.searchsorted(position, middles)
+    return np.insert(position, places, middles), np.insert(values, places, np.nan, axis=-1)
+
+
+def _mark_quiet(axes: Axes, run: Run, *, vertical: bool = False) -> None:
     """Shade where the target is flat, which counts neither way."""
     assert run.front is not None
-    _mark(axes, run, ~run.front.active, vertical=vertical, label="target is flat", **QUIET)
+    _mark(axes, _stretches(run, ~run.front.active), vertical=vertical, label="target is flat", **QUIET)
 
 
-def _mark(axes: Axes, run: Run, cells: BoolArray, *, vertical: bool = False, **style: Any) -> None:
-    """Mark stretches of cells across the axes, if there are any."""
-    if not cells.any():
-        return
+def _mark_gaps(axes: Axes, run: Run, *, zorder: float, vertical: bool = False) -> None:
+    """Leave blank where there are no points; cells reach half-way into it."""
+    _mark(axes, run.gaps, vertical=vertical, label="no points", facecolor="white", edgecolor="0.8", zorder=zorder)
+
+
+def _stretches(run: Run, cells: BoolArray) -> list[tuple[float, float]]:
+    """Where neighbouring cells of a mask begin and end."""
     borders = _cell_edges(run)
     changes = np.flatnonzero(np.diff(np.concatenate(([0], cells.astype(int), [0])))).reshape(-1, 2)
-    stretches = [(borders[begin], borders[end] - borders[begin]) for begin, end in changes]
+    return [(borders[begin], borders[end]) for begin, end in changes]
+
+
+def _mark(axes: Axes, stretches: Sequence[tuple[float, float]], *, vertical: bool = False, **style: Any) -> None:
+    """Mark stretches of the line across the axes, if there are any."""
+    if not stretches:
+        return
     across = axes.get_yaxis_transform() if vertical else axes.get_xaxis_transform()
-    boxes = [[(start, 0.0), (start + length, 0.0), (start + length, 1.0), (start, 1.0)] for start, length in stretches]
+    boxes = [[(low, 0.0), (high, 0.0), (high, 1.0), (low, 1.0)] for low, high in stretches]
     boxes = [[(y, x) for x, y in box] for box in boxes] if vertical else boxes
     axes.add_collection(PolyCollection(boxes, transform=across, **style), autolim=False)
 

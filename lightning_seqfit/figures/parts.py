@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from lightning_seqfit.geometry import BoolArray, FloatArray
 from lightning_seqfit.measures.trend import NOTHING
 from lightning_seqfit.record import BasisRecord, FrontRecord, Run
+from lightning_seqfit.words import how_far, percent
 
 #: Grey where the prediction is not finite.
 UNKNOWN = "0.7"
@@ -33,6 +34,14 @@ BELOW: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, -0.3)}
 #: Dots of a figure per inch, and its size in inches.
 DPI = 110
 SIZE = (7.2, 4.2)
+#: What an error of 1 is, by what the scale is of.
+_ONE = {
+    "oscillation": "nothing but the trend",
+    "deviation": "nothing but the mean",
+    "value": "as large as the target",
+    "given": "as large as scale",
+    "first look": "as at the first look",
+}
 #: Letters of a text, and of one with mathtext, which is shorter than it is written.
 LONGEST_TEXT, LONGEST_MATHTEXT = 60, 120
 
@@ -151,20 +160,19 @@ def _glyphs() -> Collection[int]:
 
 
 def error_label(run: Run) -> str:
-    """What an error of 1 is: that of what the target has of a size, else the given one, else that of the first look."""
-    size = np.mean(run.target**2)
-    if np.mean((run.target - run.trend) ** 2) > NOTHING * size:
-        one = "nothing but the trend"
-    elif np.var(run.target) > NOTHING * size:
-        one = "nothing but the mean"
-    elif size > 0.0:
-        one = "as large as the target"
-    else:
-        errors = run.scalars["error/relative_rmse"]
-        known = errors[np.isfinite(errors)]
-        first = not known.size or abs(known[0] - 1.0) < 1e-6
-        one = "as at the first look" if first else "as large as scale"
-    return f"relative error (1: {one})"
+    """What an error of 1 is."""
+    of = run.scale_of
+    if not of:  # an older record: what oscillates, and else the first look
+        flat = np.mean((run.target - run.trend) ** 2) <= NOTHING * np.mean(run.target**2)
+        of = "first look" if flat else "oscillation"
+    return f"relative error (1: {_ONE.get(of, of)})"
+
+
+def fitted_words(run: Run) -> str:
+    """What a place is whose error is within tolerance: of the first look's error alone it is not fitted."""
+    if run.scale_of != "first look" or run.front is None:
+        return "fitted"
+    return f"below {percent(run.front.tolerance)} of the first error"
 
 
 def median_laps(basis: BasisRecord) -> str:
@@ -178,12 +186,13 @@ def median_laps(basis: BasisRecord) -> str:
 def progress(run: Run) -> str:
     """What a title says: fitted share and oscillations."""
     fitted = np.nan if run.front is None else run.front.fitted[-1]
-    said = [f"{100 * fitted:.0f} % fitted"] if np.isfinite(fitted) else []
+    error = run.scalars["error/relative_rmse"][-1]
+    said = [how for how in [how_far(fitted, error, run.scale_of)] if how]
     counts = run.oscillations
     if counts is not None and counts.target[-1] > 0:
         counted = "oscillations" if len(run.axes) == 1 else "lobes"
         said.append(f"{counts.fitted[-1]:g} of {counts.target[-1]:g} {counted}")
-    return ", ".join(said) or f"relative RMSE {number(run.scalars['error/relative_rmse'][-1], 3)}"
+    return ", ".join(said) or f"relative RMSE {number(error, 3)}"
 
 
 def direction(front: FrontRecord) -> str:

@@ -36,6 +36,7 @@ from lightning_seqfit.figures.parts import (
     direction,
     error_label,
     finite,
+    fitted_words,
     median_laps,
     moments,
     needed_left,
@@ -110,7 +111,7 @@ def front(run: Run) -> Figure:
         for axes in panels:
             assert one.front is not None
             _hatch(axes, one, ~one.front.active)
-    _add_legend(figure, quiet=quiet, never=never, unknown=unknown)
+    _add_legend(figure, quiet=quiet, never=f"not {fitted_words(run)} yet" if never else "", unknown=unknown)
     return figure
 
 
@@ -206,12 +207,13 @@ def _draw_error(axes: Axes, run: Run, error: FloatArray) -> None:
 
 def _draw_arrivals(panels: list[Axes], slices: list[Run]) -> None:
     """When each cell was fitted, in slices below each other that share their colours and a bar."""
+    fitted = fitted_words(slices[0])
     times = [np.where(one.front.active, one.front.arrival, np.nan) for one in slices if one.front is not None]
     together = np.concatenate(times)
     known = together[np.isfinite(together)]
     if not known.size:
         for axes, one, own in zip(panels, slices, times, strict=True):
-            axes.set_title("first fitted: nowhere yet", fontsize=10)
+            axes.set_title(f"first {fitted}: nowhere yet", fontsize=10)
             _draw_image(axes, one, np.minimum(own, 2.0), _ARRIVALS, (0.0, 1.0))
         return
     first, last = float(known.min()), float(known.max())
@@ -224,12 +226,12 @@ def _draw_arrivals(panels: list[Axes], slices: list[Run]) -> None:
     bar.set_ticks(ticks, labels=[f"{step:,.0f}" for step in ticks])
     bar.ax.vlines(steps, 0.0, 1.0, transform=bar.ax.get_xaxis_transform(), color="black", linewidth=1.0)
     for axes, one, own in zip(panels, slices, times, strict=True):
-        axes.set_title("first fitted" if np.isfinite(own).any() else "first fitted: nowhere yet", fontsize=10)
+        axes.set_title(f"first {fitted}{'' if np.isfinite(own).any() else ': nowhere yet'}", fontsize=10)
         _draw_image(axes, one, np.minimum(own, 2.0 * colours[1]), _ARRIVALS, colours)
         later = np.where(np.isnan(own), np.nan, np.searchsorted(steps, own))
         lines = _draw_contours(axes, one, later, colors="black", linewidths=1.2)
         if lines is not None:
-            axes.set_title("first fitted, and where the front was", fontsize=10)
+            axes.set_title(f"first {fitted}, and where the front was", fontsize=10)
             names = {order + 0.5: f"{step:,.0f}" for order, step in enumerate(steps)}
             _thin_out(axes, axes.clabel(lines, fmt=names, fontsize=8, inline=False))
 
@@ -311,9 +313,9 @@ def _add_bar(
     return bar
 
 
-def _add_legend(figure: Figure, *, quiet: bool = False, never: bool = False, unknown: bool = False) -> None:
+def _add_legend(figure: Figure, *, quiet: bool = False, never: str = "", unknown: bool = False) -> None:
     handles = [Patch(label="target is flat", **QUIET)] if quiet else []
-    handles += [Patch(label="not fitted yet", color=_NEVER)] if never else []
+    handles += [Patch(label=never, color=_NEVER)] if never else []
     handles += [Patch(label="prediction is not finite", color=UNKNOWN)] if unknown else []
     if handles:
         figure.legend(handles=handles, loc="lower center", ncols=len(handles), fontsize=9, frameon=False)

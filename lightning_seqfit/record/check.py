@@ -115,6 +115,9 @@ def check_about(about: Mapping[str, Any], names: Collection[str]) -> None:
             raise ValueError(f"'about' has {key} {about.get(key)!r}, no list of texts")
     if not isinstance(about.get("scale_of", ""), str) or not isinstance(about.get("noise", 0.0), int | float):
         raise ValueError(f"'about' has scale_of {about.get('scale_of')!r} and noise {about.get('noise')!r}")
+    gaps = about.get("gaps", [])
+    if not isinstance(gaps, list) or not all(_is_stretch(gap) for gap in gaps):
+        raise ValueError(f"'about' has gaps {gaps!r}, no list of (low, high)")
     axes, bounds = about["axes"], about.get("bounds")
     if not axes or len(set(axes)) != len(axes):
         raise ValueError(f"'about' has axes {axes}, not one name for each")

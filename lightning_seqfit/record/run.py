@@ -160,6 +160,7 @@ class Run:
     noise : standard deviation of the target's noise; 0: it has none.
     scale_of : what an error of 1 is: the target's ``"oscillation"``, its ``"deviation"`` from the mean, its
         ``"value"``, a scale that was ``"given"``, or the error at the ``"first look"``; empty: in an older record.
+    gaps : stretches (low, high) of a line without points, in which nothing is measured.
     fine : the same with the fields of the last look only, first axis of length 1, on more cells; None where ``shape``
         holds every point, or the front was switched off.
     target_range, prediction_range : of the last look, the least and the largest value within each cell of a line, shape
@@ -187,6 +188,7 @@ class Run:
     notes: tuple[str, ...] = field(default=())
     noise: float = 0.0
     scale_of: str = ""
+    gaps: tuple[tuple[float, float], ...] = ()
     fine: Run | None = None
     target_range: FloatArray | None = None
     prediction_range: FloatArray | None = None
@@ -326,6 +328,7 @@ def as_run(arrays: Mapping[str, Column], source: str = "these arrays") -> Run:
         notes=tuple(about["notes"]),
         noise=about.get("noise", 0.0),
         scale_of=about.get("scale_of", ""),
+        gaps=tuple((low, high) for low, high in about.get("gaps", [])),
     )
     whole = "fine/points" in arrays and (front is None or "fine/front/local_error" in arrays)  # not switched off
     return replace(run, fine=_fine(run, arrays, tuple(about["fine_shape"]))) if whole else run

@@ -15,6 +15,7 @@ from lightning_seqfit.callbacks import ErrorFront, FourierResidual, SequentialFi
 from lightning_seqfit.callbacks.error_front import FrontDiagnostic
 from lightning_seqfit.demos import FunctionRegression, plane_wave, product_wave
 from lightning_seqfit.figures import draw
+from lightning_seqfit.geometry import Grid
 from lightning_seqfit.record import Run, load
 from tests.training import trainer
 
@@ -186,3 +187,15 @@ def test_a_resumed_run_that_broke_off_at_once_has_it_still(tmp_path: Path) -> No
     assert before.front is not None
     assert after.front is not None
     np.testing.assert_allclose(after.front.local_error, before.front.local_error, rtol=1e-6)
+
+
+def test_gaps_of_a_line_are_in_the_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def split(self: Grid, axis: int) -> list[np.ndarray]:
+        return np.split(np.arange(128), [32, 96])
+
+    module = FunctionRegression("lightning_seqfit.demos.sine", bounds=[[0, 1]], training_points=16)
+    probe = Probe.grid([(0.0, 1.0)], lambda x: torch.sin(8 * torch.pi * x[:, 0]), resolution=128)
+    monkeypatch.setattr(Grid, "segments", split)
+    trainer(tmp_path, [ErrorFront(probe)], max_steps=1, logger=False).fit(module)
+    places = probe.geometry.points[:, 0]
+    assert load(tmp_path).gaps == ((places[31], places[32]), (places[95], places[96]))
