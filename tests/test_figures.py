@@ -442,6 +442,24 @@ class TestGaps:
             np.testing.assert_allclose(stretches(axes, vertical=vertical)[-2:], self.GAPS)
             assert [text.get_text() for text in axes.get_legend().get_texts()][-1] == "no points"
 
+    @pytest.mark.parametrize("scale_of", ["oscillation", "first look"])
+    def test_the_longest_legend_is_one_row_on_the_paper(self, scale_of):
+        run = self.run(3000)
+        settled, active = run.front.settled.copy(), run.front.active.copy()
+        settled[:100] = 1900.0
+        active[-100:] = scale_of == "first look"  # a target without a size is nowhere flat
+        flat = int(not active.all())
+        run = replace(run, front=replace(run.front, settled=settled, active=active), scale_of=scale_of)
+        for name, count in (("fit", 4), ("arrival", 4 + flat), ("front", 2 + flat)):
+            figure = figures.draw(run)[name]
+            figures.as_image(figure)
+            legend = figure.axes[0].get_legend()
+            assert len(legend.get_texts()) == count
+            assert len({round(text.get_window_extent().y0) for text in legend.get_texts()}) == 1
+            box = legend.get_window_extent()
+            assert box.x0 >= 0
+            assert box.x1 <= figure.bbox.width
+
     def test_a_line_without_gaps_has_none_marked(self):
         assert "no points" not in texts(line.fit(known_run())).legend
 

@@ -24,6 +24,7 @@ ROOT = Path(lightning_seqfit.__file__).parent
 LAYERS = (
     {"geometry"},
     {"measures"},
+    {"words"},
     {"adapters", "asking", "checks", "dataset", "guard", "probe", "read_out", "targets"},
     {"record", "figures", "loggers"},
     {"callbacks"},

@@ -13,14 +13,13 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import Normal, Stroke
 
 from lightning_seqfit.figures.parts import (
-    BELOW,
     DPI,
     ERROR,
     MODEL,
     QUIET,
     SIZE,
     TARGET,
-    add_legend,
+    add_legend_below,
     arrange,
     direction,
     edges,
@@ -61,7 +60,7 @@ def space_time(run: Run) -> Figure:
     _mark_quiet(axes, run, vertical=True)
     _mark_gaps(axes, run, vertical=True, zorder=2.5)
     axes.set(xlabel="optimizer step", ylabel=run.axes[0], ylim=run.bounds[0], xlim=(first, last))
-    add_legend(axes, **BELOW, ncols=2)
+    add_legend_below(axes)
     arrange(figure, axes, right=0.985)
     return figure
 
@@ -78,10 +77,10 @@ def fit(run: Run) -> Figure:
     prediction = finite(prediction.astype(np.float64))
     if len(run.points) > MOST_CELLS:
         position, (low, high) = _envelope(run, prediction)
-        label = "prediction, from least to largest"
+        label = "prediction: range"
         axes.fill_between(position, low, high, color=MODEL, alpha=0.6, linewidth=2.8, label=label)
         position, reach = _envelope(run, target)
-        for values, said in zip(reach, ("target, least and largest", None), strict=True):
+        for values, said in zip(reach, ("target: range", None), strict=True):
             axes.plot(position, values, color=TARGET, linewidth=1.0, label=said)
     else:
         position = run.points[:, 0]
@@ -99,7 +98,7 @@ def fit(run: Run) -> Figure:
         low, high, room = min(low, float(known.min())), max(high, float(known.max())), 0.1
     room *= (high - low) or 4.0
     axes.set(xlabel=run.axes[0], ylabel=run.quantity, xlim=run.bounds[0], ylim=(low - room, high + room))
-    add_legend(axes, **BELOW, ncols=3)
+    add_legend_below(axes)
     arrange(figure, axes)
     return figure
 
@@ -117,14 +116,22 @@ def arrival(run: Run) -> Figure:
         say_absent(axes, f"no place is {fitted} yet" if front.active.any() else "the target is flat everywhere")
     again = np.where(np.isfinite(settled) & (settled > first), settled, np.nan)
     if np.isfinite(again).any():
-        axes.plot(position, again, color=MODEL, linewidth=0, marker=".", markersize=4, label=f"lost and {fitted} again")
+        axes.plot(
+            position,
+            again,
+            color=MODEL,
+            linewidth=0,
+            marker=".",
+            markersize=4,
+            label=f"lost and {'fitted again' if fitted == 'fitted' else 'back'}",
+        )
     never = front.active & np.isinf(front.arrival)
     if never.any():
         axes.plot(position[never], np.full(never.sum(), last), "|", color="0.35", markersize=7, label="not yet")
     _mark_quiet(axes, run)
     _mark_gaps(axes, run, zorder=1.5)
     axes.set(xlabel=run.axes[0], ylabel="optimizer step", xlim=run.bounds[0], ylim=(0.0, 1.05 * max(last, 1.0)))
-    add_legend(axes, **BELOW, ncols=3)
+    add_legend_below(axes)
     arrange(figure, axes)
     return figure
 

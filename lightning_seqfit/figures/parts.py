@@ -30,7 +30,6 @@ ERROR = colormaps["viridis"].with_extremes(bad=UNKNOWN)
 TARGET, MODEL = "#1b6ca8", "#d1495b"
 #: Where the target is flat, and nothing is asked of a fit.
 QUIET: dict[str, Any] = {"facecolor": "white", "edgecolor": "0.5", "hatch": "///", "alpha": 0.35}
-BELOW: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, -0.3)}
 #: Dots of a figure per inch, and its size in inches.
 DPI = 110
 SIZE = (7.2, 4.2)
@@ -77,6 +76,11 @@ def add_legend(axes: Axes, **where: Any) -> None:
     """Add a legend of what has a label, if anything has: Matplotlib warns of a legend of nothing."""
     if axes.get_legend_handles_labels()[0]:
         axes.legend(fontsize=9, frameon=False, **where)
+
+
+def add_legend_below(axes: Axes) -> None:
+    """Add a legend in one row below the axes."""
+    add_legend(axes, loc="lower center", bbox_to_anchor=(0.5, -0.3), ncols=9, columnspacing=1.5)
 
 
 def say_absent(axes: Axes, reason: str) -> None:

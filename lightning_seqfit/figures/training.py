@@ -11,13 +11,13 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from lightning_seqfit.figures.parts import (
-    BELOW,
     DPI,
     ERROR,
     MODEL,
     SIZE,
     TARGET,
     add_legend,
+    add_legend_below,
     arrange,
     edges,
     finite,
@@ -86,7 +86,7 @@ def spectrum(run: Run) -> Figure:
         say_absent(axes, "no band is within tolerance yet")
     else:
         say_absent(axes, "no bands are marked: the target oscillates in none")
-    add_legend(axes, **BELOW, ncols=2)
+    add_legend_below(axes)
     arrange(figure, axes, right=0.975)
     return figure
 
