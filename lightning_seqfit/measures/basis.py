@@ -11,7 +11,7 @@ The input of the read-out layer is a matrix Phi, one row per point and one colum
   1e-3 of the widest one of all is constant and has none.
 - *Dead domain*: share of the domain on which no unit varies. The stretch between two neighbouring points of a line is
   dead where the variations of all units over it and over those within a 128th of the line's points to either side, each
-  in shares of the unit's standard deviation over the domain, add up to at most 1e-3; alone between two that are not it
+  in shares of the unit's standard deviation over the domain, add up to at most 1e-2; alone between two that are not it
   is where units turn, and counts as alive. A point is as dead as the stretches beside it are on average, along the axis
   where they are least so. Inputs that were never scaled leave most of a domain
   dead: tanh(x) is constant to float32 from x = 9 on, and on [0, 1000] no output weights can make up for that.
@@ -50,7 +50,7 @@ ROUNDING = 1e-6
 #: A unit is constant when its range is at most this share of the widest.
 CONSTANT_RANGE = 1e-3
 #: A stretch is dead where the units vary by at most this much together, each in shares of its standard deviation.
-DEAD_VARIATION = 1e-3
+DEAD_VARIATION = 1e-2
 #: Share of a line's points that a stretch takes in to either side.
 DEAD_REACH = 1 / 128
 #: A unit is monotone up to this many laps: one of small range around a large value moves back and forth by rounding.
@@ -386,16 +386,18 @@ def _weights(deviations: FloatArray) -> FloatArray:
 
 def _dead(steps: FloatArray) -> FloatArray:
     """Share of the two stretches beside each point that are dead, shape ``(points, lines)``, of what the units vary."""
-    passed = np.zeros((len(steps) + 1, steps.shape[1]))
+    count, lines = steps.shape
+    passed = np.zeros((count + 1, lines))
     np.cumsum(steps, axis=0, out=passed[1:])
-    side = round(DEAD_REACH * len(passed))
-    stretch = np.arange(len(steps))
-    about = passed[np.minimum(stretch + side + 1, len(steps))] - passed[np.maximum(stretch - side, 0)]
-    flat = np.pad(about <= DEAD_VARIATION, ((1, 1), (0, 0)), mode="edge")
-    if len(steps) > 1:
+    side = round(DEAD_REACH * (count + 1))
+    stretch = np.arange(count)
+    about = passed[np.minimum(stretch + side + 1, count)] - passed[np.maximum(stretch - side, 0)]
+    flat = np.ones((count + 2, lines), dtype=bool)  # what lies beyond the ends of a line is as what lies before them
+    flat[1:-1] = about <= DEAD_VARIATION
+    if count > 1:
         flat[0], flat[-1] = flat[2], flat[-3]
         flat[1:-1] &= flat[:-2] | flat[2:]
-        flat[0], flat[-1] = flat[1], flat[-2]
+    flat[0], flat[-1] = flat[1], flat[-2]
     return (flat[1:].astype(np.float64) + flat[:-1]) / 2
 
 
