@@ -73,6 +73,10 @@ class Geometry(ABC):
     def lines(self, axis: int) -> IntArray:
         """Return the indices of the points on each line along an axis, shape ``(lines, points)``, low face first."""
 
+    def segments(self, axis: int) -> list[IntArray]:
+        """Return the points of each unbroken stretch along each line, low face first; by default every line is one."""
+        return list(self.lines(axis))
+
     @abstractmethod
     def coarsen(self, field: FloatArray, limit: int = MOST_CELLS) -> FloatArray:
         """Field on at most ``limit`` cells: block means; every value where they are few enough. Low face first."""
