@@ -20,8 +20,8 @@ from lightning_seqfit.measures.trend import Trend, fit_trend
 
 #: Cells that a wavelength must span, and that the shortest significant one must.
 CELLS_PER_WAVELENGTH, CELLS_PER_SHORTEST_WAVELENGTH = 4.0, 2.5
-#: Share of a target's oscillation that the harmonics which scattered points can tell must hold.
-LEAST_TOLD = 0.5
+#: Scattered points that an oscillation must have: of fewer nothing can be said.
+POINTS_PER_OSCILLATION = 3.0
 #: Different places along an axis that must be left in the module's precision.
 FEWEST_PLACES = 8
 # A few points of very many may coincide by chance.
@@ -182,21 +182,19 @@ def _cells_needed(grid: Grid, trend: Trend, axis: int) -> int:
 
 
 def _check_points(geometry: Scattered, trend: Trend) -> None:
-    """Refuse a target that oscillates too fast for scattered points to tell."""
+    """Refuse a target of which scattered points can tell nothing: one that is too fast for them, and noise."""
     if trend.variance == 0.0:
         return
-    length, (wavelength,) = geometry.lengths[0], trend.wavelength
-    size, need = len(geometry.points), CELLS_PER_WAVELENGTH * length / wavelength
     # relative to the largest value, so that squares of extreme targets stay in range
     oscillation = trend.oscillation / np.max(np.abs(trend.oscillation))
-    told = geometry.told(oscillation)
-    if size < need * (1 - 1e-9) or told < LEAST_TOLD:
-        power = geometry.power(oscillation)[1:]
-        flat = len(power) >= FEWEST_PLACES and flatness(power) >= LEAST_FLATNESS
+    size, covered = len(geometry.points), geometry.covered * geometry.lengths[0]
+    cycles = covered / trend.wavelength[0]
+    power = geometry.power(oscillation)[1:]
+    noise = len(power) >= FEWEST_PLACES and flatness(power) >= LEAST_FLATNESS
+    if noise or size < POINTS_PER_OSCILLATION * cycles * (1 - 1e-9):
         raise ValueError(
-            f"{size} points are too few, or too unevenly spread, for the target: harmonics up to "
-            f"{geometry.highest_frequency} cycles over axis {geometry.axes[0]}, the most that the points can tell "
-            f"(condition number {geometry.condition:.3g}), hold {100 * max(told, 0.0):.0f} % of its oscillation; give "
-            "more points, fill the widest gaps, or look along a shorter stretch"
-            + ("; all of them hold as much, as of white noise: if it is, average or smooth the values" if flat else "")
+            f"{size} points are too few, or too unevenly spread, for the target: "
+            + ("all frequencies hold as much, as of white noise" if noise else f"it has about {cycles:.3g} cycles")
+            + f" along axis {geometry.axes[0]}, and one needs {POINTS_PER_OSCILLATION:g} points at the least; give "
+            "more points, or look along a shorter stretch; if it is noise, average or smooth the values"
         )

@@ -140,7 +140,7 @@ class TestOnTheGridsOwnPoints:
     def test_harmonics_are_those_of_the_dft_up_to_a_quarter_of_the_points(self, cells, highest):
         line, points, order = shuffled(cells, ((-2.0, 7.0),))
         field = noise(cells) + 3.0
-        assert points.highest_frequency == highest
+        assert points.exact_frequency == highest
         assert points.condition == pytest.approx(1.0, abs=1e-9)
         assert points.frequencies.tolist() == line.frequencies[: highest + 1].tolist()
         np.testing.assert_allclose(points.power(field[order]), line.power(field)[: highest + 1], atol=1e-11)
@@ -259,14 +259,14 @@ class TestPower:
         points = random_points(seed)
         x = points.coordinates
         field = 2.0 + 3 * np.cos(2 * np.pi * 4 * x + 0.7) + 0.1 * np.sin(2 * np.pi * 30 * x)
-        expected = np.zeros(points.highest_frequency + 1)
+        expected = np.zeros(points.exact_frequency + 1)
         expected[[0, 4, 30]] = 4.0, 4.5, 0.005
         np.testing.assert_allclose(points.power(field), expected, atol=1e-11)
 
     @pytest.mark.parametrize("seed", SEEDS)
     def test_the_fit_is_that_of_a_least_squares_solver(self, seed):
         points, field = random_points(seed, 200), noise(200)
-        k = np.arange(1, points.highest_frequency + 1)
+        k = np.arange(1, points.exact_frequency + 1)
         phases = 2 * np.pi * points.coordinates[:, np.newaxis] * k
         design = np.hstack([np.ones((200, 1)), np.cos(phases), np.sin(phases)])
         a, b = np.split(np.linalg.lstsq(design, field, rcond=None)[0][1:], 2)
@@ -277,20 +277,20 @@ class TestPower:
     @pytest.mark.parametrize("seed", range(30))
     def test_random_points_reach_a_frequency_of_at_least_a_sixteenth_of_their_number(self, seed):
         points = random_points(seed)
-        assert points.highest_frequency in (32, 64, 128)
+        assert points.exact_frequency in (32, 64, 128)
         assert 1.0 < points.condition <= MOST_CONDITION
 
     @pytest.mark.parametrize("seed", range(30))
     def test_noise_has_at_most_four_times_its_power(self, seed):
         points = random_points(seed)
-        own = 2 * points.highest_frequency / 512  # as many of 512 orthogonal directions
+        own = 2 * points.exact_frequency / 512  # as many of 512 orthogonal directions
         assert 0.6 * own < points.power(noise(512, seed + 100))[1:].sum() < 4 * own  # seen: 1.2 to 3.5
 
-    def test_a_gap_lowers_the_highest_frequency_and_no_frequency_below_is_wrong(self):
+    def test_a_gap_lowers_the_exact_frequency_and_no_frequency_below_is_wrong(self):
         x = np.random.default_rng(0).random(700)
         points = scattered(x[(x < 0.4) | (x > 0.43)])
         x = points.coordinates
-        assert points.highest_frequency < 64
+        assert points.exact_frequency < 64
         assert points.condition <= MOST_CONDITION
         power = points.power(np.sin(2 * np.pi * 11 * x))
         assert np.argmax(power) == 11
@@ -332,7 +332,7 @@ class TestOrder:
         np.testing.assert_allclose(other.coarsen(means[order], 10), one.coarsen(means, 10), atol=1e-12)
         np.testing.assert_allclose(other.power(field[order]), one.power(field), atol=1e-11)
         assert other.mean(field[order]) == pytest.approx(one.mean(field), abs=1e-12)
-        assert (other.condition, other.highest_frequency) == (one.condition, one.highest_frequency)
+        assert (other.condition, other.exact_frequency) == (one.condition, one.exact_frequency)
 
     @settings(max_examples=40)
     @given(seed=st.integers(0, 10_000), scale=st.floats(1e-6, 1e6), shift=st.floats(-100, 100), share=st.floats(0, 1.5))
@@ -345,7 +345,7 @@ class TestOrder:
             other.moving_mean(field, (1.2 * share * scale,)), one.moving_mean(field, (1.2 * share,)), atol=1e-7
         )
         assert other.components(field > 0).tolist() == one.components(field > 0).tolist()
-        assert other.highest_frequency == one.highest_frequency
+        assert other.exact_frequency == one.exact_frequency
         np.testing.assert_allclose(other.power(field), one.power(field), rtol=1e-6, atol=1e-8)
 
     @pytest.mark.parametrize("seed", SEEDS)
@@ -505,7 +505,7 @@ class TestCO2:
     """The weekly record, 2,225 weeks with 59 gaps of up to 19 weeks, against the months it averages to."""
 
     def test_the_gaps_leave_frequencies_well_above_the_yearly_cycle(self, weekly):
-        assert weekly[0].highest_frequency == 128
+        assert weekly[0].exact_frequency == 128
         assert weekly[0].condition < 10  # seen: 7.7
 
     def test_the_slope_is_that_of_the_months(self, weekly, monthly):

@@ -23,6 +23,7 @@ class Scene:
     geometry: Geometry
     target: FloatArray
     trend: Trend
+    noise: float = 0.0
 
 
 @dataclass(frozen=True)
