@@ -16,14 +16,20 @@ from lightning_seqfit.checks import MOST_CELLS, checked_values, quoted
 from lightning_seqfit.geometry import FloatArray, Geometry, Grid, Scattered
 from lightning_seqfit.guard import leave_untouched
 from lightning_seqfit.measures.noise import LEAST_FLATNESS, flatness, is_noise
+from lightning_seqfit.measures.oscillations import roughness
 from lightning_seqfit.measures.trend import Trend, fit_trend
 
 #: Cells that a wavelength must span, and that the shortest significant one must.
 CELLS_PER_WAVELENGTH, CELLS_PER_SHORTEST_WAVELENGTH = 4.0, 2.5
 #: Scattered points that an oscillation must have: of fewer nothing can be said.
 POINTS_PER_OSCILLATION = 3.0
+#: Roughness from which on uneven points tell nothing of the target. A wave of N / 3 cycles has 0.81 at N random points,
+#: one of N / 8 cycles 0.38, noise 1, and noise of 0.4 times the oscillation on a smooth one 0.14.
+ROUGHEST = 0.8
 #: Different places along an axis that must be left in the module's precision.
 FEWEST_PLACES = 8
+# Of fewer points the roughness is not known.
+_FEWEST_NEIGHBOURS = 32
 # A few points of very many may coincide by chance.
 _LEFT = 0.99
 # Cells on which a target that looks like noise is tried, at the most.
@@ -185,16 +191,21 @@ def _check_points(geometry: Scattered, trend: Trend) -> None:
     """Refuse a target of which scattered points can tell nothing: one that is too fast for them, and noise."""
     if trend.variance == 0.0:
         return
-    # relative to the largest value, so that squares of extreme targets stay in range
-    oscillation = trend.oscillation / np.max(np.abs(trend.oscillation))
-    size, covered = len(geometry.points), geometry.covered * geometry.lengths[0]
-    cycles = covered / trend.wavelength[0]
-    power = geometry.power(oscillation)[1:]
-    noise = len(power) >= FEWEST_PLACES and flatness(power) >= LEAST_FLATNESS
-    if noise or size < POINTS_PER_OSCILLATION * cycles * (1 - 1e-9):
+    size = len(geometry.points)
+    cycles = geometry.covered * geometry.lengths[0] / trend.wavelength[0]
+    rough = size >= _FEWEST_NEIGHBOURS and roughness(geometry, trend.oscillation) >= ROUGHEST
+    if geometry.even:  # there a wave can change its sign from each point to the next
+        power = geometry.power(trend.oscillation / np.max(np.abs(trend.oscillation)))[1:]
+        rough = len(power) >= FEWEST_PLACES and bool(flatness(power) >= LEAST_FLATNESS)
+    if rough or size < POINTS_PER_OSCILLATION * cycles * (1 - 1e-9):
+        why = f"it has about {cycles:.3g} oscillations" if not rough else "they tell nothing of each other"
         raise ValueError(
-            f"{size} points are too few, or too unevenly spread, for the target: "
-            + ("all frequencies hold as much, as of white noise" if noise else f"it has about {cycles:.3g} cycles")
-            + f" along axis {geometry.axes[0]}, and one needs {POINTS_PER_OSCILLATION:g} points at the least; give "
-            "more points, or look along a shorter stretch; if it is noise, average or smooth the values"
+            f"{size} points are too few, or too unevenly spread, for the target: {why} along axis {geometry.axes[0]}, "
+            f"and an oscillation needs {POINTS_PER_OSCILLATION:g} points at the least; give more points, or look along "
+            "a shorter stretch"
+            + (
+                "; neighbours are as different as of white noise: if it is, average or smooth the values"
+                if rough
+                else ""
+            )
         )

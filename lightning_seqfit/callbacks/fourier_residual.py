@@ -13,12 +13,15 @@ from lightning_seqfit.callbacks.diagnostic import Diagnostic, Reading, Scene, ch
 from lightning_seqfit.callbacks.watch import Cadence
 from lightning_seqfit.geometry import FloatArray
 from lightning_seqfit.measures import spectrum
+from lightning_seqfit.measures.oscillations import roughness
 from lightning_seqfit.probe import Observation, Probe
 
 #: Frequencies kept of each look.
 MOST_FREQUENCIES = 1024
 #: Share of the target's oscillation at no frequency from which on it is said.
 LEAST_UNTOLD = 0.1
+#: Roughness of the target from which on it is said: that of a wave with 9 random points a cycle.
+MOST_ROUGHNESS = 0.33
 
 
 class SpectrumDiagnostic(Diagnostic):
@@ -78,7 +81,7 @@ class SpectrumDiagnostic(Diagnostic):
         return {name: np.asarray(value) for name, value in arrays.items()}
 
     def notes(self) -> list[str]:
-        """Bands whose frequencies gaps hide, and what of the target is at no frequency."""
+        """Bands whose frequencies gaps hide, and what of the target uneven points cannot tell."""
         if self.scene.geometry.complete or self.scene.trend.variance == 0.0:
             return []
         target, said = self.target, []
@@ -97,6 +100,13 @@ class SpectrumDiagnostic(Diagnostic):
             said.append(
                 f"fourier: {untold:.0%} of the target's oscillation is at no frequency that the points can tell; what "
                 f"the model lacks of it is in fourier/share/{target.labels[-1]}: give more points"
+            )
+        rough = roughness(self.scene.geometry, self.scene.trend.oscillation)
+        if rough > MOST_ROUGHNESS:
+            said.append(
+                "fourier: neighbouring points differ by "
+                f"{rough:.0%} of what points far apart do: the target is fast for so few points, or noise, and where "
+                "they lie unevenly a part of its power is read at other frequencies; give more points"
             )
         return said
 

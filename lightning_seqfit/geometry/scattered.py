@@ -122,6 +122,11 @@ class Scattered(Geometry):
         return self._powers.complete
 
     @property
+    def even(self) -> bool:
+        """Whether all points lie at even places, of which some may be missing."""
+        return self._series.step > 0
+
+    @property
     def covered(self) -> float:
         """Share of the axis that is in no gap."""
         return self._series.covered

@@ -136,7 +136,7 @@ def lattice(places: FloatArray) -> tuple[float, int]:
     spacing = np.diff(places)
     if len(spacing) == 0:
         return 0.0, 0
-    middle = np.median(spacing)
+    middle = np.sort(spacing)[(len(spacing) - 1) // 2]
     step = float(np.mean(spacing[np.abs(spacing - middle) <= 0.1 * middle]))
     steps = np.rint(spacing / step) if step > 0 else np.zeros(1)
     if not steps.all() or steps.sum() > 2**40:

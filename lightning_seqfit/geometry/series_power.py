@@ -76,7 +76,7 @@ class Powers:
         # within a bin of the axis it is the axis: whole cycles remain whole numbers
         cycles = 1.0 if abs(count * width - 1.0) <= 1.000001 * width else 1.0 / (count * width)
         frequencies = cycles * np.arange(count // 2 + 1, dtype=np.float64)
-        if len(places) == count and series.step == width and abs(count * width - 1.0) <= 1e-6 * width:
+        if len(places) == distinct == count and series.step == width and abs(count * width - 1.0) <= 1e-6 * width:
             return cls(series, frequencies, count // 2, 1.0, abs(low) <= 1e-6 * width, None, None)
         harmonics = None
         if series.whole and len(places) <= MOST_FITTED and distinct >= 4:

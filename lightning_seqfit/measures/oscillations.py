@@ -14,8 +14,8 @@ oscillations: the quarter period at either end of the sine is half a lap.
 A gap between the points has no laps. What lies on either side of it is read by itself, and its ends count as those of
 the domain, but for two things. Where a stretch has no lap between two extrema, its laps are held against the median of
 h over all those elsewhere. And there are many ends, so that what the moving mean takes from their laps counts: the
-levels there are extrapolated in a straight line to where the cells end. A gap of at most a quarter of the shortest
-wavelength hides nothing, and is passed over.
+levels there are extrapolated in a straight line to where the cells end. A gap of at most half the wavelength hides one
+extremum at the most, which the laps before and behind it tell, and is passed over.
 
 The local peak-to-peak is 2 sqrt(2 m), m the moving mean of u'^2 over one wavelength, and m at least 3 % of its largest
 value. The hysteresis is at least four standard deviations of the target's smoothed noise, but never more than 10 % of
@@ -42,8 +42,8 @@ LEAST_POWER = 0.03
 NOISE_DEVIATIONS = 4.0
 #: Values of one plateau differ by less than this share of the hysteresis: rounding does not place an extremum.
 PLATEAU = 1e-8
-#: A gap of at most this share of the shortest wavelength is passed over.
-PASSED_OVER = 0.25
+#: A gap of at most this share of the wavelength is passed over.
+PASSED_OVER = 0.5
 #: A prediction is cut off this many times the target's largest oscillation from the trend: squares and sums stay exact.
 FARTHEST = 1e6
 
@@ -194,6 +194,22 @@ def count_oscillations(
     )
 
 
+def roughness(geometry: Geometry, field: FloatArray) -> float:
+    """Mean square of the difference of neighbours along a line over that of points far apart: 0 smooth, 1 noise.
+
+    A wave of f cycles has 1 - cos(2 pi f / N) at N even points, and s / (1 + s), s = (2 pi f / N)^2, at random ones.
+
+    Examples
+    --------
+    >>> from lightning_seqfit.geometry import Grid
+    >>> grid = Grid(bounds=((0.0, 1.0),), shape=(512,), axes=("x",))
+    >>> round(roughness(grid, np.sin(128 * np.pi * grid.points[:, 0])), 3), round(1 - math.cos(math.pi / 4), 3)
+    (0.292, 0.293)
+    """
+    line = field[geometry.lines(0)[0]] / np.max(np.abs(field))
+    return float(np.mean(np.diff(line) ** 2) / (2 * np.var(line)))
+
+
 def _model_laps(geometry: Geometry, trend: Trend, laps: Laps, prediction: FloatArray) -> Laps:
     if not laps.hysteresis.any():
         return _no_laps(laps.hysteresis)
@@ -226,7 +242,7 @@ def _stretches(geometry: Geometry, trend: Trend) -> IntArray:
     segments = geometry.segments(0)
     starts = np.cumsum([0, *map(len, segments)])
     ends = geometry.points[:, 0][np.array([(each[0], each[-1]) for each in segments])]
-    wide = ends[1:, 0] - ends[:-1, 1] > PASSED_OVER * trend.shortest_wavelength[0]
+    wide = ends[1:, 0] - ends[:-1, 1] > PASSED_OVER * trend.wavelength[0]
     return starts[np.concatenate(([True], wide, [True]))]
 
 
@@ -307,8 +323,10 @@ def _read_laps(geometry: Geometry, trend: Trend, values: FloatArray, hysteresis:
 def _level_at_end(places: FloatArray, values: FloatArray, end: int, turn: int, width: float) -> float:
     """Level of a smoothed field where the cell at an end of a stretch ends; ``turn``: the nearest turning point."""
     inwards = 1 if turn > end else -1
-    spacing = abs(places[end + inwards] - places[end])
     inside = end + inwards
+    while inside != turn and places[inside] == places[end]:
+        inside += inwards
+    spacing = abs(places[inside] - places[end])
     while inside != turn and abs(places[inside] - places[end]) < width / 2:
         inside += inwards
     # the window about the end is cut off where its cell ends: its mean lies further in
