@@ -289,7 +289,7 @@ class TestSpectrum:
         assert geometry.resolution == pytest.approx(10.0, rel=0.02)
         assert not diagnostic.target.carrying[:3].any()
         assert "frequencies less than 10 cycles apart" in diagnostic.notes()[0]
-        assert "1-2, 2-4, 4-8 are absent" in diagnostic.notes()[0]
+        assert "absent: 1-2, 2-4, 4-8" in diagnostic.notes()[0]
 
 
 class TestProbes:

@@ -93,7 +93,7 @@ class SpectrumDiagnostic(Diagnostic):
         if narrow:
             said.append(
                 f"fourier: gaps leave no stretch in which frequencies less than {self.scene.geometry.resolution:.3g} "
-                f"cycles apart can be told: {', '.join(narrow)} are absent"
+                f"cycles apart can be told; absent: {', '.join(narrow)}"
             )
         untold = float(target.band_power[-1] / target.band_power.sum())
         if untold > LEAST_UNTOLD:
