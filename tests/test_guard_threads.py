@@ -94,6 +94,27 @@ def test_numbers_that_the_evaluation_draws_are_put_back_also_beside_other_thread
     assert got == expected
 
 
+@pytest.mark.parametrize(
+    "seeds",
+    [
+        lambda: random.seed(5),
+        lambda: np.random.seed(5),
+        lambda: torch.manual_seed(5),
+        lambda: torch.random.manual_seed(5),
+        lambda: torch.set_rng_state(torch.Generator().manual_seed(3).get_state()),
+    ],
+)
+def test_a_generator_that_the_evaluation_seeds_is_put_back_also_beside_other_threads(
+    seeds: Callable[[], Any],
+) -> None:
+    seed()
+    expected = [random.random(), np.random.rand(), torch.rand(()).item()]
+    seed()
+    with another_thread(), leave_untouched(nn.Module(), CPU):
+        seeds()
+    assert [random.random(), np.random.rand(), torch.rand(()).item()] == expected
+
+
 def test_another_generators_draws_of_the_evaluation_are_put_back_beside_a_thread_that_draws() -> None:
     seed()
     expected = [random.random(), np.random.rand(), torch.rand(()).item()]

@@ -15,12 +15,9 @@ import torch
 Restore = Callable[[], object]
 
 # As they are when nobody listens to who calls them.
-_getstate, _setstate, _get_state, _set_state = (
-    random.getstate,
-    random.setstate,
-    np.random.get_state,
-    np.random.set_state,
-)
+_getstate, _setstate = random.getstate, random.setstate
+_get_state, _set_state = np.random.get_state, np.random.set_state
+_set_rng_state = torch.set_rng_state
 
 
 def global_generators(device: torch.device) -> list[tuple[str, Restore]]:
@@ -29,7 +26,7 @@ def global_generators(device: torch.device) -> list[tuple[str, Restore]]:
     generators: list[tuple[str, Restore]] = [
         ("python", lambda: _setstate(python)),
         ("numpy", _numpy_global()),
-        ("torch", lambda: torch.set_rng_state(cpu)),
+        ("torch", lambda: _set_rng_state(cpu)),
     ]
     if device.type in ("cuda", "xpu"):
         backend = getattr(torch, device.type)

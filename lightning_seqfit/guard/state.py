@@ -155,14 +155,12 @@ class State:
         """Remember attributes; most of a module's are containers without content."""
         before = attributes.copy()
         self._namespaces.append((attributes, before))
-        inside = []
+        empty, inside = self._empty, list[Any]()
         for value in before.values():
             kind = type(value)
-            if kind in _CONSTANT:
-                continue
-            if kind in _CLEARABLE and not value:
-                self._empty.append(value)
-            else:
+            if kind in _CLEARABLE:
+                (inside if value else empty).append(value)
+            elif kind not in _CONSTANT:
                 inside.append(value)
         if inside:
             self._waiting.append(inside)
@@ -341,7 +339,9 @@ def _is_sharded(module: nn.Module) -> bool:
     if known is None:
         names = {base.__name__ for base in kind.__mro__}
         known = _SHARDED.setdefault(kind, bool(names & {"FullyShardedDataParallel", "FSDPModule"}))
-    return known or any(hasattr(parameter, "ds_id") for parameter in module._parameters.values())
+    if known or "deepspeed" not in sys.modules:
+        return known
+    return any(hasattr(parameter, "ds_id") for parameter in module._parameters.values())
 
 
 def _is_same_namespace(now: dict[str, Any], before: dict[str, Any]) -> bool:

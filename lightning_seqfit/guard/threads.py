@@ -61,9 +61,9 @@ class Draws(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def only_others(self, source: str) -> bool:
         """Whether a generator of ``"numpy"``, ``"python"`` or ``"torch"`` can have moved by other threads alone."""
-        if source == "torch":
-            return not self._from_torch
         threads = {thread for name, thread in _drawn[self._before :] if name == source}
+        if source == "torch":  # its operations are seen in this thread only, those that seed it in all
+            return not self._from_torch and self._here not in threads
         return bool(threads) and self._here not in threads
 
     def both(self) -> list[str]:
@@ -84,7 +84,7 @@ _drawn: list[tuple[str, int]] = []
 
 
 class _Wrapped:
-    """The functions of ``numpy.random`` and ``random`` tell who calls them."""
+    """The functions of ``numpy.random`` and ``random``, and those that seed torch, tell who calls them."""
 
     def __enter__(self) -> None:
         for module, name, _, telling in _functions():
@@ -102,12 +102,20 @@ _wrapped = Shared(_Wrapped)
 
 @cache
 def _functions() -> list[tuple[ModuleType, str, Callable[..., Any], Callable[..., Any]]]:
-    return [
-        (module, name, function, _telling(source, function))
+    drawing = [
+        (source, module, name)
         for source, module, generator in _SOURCES
         for name, function in vars(module).items()
         if not name.startswith("_") and callable(function) and getattr(function, "__self__", None) is generator
     ]
+    seeding = [("torch", module, name) for module in (torch, torch.random) for name in _SEED_TORCH]
+    return [
+        (module, name, vars(module)[name], _telling(source, vars(module)[name]))
+        for source, module, name in (*drawing, *seeding)
+    ]
+
+
+_SEED_TORCH = ("manual_seed", "seed", "set_rng_state")
 
 
 def _telling(source: str, function: Callable[..., Any]) -> Callable[..., Any]:
