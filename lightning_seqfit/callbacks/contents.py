@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lightning_seqfit.callbacks.diagnostic import Diagnostic, Scene
-from lightning_seqfit.geometry import MOST_CELLS, FloatArray, Geometry, Scattered
+from lightning_seqfit.geometry import MOST_CELLS, FloatArray, Geometry
 from lightning_seqfit.probe import Probe
 from lightning_seqfit.record import Record, contents
 
@@ -39,7 +39,7 @@ def contents_of(
     """
     geometry = scene.geometry
     fixed: dict[str, Any] = {"target": scene.target, "trend": scene.trend.values}
-    said = [*_about_points(geometry), *(f"points: {note}" for note in [*probe.notes, *probe.remarks]), *notes]
+    said = [*(f"points: {note}" for note in (*geometry.notes, *probe.notes, *probe.remarks)), *notes]
     for diagnostic in diagnostics:
         try:
             fixed |= diagnostic.fixed()
@@ -108,10 +108,3 @@ def _coarse(geometry: Geometry, values: np.ndarray[Any, Any], limit: int = MOST_
     share = geometry.coarsen(came.astype(np.float64), limit)
     sums = geometry.coarsen(np.where(came, values, 0.0), limit)
     return np.divide(sums, share, out=np.full_like(sums, np.inf), where=share >= 0.5)
-
-
-def _about_points(geometry: Geometry) -> list[str]:
-    """What a record says of scattered points: how far their harmonics can be trusted."""
-    if not isinstance(geometry, Scattered):
-        return []
-    return [f"points: harmonics up to {geometry.highest_frequency}, condition number {geometry.condition:.3g}"]
