@@ -191,17 +191,19 @@ class Probe:
     ) -> Probe:
         """Look at given points along one axis, in any order, such as those of a measured series.
 
+        Gaps between them count neither way: nothing is measured there, and the record says where they are.
+
         Parameters
         ----------
         points : shape (N,) or (N, 1), from 4 to 200,000, in the module's units.
         target : as for :meth:`grid`; an array has one value per point, in their order.
-        bounds : one ``(low, high)`` around all points; default: half a mean spacing beyond the outermost ones.
+        bounds : one ``(low, high)`` around all points; default: half a spacing beyond the outermost ones.
         axes, predict, output, needs_grad, name, quantity, relative, noise, scale : as for :meth:`grid`.
 
         Raises
         ------
         ValueError, TypeError
-            Where an argument cannot be used, or a gap between the points is too wide to tell any frequency.
+            Where an argument cannot be used.
 
         Examples
         --------

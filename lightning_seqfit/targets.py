@@ -17,6 +17,7 @@ from lightning_seqfit.checks import HIGHEST_DEFAULT, MOST_CELLS, checked_values,
 from lightning_seqfit.geometry import FloatArray, Geometry, Grid, Scattered
 from lightning_seqfit.guard import leave_untouched
 from lightning_seqfit.measures.noise import LEAST_FLATNESS, flatness, is_noise, most_noise
+from lightning_seqfit.measures.oscillations import roughness
 from lightning_seqfit.measures.pace import Pace, measure_pace
 from lightning_seqfit.measures.trend import Trend, fit_trend
 
@@ -26,10 +27,15 @@ CELLS_OF_CALLABLE, CELLS_OF_GIVEN = (8.0, 4.0), (4.0, 2.0)
 #: What a default resolution has over what is asked for: of ten cells a wavelength one lies so near each extremum, at
 #: half a cell at the most, that the largest value read is at least cos(pi / 10) = 0.95 of the largest there is.
 MARGIN = 1.25
-#: Share of a target's oscillation that the harmonics which scattered points can tell must hold.
-LEAST_TOLD = 0.5
+#: Scattered points that an oscillation must have: of fewer nothing can be said.
+POINTS_PER_OSCILLATION = 3.0
+#: Roughness from which on uneven points tell nothing of the target. A wave of N / 3 cycles has 0.81 at N random points,
+#: one of N / 8 cycles 0.38, noise 1, and noise of 0.4 times the oscillation on a smooth one 0.14.
+ROUGHEST = 0.8
 #: Different places along an axis that must be left in the module's precision.
 FEWEST_PLACES = 8
+# Of fewer points the roughness is not known.
+_FEWEST_NEIGHBOURS = 32
 # A few points of very many may coincide by chance.
 _LEFT = 0.99
 # Cells on which a target that looks like noise is tried, at the most.
@@ -230,21 +236,24 @@ def _cells_needed(grid: Grid, pace: Pace, axis: int, asked: tuple[float, float] 
 
 
 def _check_points(geometry: Scattered, trend: Trend) -> None:
-    """Refuse a target that oscillates too fast for scattered points to tell."""
+    """Refuse a target of which scattered points can tell nothing: one that is too fast for them, and noise."""
     if trend.variance == 0.0:
         return
-    length, (wavelength,) = geometry.lengths[0], trend.wavelength
-    size, need = len(geometry.points), CELLS_OF_GIVEN[0] * length / wavelength
-    # relative to the largest value, so that squares of extreme targets stay in range
-    oscillation = trend.oscillation / np.max(np.abs(trend.oscillation))
-    told = geometry.told(oscillation)
-    if size < need * (1 - 1e-9) or told < LEAST_TOLD:
-        power = geometry.power(oscillation)[1:]
-        flat = len(power) >= FEWEST_PLACES and flatness(power) >= LEAST_FLATNESS
+    size = len(geometry.points)
+    cycles = geometry.covered * geometry.lengths[0] / trend.wavelength[0]
+    rough = size >= _FEWEST_NEIGHBOURS and roughness(geometry, trend.oscillation) >= ROUGHEST
+    if geometry.even:  # there a wave can change its sign from each point to the next
+        power = geometry.power(trend.oscillation / np.max(np.abs(trend.oscillation)))[1:]
+        rough = len(power) >= FEWEST_PLACES and bool(flatness(power) >= LEAST_FLATNESS)
+    if rough or size < POINTS_PER_OSCILLATION * cycles * (1 - 1e-9):
+        why = f"it has about {cycles:.3g} oscillations" if not rough else "they tell nothing of each other"
         raise ValueError(
-            f"{size} points are too few, or too unevenly spread, for the target: harmonics up to "
-            f"{geometry.highest_frequency} cycles over axis {geometry.axes[0]}, the most that the points can tell "
-            f"(condition number {geometry.condition:.3g}), hold {100 * max(told, 0.0):.0f} % of its oscillation; give "
-            "more points, fill the widest gaps, or look along a shorter stretch"
-            + ("; all of them hold as much, as of white noise: if it is, average or smooth the values" if flat else "")
+            f"{size} points are too few, or too unevenly spread, for the target: {why} along axis {geometry.axes[0]}, "
+            f"and an oscillation needs {POINTS_PER_OSCILLATION:g} points at the least; give more points, or look along "
+            "a shorter stretch"
+            + (
+                "; neighbours are as different as of white noise: if it is, average or smooth the values"
+                if rough
+                else ""
+            )
         )

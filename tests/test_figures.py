@@ -11,12 +11,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.collections import PolyCollection
+from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
 from matplotlib.image import imread
+from matplotlib.text import Text
 
 from lightning_seqfit import figures, loggers
 from lightning_seqfit.figures import line
-from lightning_seqfit.figures.parts import printable
+from lightning_seqfit.figures.parts import number, printable
 from lightning_seqfit.record import BasisRecord, FrontRecord, OscillationsRecord, Run, Scalars
 
 CELLS = 200
@@ -156,42 +159,89 @@ def texts(figure):
     )
 
 
-class TestFrontPosition:
+def fronts(axes):
+    """Vertices of the lines between fitted and unfitted, one array for each line."""
+    return [
+        part.vertices
+        for artist in axes.collections
+        if isinstance(artist, ContourSet)
+        for path in artist.get_paths()
+        for part in path._iter_connected_components()
+    ]
+
+
+def stretches(axes, *, vertical=False):
+    """Where the marked stretches of an axis begin and end."""
+    boxes = [
+        path.get_extents()
+        for artist in axes.collections
+        if isinstance(artist, PolyCollection)
+        for path in artist.get_paths()
+    ]
+    return [(box.y0, box.y1) if vertical else (box.x0, box.x1) for box in boxes]
+
+
+def fitted_where(run, fitted):
+    """The run with cells fitted at each look as the mask of shape ``(looks, cells)`` says."""
+    return replaced(run, local_error=np.where(fitted, 0.0, 1.0).astype(np.float32))
+
+
+class TestFronts:
     @pytest.mark.parametrize("bounds", [(0.0, 1.0), (-6.5, 6.5), (10.0, 12.0)])
     def test_a_front_is_drawn_where_it_was_put(self, bounds):
         low, high = bounds
-        cell = (high - low) / CELLS
-        run = known_run(bounds=bounds)
-        places = low + np.linspace(0, 1, 21) * (high - low)
-        places[-1] = np.nan  # everything is fitted: there is no core left that could have an edge
-        np.testing.assert_allclose(line.front_position(run, "x_min"), places, atol=cell)
-        far = np.where(np.isnan(places), np.nan, high)  # no front has come from the other face
-        np.testing.assert_array_equal(line.front_position(run, "x_max"), far)
+        (front,) = fronts(line.space_time(known_run(bounds=bounds)).axes[0])
+        steps, places = front.T
+        # a look is 100 steps, and a contour passes half-way between two looks, two cells
+        np.testing.assert_allclose(places, low + steps / 2000 * (high - low), atol=0.03 * (high - low))
+        assert places.min() == pytest.approx(low, abs=0.03 * (high - low))
+        assert places.max() == pytest.approx(high, abs=0.03 * (high - low))
 
-    def test_the_front_of_the_other_face_counts_from_there(self):
-        run = known_run()
-        depth = run.front.depth
-        turned = replaced(run, depth={"x_min": depth["x_max"], "x_max": depth["x_min"]})
-        position = line.front_position(turned, "x_max")
-        np.testing.assert_allclose(position[:-1], 1 - np.linspace(0, 1, 21)[:-1], atol=1 / CELLS)
-        assert np.isnan(position[-1])
+    def test_of_two_fronts_each_has_its_line_and_neither_jumps(self):
+        share, step = (np.arange(CELLS) + 0.5) / CELLS, np.linspace(0, 1, 21)[:, None]
+        # from the middle outwards, a little faster to one side
+        run = fitted_where(known_run(), (share > 0.5 - 0.3 * step) & (share < 0.5 + 0.4 * step))
+        lines = fronts(line.space_time(run).axes[0])
+        vertices = np.concatenate(lines)
+        below = vertices[:, 1] < 0.5
+        for side, speed in ((below, -0.3), (~below, 0.4)):
+            steps, places = vertices[side].T
+            np.testing.assert_allclose(places, 0.5 + speed * steps / 2000, atol=0.03)
+            assert steps.max() == 2000.0
+        for vertices in lines:
+            assert np.abs(np.diff(vertices[:, 1])).max() < 0.05
 
-    def test_a_quiet_part_is_passed_at_once(self):
-        run = known_run(101, quiet=(0.4, 0.6))
-        position = line.front_position(run, "x_min")
-        places = np.linspace(0, 1, 101)
-        outside = (places < 0.39) | ((places > 0.61) & (places < 1))
-        np.testing.assert_allclose(position[outside], places[outside], atol=1 / CELLS)
-        assert not ((position > 0.41) & (position < 0.59)).any()
+    def test_a_part_that_is_lost_again_is_encircled(self):
+        fitted = np.ones((21, CELLS), dtype=bool)
+        fitted[8:12, 40:60] = False
+        (island,) = fronts(line.space_time(fitted_where(known_run(), fitted)).axes[0])
+        assert island.min(axis=0) == pytest.approx([750, 0.2], abs=0.01)
+        assert island.max(axis=0) == pytest.approx([1150, 0.3], abs=0.01)
 
-    def test_nothing_fitted_is_at_the_face_and_all_fitted_nowhere(self):
-        run = known_run(2)
-        np.testing.assert_array_equal(line.front_position(run, "x_min"), [0.0, np.nan])
-        np.testing.assert_array_equal(line.front_position(run, "x_max"), [1.0, np.nan])
+    def test_a_quiet_part_has_no_line(self):
+        axes = line.space_time(known_run(101, quiet=(0.4, 0.6))).axes[0]
+        places = np.concatenate(fronts(axes))[:, 1]
+        assert not ((places > 0.41) & (places < 0.59)).any()
+        assert places.min() < 0.02
+        assert places.max() > 0.98
 
-    def test_a_look_that_did_not_measure_the_front_has_no_position(self):
-        run = replaced(known_run(3, last=0.5), depth={"x_min": np.array([np.nan, 0.25, 0.5])})
-        np.testing.assert_allclose(line.front_position(run, "x_min"), [np.nan, 0.25, 0.5], atol=1 / CELLS)
+    def test_one_look_has_its_front_too(self):
+        run = fitted_where(known_run(1), np.arange(CELLS)[None] < 50)
+        (front,) = fronts(line.space_time(run).axes[0])
+        np.testing.assert_allclose(front[:, 1], 0.25)
+
+    @pytest.mark.parametrize(
+        ("error", "reason"),
+        [
+            (1.0, "no front: nothing is fitted yet"),
+            (0.0, "no front: all that counts is fitted at every look"),
+            (np.nan, "no front: it was not measured"),
+        ],
+    )
+    def test_where_there_is_no_line_the_legend_says_why(self, error, reason):
+        axes = line.space_time(replaced(known_run(), local_error=np.full((21, CELLS), error))).axes[0]
+        assert fronts(axes) == []
+        assert [text.get_text() for text in axes.get_legend().get_texts()] == [reason]
 
 
 class TestWords:
@@ -219,17 +269,43 @@ class TestWords:
 
     def test_legends_name_what_is_there_and_only_that(self):
         half = {name: texts(figure).legend for name, figure in figures.draw(known_run(last=0.5)).items()}
-        assert half["fit"] == ["prediction", "target", "unfitted core"]
+        assert half["fit"] == ["prediction", "target", "not fitted"]
         assert half["arrival"] == ["first fitted", "not yet"]
         done = {name: texts(figure).legend for name, figure in figures.draw(known_run(quiet=(0.4, 0.6))).items()}
         assert done["fit"] == ["prediction", "target"]
         assert done["arrival"] == ["first fitted", "target is flat"]
-        assert done["front"] == ["edges of the unfitted core", "target is flat"]
+        assert done["front"] == ["front: edge of what is fitted", "target is flat"]
 
     def test_the_colour_scale_is_named(self):
         bar = line.space_time(known_run()).axes[1]
         assert bar.get_ylabel() == "relative error (1: nothing but the trend)"
         assert bar.get_ylim() == (0.0, 1.0)
+
+    @pytest.mark.parametrize(
+        ("of", "said"),
+        [
+            ("oscillation", "nothing but the trend"),
+            ("deviation", "nothing but the mean"),
+            ("value", "as large as the target"),
+            ("given", "as large as scale"),
+            ("first look", "as at the first look"),
+        ],
+    )
+    def test_the_colour_scale_says_what_an_error_of_1_is(self, of, said):
+        bar = line.space_time(replace(known_run(), scale_of=of)).axes[1]
+        assert bar.get_ylabel() == f"relative error (1: {said})"
+
+    @pytest.mark.parametrize("last", [0.0, 0.5, 1.0])
+    def test_without_a_scale_nothing_is_said_to_be_fitted(self, last):
+        run = known_run(last=last, counts=False)
+        scalars = Scalars({"error/relative_rmse": np.linspace(1.0, 0.04, 21)}, "seqfit/")
+        run = replace(run, scale_of="first look", scalars=scalars)
+        said = []
+        for figure in figures.draw(run).values():
+            said += [text.get_text() for text in figure.findobj(Text)]
+        assert "Fit at step 2,000: at 4 % of its first value" in said
+        assert [text for text in said if "fitted" in text] == []
+        assert any("below 25 % of the first error" in text for text in said)
 
     @pytest.mark.parametrize(
         "target",
@@ -251,11 +327,28 @@ class TestWhatIsDrawn:
         np.testing.assert_array_equal(target.get_xydata(), np.column_stack([run.points[:, 0], run.target]))
         np.testing.assert_array_equal(prediction.get_ydata(), run.prediction[-1])
 
-    def test_the_unfitted_core_is_shaded_from_front_to_front(self):
-        (span,) = line.fit(known_run(last=0.5)).axes[0].patches
-        assert span.get_x() == pytest.approx(0.5, abs=1 / CELLS)
-        assert span.get_x() + span.get_width() == pytest.approx(1.0)
-        assert len(line.fit(known_run()).axes[0].patches) == 0
+    def test_what_is_not_fitted_is_shaded(self):
+        (stretch,) = stretches(line.fit(known_run(last=0.5)).axes[0])
+        assert stretch == pytest.approx((0.5, 1.0))
+        assert stretches(line.fit(known_run()).axes[0]) == []
+
+    def test_every_part_that_is_not_fitted_is_shaded_and_no_quiet_one(self):
+        share = (np.arange(CELLS) + 0.5) / CELLS
+        missing = (share < 0.1) | (np.abs(share - 0.5) < 0.2) | ((share > 0.85) & (share < 0.9))
+        run = fitted_where(known_run(quiet=(0.45, 0.55)), np.tile(~missing, (21, 1)))
+        expected = [(0.0, 0.1), (0.3, 0.45), (0.55, 0.7), (0.85, 0.9)]
+        np.testing.assert_allclose(stretches(line.fit(run).axes[0]), expected, atol=1e-9)
+
+    def test_a_target_without_a_size_gives_way_to_the_scale_of_the_prediction(self):
+        run = known_run()
+        small = 1e-3 * np.sin(40 * run.points[:, 0])
+        residual = replaced(run, target=np.zeros(CELLS), prediction=np.tile(small.astype(np.float32), (21, 1)))
+        assert line.fit(residual).axes[0].get_ylim() == pytest.approx((-1.2e-3, 1.2e-3), rel=0.01)
+        large = replaced(residual, prediction=1e4 * residual.prediction)
+        assert line.fit(large).axes[0].get_ylim() == pytest.approx((-12.0, 12.0), rel=0.01)
+
+    def test_a_prediction_that_is_finite_nowhere_is_missed_in_words(self):
+        assert "the prediction is finite nowhere" in texts(line.fit(unfitted(known_run(6)))).legend
 
     def test_a_wild_prediction_does_not_hide_the_target(self):
         low, high = line.fit(ODD_RUNS["huge prediction"]()).axes[0].get_ylim()
@@ -298,20 +391,153 @@ class TestWhatIsDrawn:
 
     def test_quiet_parts_are_hatched_and_have_no_arrival(self):
         axes = line.arrival(known_run(quiet=(0.4, 0.6))).axes[0]
-        (span,) = axes.patches
-        assert span.get_x() == pytest.approx(0.4)
-        assert span.get_width() == pytest.approx(0.2)
+        assert stretches(axes) == [pytest.approx((0.4, 0.6))]
         x, y = axes.lines[0].get_xydata().T
         assert np.isnan(y[(x > 0.4) & (x < 0.6)]).all()
+
+
+class TestGaps:
+    """A front at 0.5, points missing from 0.2 to 0.3 and from 0.6 to 0.9."""
+
+    GAPS = ((0.2, 0.3), (0.6, 0.9))
+
+    def run(self, cells=CELLS):
+        run = known_run(cells=cells, last=0.5)
+        place = run.points[:, 0]
+        kept = ~np.any([(place > low) & (place < high) for low, high in self.GAPS], axis=0)
+        front = replace(
+            run.front,
+            local_error=run.front.local_error[:, kept],
+            **{name: getattr(run.front, name)[kept] for name in ("arrival", "settled", "active")},
+        )
+        fields = {name: getattr(run, name)[kept] for name in ("points", "target", "trend")}
+        shape = (int(kept.sum()),)
+        return replace(run, **fields, shape=shape, prediction=run.prediction[:, kept], front=front, gaps=self.GAPS)
+
+    def test_no_line_is_drawn_across_a_gap(self):
+        run = self.run()
+        drawn = [*line.fit(run).axes[0].lines, line.arrival(run).axes[0].lines[0]]
+        for artist in drawn:
+            x, y = artist.get_xdata(), artist.get_ydata()
+            assert len(x) == len(run.points) + 2
+            for low, high in self.GAPS:
+                (inside,) = np.flatnonzero((x > low) & (x < high))
+                assert np.isnan(y[inside])
+
+    def test_no_envelope_is_drawn_across_a_gap(self):
+        axes = line.fit(self.run(3000)).axes[0]
+        for drawn in axes.lines:
+            x, y = drawn.get_xdata(), drawn.get_ydata()
+            assert np.isnan(y[(x > 0.21) & (x < 0.29)]).all()
+            assert np.isnan(y[(x > 0.61) & (x < 0.89)]).all()
+            assert np.isfinite(y[(x < 0.19) | (x > 0.91)]).all()
+
+    def test_gaps_are_blank_and_named(self):
+        run = self.run()
+        for axes, vertical in (
+            (line.fit(run).axes[0], False),
+            (line.arrival(run).axes[0], False),
+            (line.space_time(run).axes[0], True),
+        ):
+            np.testing.assert_allclose(stretches(axes, vertical=vertical)[-2:], self.GAPS)
+            assert [text.get_text() for text in axes.get_legend().get_texts()][-1] == "no points"
+
+    @pytest.mark.parametrize("scale_of", ["oscillation", "first look"])
+    def test_the_longest_legend_is_one_row_on_the_paper(self, scale_of):
+        run = self.run(3000)
+        settled, active = run.front.settled.copy(), run.front.active.copy()
+        settled[:100] = 1900.0
+        active[-100:] = scale_of == "first look"  # a target without a size is nowhere flat
+        flat = int(not active.all())
+        run = replace(run, front=replace(run.front, settled=settled, active=active), scale_of=scale_of)
+        for name, count in (("fit", 4), ("arrival", 4 + flat), ("front", 2 + flat)):
+            figure = figures.draw(run)[name]
+            figures.as_image(figure)
+            legend = figure.axes[0].get_legend()
+            assert len(legend.get_texts()) == count
+            assert len({round(text.get_window_extent().y0) for text in legend.get_texts()}) == 1
+            box = legend.get_window_extent()
+            assert box.x0 >= 0
+            assert box.x1 <= figure.bbox.width
+
+    def test_a_line_without_gaps_has_none_marked(self):
+        assert "no points" not in texts(line.fit(known_run())).legend
+
+
+class TestManyPoints:
+    """1,000 cycles, of which the prediction has the lower half: block means would be 0."""
+
+    CYCLES = 1000
+
+    def run(self, points, cells):
+        share = (np.arange(points) + 0.5) / points
+        target = np.sin(2 * np.pi * self.CYCLES * share)
+        prediction = np.where(share < 0.5, target, 0.0)
+        blocks = points // cells
+        run = known_run(cells=1000)
+        places = share.reshape(cells, blocks).mean(axis=1)
+        ranges = {}
+        if blocks > 1:
+            ranges = {
+                f"{name}_range": np.stack([values.reshape(cells, blocks).min(1), values.reshape(cells, blocks).max(1)])
+                for name, values in (("target", target), ("prediction", prediction))
+            }
+        fine = replace(
+            run,
+            points=places[:, None],
+            shape=(cells,),
+            target=target.reshape(cells, blocks).mean(axis=1),
+            trend=np.zeros(cells),
+            prediction=prediction.reshape(cells, blocks).mean(axis=1)[None],
+            front=replace(
+                run.front,
+                local_error=(places > 0.5).astype(float)[None],
+                active=np.ones(cells, dtype=bool),
+                arrival=np.zeros(cells),
+                settled=np.zeros(cells),
+            ),
+            **ranges,
+        )
+        return replace(run, fine=fine)
+
+    @pytest.mark.parametrize(("points", "cells"), [(8_000, 8_000), (100_000, 10_000)])
+    def test_a_fast_sine_is_drawn_as_far_as_it_reaches(self, points, cells):
+        axes = line.fit(self.run(points, cells)).axes[0]
+        low, high = axes.lines
+        for drawn, sign in ((low, -1), (high, 1)):
+            assert len(drawn.get_xdata()) <= 800
+            np.testing.assert_allclose(sign * drawn.get_ydata(), np.cos(np.pi / 8) if points == 8_000 else 1, atol=0.03)
+        band, _ = axes.collections
+        (path,) = band.get_paths()
+        x, y = path.vertices.T
+        assert np.abs(y[x < 0.49]).min() > 0.9
+        assert np.abs(y[x > 0.51]).max() == 0.0
+
+    def test_the_shading_and_the_limits_are_those_of_the_fine_field(self):
+        axes = line.fit(self.run(100_000, 10_000)).axes[0]
+        assert stretches(axes)[-1] == pytest.approx((0.5, 1.0), abs=1e-3)
+        assert axes.get_ylim() == pytest.approx((-1.5, 1.5), abs=0.02)
+
+    def test_up_to_1024_points_are_drawn_one_by_one(self):
+        run = known_run(cells=1024)
+        _, target = line.fit(run).axes[0].lines
+        np.testing.assert_array_equal(target.get_ydata(), run.target)
 
 
 class TestBasis:
     def run(self, snapshots, places):
         points = np.linspace(0, 1, snapshots.shape[-1])[:, None]
         nothing = np.full(21, np.nan)
-        names = ("numerical_rank", "effective_rank", "monotone_share", "projection_error", "constant_share")
+        names = (
+            "numerical_rank",
+            "effective_rank",
+            "monotone_share",
+            "projection_error",
+            "constant_share",
+            "dead_domain",
+        )
         basis = BasisRecord(
-            **dict.fromkeys(names, nothing),
+            **dict.fromkeys((*names, "projection_error"), nothing),
             median_laps=nothing + 2.25,
             snapshot_steps=np.array([0, 2000]),
             snapshot_units=np.zeros(snapshots.shape[:2], dtype=np.int64),
@@ -326,9 +552,20 @@ class TestBasis:
         figure = line.basis(self.run(np.stack([steps, -5.0 * steps]), [0.7, 0.2, 0.5]))
         assert [axes.get_title() for axes in figure.axes] == ["step 0", "step 2,000"]
         for axes, sign in zip(figure.axes, (1, -1), strict=True):
-            for row, (drawn, number) in enumerate(zip(axes.lines, (1, 2, 0), strict=True)):
+            for row, (drawn, unit) in enumerate(zip(axes.lines, (1, 2, 0), strict=True)):
                 upwards = row - drawn.get_ydata()  # the first row is at the top
-                np.testing.assert_allclose(upwards, 0.4 * sign * np.where(steps[number], 1, -1), atol=1e-3)
+                np.testing.assert_allclose(upwards, 0.4 * sign * np.where(steps[unit], 1, -1), atol=1e-3)
+
+    def test_numbers_below_the_panels_keep_off_those_of_their_neighbours(self):
+        long = replace(self.run(np.ones((2, 3, 50)), [0.1, 0.2, 0.3]), bounds=((-1e4, 1e4),))
+        figure = line.basis(long)
+        figures.as_image(figure)
+        for axes in figure.axes:
+            frame = axes.get_window_extent()
+            for label in axes.get_xticklabels():
+                box = label.get_window_extent()
+                assert box.x0 >= frame.x0 - 1
+                assert box.x1 <= frame.x1 + 1
 
     def test_units_that_are_not_finite_are_drawn_as_far_as_they_are(self, recwarn):
         units = np.tile(np.linspace(0, 1, 50), (2, 3, 1))
@@ -449,6 +686,25 @@ print(len(Gcf.get_all_fig_managers()), "figures are managed")
 """
     done = subprocess.run([sys.executable, "-c", program, __file__], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.strip()) == (0, "0 figures are managed"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "said"),
+    [
+        (156.3, 2, "160"),
+        (1.004, 2, "1"),
+        (0.996, 2, "1"),
+        (12.34, 3, "12.3"),
+        (1234.5, 2, "1,200"),
+        (999_999.0, 2, "1e+06"),
+        (-3.4e-5, 2, "-3.4e-05"),
+        (0.0, 2, "0"),
+        (np.inf, 2, "inf"),
+        (np.nan, 2, "nan"),
+    ],
+)
+def test_numbers_are_written_out_below_a_million(value, digits, said):
+    assert number(value, digits) == said
 
 
 HARD_TO_PRINT = {

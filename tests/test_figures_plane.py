@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import lightning as L
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.contour import ContourSet
+from matplotlib.text import Text
 from torch import nn
 
 from lightning_seqfit import Probe, figures, load
@@ -91,7 +93,7 @@ def with_basis(run, *, shape=(12, 8), units=8, bounds=None):
     nothing = np.full(len(run.steps), np.nan)
     basis = BasisRecord(
         **dict.fromkeys(("numerical_rank", "effective_rank", "monotone_share"), nothing + 7),
-        **dict.fromkeys(("projection_error", "constant_share"), nothing),
+        **dict.fromkeys(("projection_error", "constant_share", "dead_domain"), nothing),
         median_laps=np.full(len(run.steps), 1.25),
         snapshot_steps=steps,
         snapshot_units=np.tile(np.arange(units), (3, 1)),
@@ -180,10 +182,40 @@ class TestWhereThingsAre:
             np.testing.assert_allclose(picture(axes)[0], expected)
             assert picture(axes)[1] == (-1.0, 1.0, -1.0, 1.0)
 
-    def test_target_and_prediction_share_their_colours_and_the_difference_is_centred(self):
-        limits = [axes.images[0].get_clim() for axes in panels(plane.fit(known_run(lambda x, y: 3 + x)))]
+    def test_target_and_prediction_share_their_colours_and_the_difference_has_its_own(self):
+        run = known_run(lambda x, y: 3 + x)
+        near = replace(run, prediction=np.tile(run.target + 0.01 * run.points[:, 1], (5, 1)).astype(np.float32))
+        figure = plane.fit(near)
+        limits = [axes.images[0].get_clim() for axes in panels(figure)]
         assert limits[0] == limits[1] == pytest.approx((3 - 23 / 24, 3 + 23 / 24))
-        assert limits[2] == pytest.approx((-23 / 24, 23 / 24))
+        assert limits[2] == pytest.approx((-0.01 * 15 / 16, 0.01 * 15 / 16), rel=1e-4)
+        assert panels(figure)[2].get_title() == "prediction - target, from -0.0094 to 0.0094"
+
+    def test_a_difference_beyond_the_range_of_the_target_does_not_widen_its_scale(self):
+        run = known_run(lambda x, y: 3 + x)  # the prediction is 0 where it is not fitted
+        assert panels(plane.fit(run))[2].images[0].get_clim() == pytest.approx((-23 / 12, 23 / 12))
+
+    @pytest.mark.parametrize("size", [1e-4, 14.0])
+    def test_a_target_without_a_size_gives_way_to_the_scale_of_the_prediction(self, size):
+        run = known_run(lambda x, y: 0 * x)
+        residual = replace(run, prediction=np.tile(size * run.points[:, 0] - size / 2, (5, 1)).astype(np.float32))
+        largest = size * (23 / 24 + 0.5)
+        for axes in panels(plane.fit(residual)):
+            assert axes.images[0].get_clim() == pytest.approx((-largest, largest), rel=1e-6)
+
+    @pytest.mark.parametrize("quantity", ["u", "u" * 60])
+    @pytest.mark.parametrize("bounds", [SQUARE, ((1234.5, 1234.75), (0.0, 0.25))])
+    def test_no_text_reaches_into_that_of_the_panel_beside_it(self, bounds, quantity):
+        run = replace(known_run(bounds=bounds), quantity=quantity)
+        for figure in (plane.fit(run), plane.front(run)):
+            figures.as_image(figure)
+            columns = [axes.get_window_extent() for axes in panels(figure)]
+            for left, right in itertools.pairwise(columns):
+                border = (left.x1 + right.x0) / 2
+                for axes in figure.axes:
+                    box = axes.get_tightbbox()
+                    outside = box.x1 <= border or box.x0 >= border
+                    assert outside, (axes.get_title(), axes.get_xlabel())
 
     def test_axes_have_their_names_and_units(self):
         run = known_run(bounds=((-1.0, 1.0), (0.0, 3.0)), axes=("x", "t"))
@@ -318,6 +350,14 @@ class TestFront:
         assert legend(figure) == ["not fitted yet"]
         grey = colour_at(figure, figures.as_image(figure), axes, 0.0, 0.0)
         np.testing.assert_allclose(grey, 0.35 * 255, atol=1)
+
+    def test_without_a_scale_nothing_is_said_to_be_fitted(self):
+        run = replace(known_run(), scale_of="first look", oscillations=None)
+        never = replace(run, front=replace(run.front, arrival=np.full(384, np.inf)))
+        for figure in (plane.front(run), plane.fit(run), plane.front(never)):
+            said = [text.get_text() for text in figure.findobj(Text)]
+            assert [text for text in said if "fitted" in text] == []
+        assert legend(plane.front(run)) == ["not below 25 % of the first error yet"]
 
     def test_all_fitted_at_once(self):
         figure = plane.front(known_run(arrival=np.full(384, 200.0)))
@@ -461,6 +501,19 @@ class TestSpectrum:
         line = replace(run, axes=("x",))
         assert training.spectrum(line).axes[0].get_ylabel() == "cycles per domain length"
 
+    def test_bands_that_are_not_marked_are_missed_in_words(self):
+        run = with_spectrum(known_run())
+
+        def said(**fields):
+            spectrum = replace(run.spectrum, **fields)
+            return [t.get_text() for t in training.spectrum(replace(run, spectrum=spectrum)).axes[0].legend_.texts]
+
+        never = np.full(4, np.inf)
+        assert "band within tolerance" in said()
+        assert said(converged=never)[1:] == ["no band is within tolerance yet"]
+        none = np.zeros(4, dtype=bool)
+        assert said(converged=never, carrying=none) == ["no bands are marked: the target oscillates in none"]
+
     def test_nothing_known_is_grey(self):
         run = with_spectrum(known_run())
         power = run.spectrum.power.copy()
@@ -470,20 +523,86 @@ class TestSpectrum:
         np.testing.assert_allclose(colour_at(figure, image, figure.axes[0], 200, 5), 0.7 * 255, atol=1)
 
 
+class TestRank:
+    def run(self, ranks, errors=(0.5, 0.4, 0.3, 0.2, 0.1), notes=()):
+        run = with_basis(known_run(), units=3)
+        basis = replace(run.basis, numerical_rank=np.asarray(ranks, dtype=float), effective_rank=np.ones(5))
+        return replace(run, basis=replace(basis, projection_error=np.asarray(errors, dtype=float)), notes=tuple(notes))
+
+    @pytest.mark.parametrize("highest", [1, 2, 3, 50, 64])
+    def test_ticks_of_ranks_are_whole_numbers(self, highest):
+        axes = training.rank(self.run(np.linspace(0, highest, 5).round())).axes[0]
+        ticks = axes.get_yticks()
+        np.testing.assert_array_equal(ticks, np.round(ticks))
+        assert np.count_nonzero((ticks >= 0) & (ticks <= highest)) >= 2
+
+    @pytest.mark.parametrize("lowest", [1e-6, 1e-3, 0.05, 0.3, 0.9])
+    def test_errors_have_numbers_beside_them_whatever_their_range(self, lowest):
+        run = self.run(np.ones(5), np.full(5, np.nan))
+        run = replace(run, scalars=Scalars({"error/relative_rmse": np.geomspace(1.0, lowest, 5)}, "seqfit/"))
+        axes = training.rank(run).axes[1]
+        low, high = axes.get_ylim()
+        ticks = axes.get_yticks()
+        assert 2 <= np.count_nonzero((ticks >= low) & (ticks <= high)) <= 9
+
+    def test_an_error_of_the_basis_that_is_absent_has_its_reason_in_the_picture(self):
+        why = "the target is 0 everywhere: for the residual of an equation the basis has no target"
+        notes = ("basis: input of layer 'b'", f"basis/projection_error is absent: {why}")
+        _, lower = training.rank(self.run(np.ones(5), np.full(5, np.nan), notes)).axes
+        said = lower.legend_.texts[-1].get_text().replace("\n", " ")
+        assert said == f"no error that the basis allows: {why}"
+        _, lower = training.rank(self.run(np.ones(5), notes=notes)).axes
+        assert lower.legend_.texts[-1].get_text() == "error that the basis allows (projection)"
+
+    def test_a_rank_that_is_absent_has_its_reason_in_the_picture(self):
+        upper, _ = training.rank(self.run(np.full(5, np.nan))).axes
+        assert upper.legend_.texts[-1].get_text() == "not known: the units are not finite"
+
+
 class TestSpace:
     def run(self, **options):
         box = (*SQUARE, (0.0, 1.0))
         return known_run(shape=(6, 5, 4), bounds=box, **options)
 
-    def test_the_middle_slice_of_the_last_axis_is_shown_and_named(self):
-        run = self.run()
-        numbers = replace(run, target=np.arange(120.0))
-        expected = np.arange(120.0).reshape(6, 5, 4)[:, :, 2].T
+    def test_the_middle_slice_is_shown_and_below_it_that_through_the_largest_error(self):
+        prediction = np.arange(120.0)
+        prediction[3 * 20 + 2 * 4 + 1] += 7.0  # at z = 0.375
+        numbers = replace(self.run(), target=np.arange(120.0), prediction=np.tile(prediction, (5, 1)))
+        error = np.arange(600.0).reshape(5, 120)
+        numbers = replace(numbers, front=replace(numbers.front, local_error=error**2 / 400**2))
+        cells = np.arange(120.0).reshape(6, 5, 4)
         for figure in (plane.fit(numbers), plane.front(numbers)):
-            np.testing.assert_array_equal(picture(panels(figure)[0])[0], expected)
-            assert figure.get_suptitle().endswith("; slice at z = 0.625")
-            assert picture(panels(figure)[0])[1] == (-1.0, 1.0, -1.0, 1.0)
-            assert {len(axes.images) for axes in panels(figure)} == {1}
+            rows = figure.axes[:3], figure.axes[3:6]
+            for row, layer, said in zip(rows, (2, 1), ("0.625: middle", "0.375: largest error"), strict=True):
+                assert row[0].get_title() == f"target at z = {said}"
+                np.testing.assert_array_equal(picture(row[0])[0], cells[:, :, layer].T)
+                assert picture(row[0])[1] == (-1.0, 1.0, -1.0, 1.0)
+                assert {len(axes.images) for axes in row} == {1}
+                second = picture(row[1])[0]
+                if figure.get_suptitle().startswith("Fit"):
+                    np.testing.assert_array_equal(second, prediction.reshape(6, 5, 4)[:, :, layer].T)
+                    assert np.abs(picture(row[2])[0]).max() == (7.0 if layer == 1 else 0.0)
+                    assert row[2].images[0].get_clim() == (-7.0, 7.0)
+                else:
+                    np.testing.assert_allclose(second * 400, error[-1].reshape(6, 5, 4)[:, :, layer].T)
+            upper, lower = (row[0].get_window_extent() for row in rows)
+            assert lower.y1 < upper.y0
+
+    def test_where_the_largest_error_is_in_the_middle_slice_there_is_one_row(self):
+        run = self.run()
+        prediction = run.target.copy()
+        prediction[2] += 1.0
+        figure = plane.fit(replace(run, prediction=np.tile(prediction, (5, 1))))
+        assert panels(figure)[0].get_title() == "target at z = 0.625: middle, and largest error"
+        assert len(figure.axes) == 6
+
+    def test_a_prediction_that_is_not_finite_is_the_largest_error(self):
+        run = self.run()
+        prediction = run.target.copy()
+        prediction[[1, 3]] = 1e30, np.nan
+        figure = plane.fit(replace(run, prediction=np.tile(prediction, (5, 1))))
+        assert figure.axes[3].get_title() == "target at z = 0.875: largest error"
+        assert legend(figure) == ["prediction is not finite"]
 
     def test_the_slice_of_a_basis_is_its_own(self):
         run = with_basis(self.run(), shape=(4, 3, 8))
@@ -496,7 +615,10 @@ class TestSpace:
         arrival = np.full((6, 5, 4), 200.0)
         arrival[:, :, 0] = np.inf
         run = self.run(arrival=arrival.ravel(), active=lambda x, y, z: z < 0.7)
-        assert legend(plane.front(run)) == []
+        middle = replace(run, prediction=np.tile(run.target + (run.points[:, 2] == 0.625), (5, 1)))
+        assert legend(plane.front(middle)) == []
+        first = replace(run, prediction=np.tile(run.target + (run.points[:, 2] == 0.125), (5, 1)))
+        assert legend(plane.front(first)) == ["not fitted yet"]
 
 
 NOTHING = np.full(5, np.nan)

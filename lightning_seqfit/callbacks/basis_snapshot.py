@@ -82,7 +82,7 @@ class BasisDiagnostic(Diagnostic):
         if not self.snapshots or step >= self.growth * self.snapshots[-1]["step"]:
             self._snapshot()
         names = ("numerical_rank", "effective_rank", "monotone_share", "median_laps", "projection_error")
-        scalars = {f"basis/{name}": float(getattr(seen, name)) for name in (*names, "constant_share")}
+        scalars = {f"basis/{name}": float(getattr(seen, name)) for name in (*names, "constant_share", "dead_domain")}
         return Reading(scalars)
 
     def _snapshot(self) -> None:
@@ -153,7 +153,8 @@ class BasisSnapshot(ProbeCallback):
 
     Tags under ``seqfit/``: ``error/relative_rmse``, ``error/max``, ``error/noise``, ``basis/numerical_rank``,
     ``basis/effective_rank``, ``basis/monotone_share``, ``basis/median_laps``, ``basis/projection_error``,
-    ``basis/constant_share``, ``observer/...``. Definitions: :mod:`lightning_seqfit.measures.basis`.
+    ``basis/constant_share``, ``basis/dead_domain``, ``observer/...``. Definitions:
+    :mod:`lightning_seqfit.measures.basis`.
 
     Parameters
     ----------

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import itertools
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
 
 from lightning_seqfit.callbacks.diagnostic import Diagnostic, Scene
-from lightning_seqfit.geometry import MOST_CELLS, FloatArray, Geometry, Scattered
+from lightning_seqfit.geometry import MOST_CELLS, FloatArray, Geometry
 from lightning_seqfit.probe import Probe
 from lightning_seqfit.record import Record, contents
 
@@ -38,7 +39,7 @@ def contents_of(
     """
     geometry = scene.geometry
     fixed: dict[str, Any] = {"target": scene.target, "trend": scene.trend.values}
-    said = [*_about_points(geometry), *(f"points: {note}" for note in [*probe.notes, *probe.remarks]), *notes]
+    said = [*(f"points: {note}" for note in (*geometry.notes, *probe.notes, *probe.remarks)), *notes]
     for diagnostic in diagnostics:
         try:
             fixed |= diagnostic.fixed()
@@ -52,6 +53,10 @@ def contents_of(
         arrays |= {f"fine/{name}": _coarse(geometry, values, FINE_CELLS) for name, values in fields.items()}
         arrays |= {f"fine/{name}": geometry.coarsen(values, FINE_CELLS) for name, values in latest.items()}
         arrays["fine/points"] = _points(geometry, FINE_CELLS)
+        if geometry.dimension == 1 and len(scene.target) > len(arrays["fine/points"]):
+            inside = _stretches(geometry, arrays["fine/points"][:, 0])
+            for name, values in (("target", scene.target), ("prediction", latest["prediction"])):
+                arrays[f"fine/{name}_range"] = inside(values)
     about = {
         "name": probe.name,
         "quantity": probe.quantity,
@@ -61,6 +66,7 @@ def contents_of(
         "fine_shape": geometry.coarse_shape(FINE_CELLS),
         "noise": scene.noise,
         "scale_of": scene.scale.of,
+        "gaps": _gaps(geometry),
         "notes": list(dict.fromkeys(said)),
         **identity,
     }
@@ -70,6 +76,26 @@ def contents_of(
 def _points(geometry: Geometry, limit: int = MOST_CELLS) -> FloatArray:
     """Where the cells lie."""
     return np.stack([geometry.coarsen(column, limit) for column in geometry.points.T], axis=-1)
+
+
+def _gaps(geometry: Geometry) -> list[list[float]]:
+    """Where a line has no points: the last one before each gap and the first one after it."""
+    if geometry.dimension > 1:
+        return []
+    stretches = [geometry.points[numbers, 0] for numbers in geometry.segments(0)]
+    return [[float(one[-1]), float(other[0])] for one, other in itertools.pairwise(stretches)]
+
+
+def _stretches(geometry: Geometry, centres: FloatArray) -> Callable[[FloatArray], FloatArray]:
+    """What gives the least and the largest value of a field about each of some rising centres, shape ``(2, cells)``.
+
+    Means over a cell lose what oscillates within it; these show how far it reaches.
+    """
+    order = geometry.lines(0)[0]
+    borders = (centres[1:] + centres[:-1]) / 2
+    starts = np.append(0, np.searchsorted(geometry.points[order, 0], borders))
+    starts = np.minimum(starts, len(order) - 1)
+    return lambda field: np.stack([least.reduceat(field[order], starts) for least in (np.fmin, np.fmax)])
 
 
 def _coarse(geometry: Geometry, values: np.ndarray[Any, Any], limit: int = MOST_CELLS) -> np.ndarray[Any, Any]:
@@ -82,10 +108,3 @@ def _coarse(geometry: Geometry, values: np.ndarray[Any, Any], limit: int = MOST_
     share = geometry.coarsen(came.astype(np.float64), limit)
     sums = geometry.coarsen(np.where(came, values, 0.0), limit)
     return np.divide(sums, share, out=np.full_like(sums, np.inf), where=share >= 0.5)
-
-
-def _about_points(geometry: Geometry) -> list[str]:
-    """What a record says of scattered points: how far their harmonics can be trusted."""
-    if not isinstance(geometry, Scattered):
-        return []
-    return [f"points: harmonics up to {geometry.highest_frequency}, condition number {geometry.condition:.3g}"]

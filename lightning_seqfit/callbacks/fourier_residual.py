@@ -13,10 +13,15 @@ from lightning_seqfit.callbacks.diagnostic import Diagnostic, Reading, Scene, ch
 from lightning_seqfit.callbacks.watch import Cadence
 from lightning_seqfit.geometry import FloatArray
 from lightning_seqfit.measures import spectrum
+from lightning_seqfit.measures.oscillations import roughness
 from lightning_seqfit.probe import Observation, Probe
 
 #: Frequencies kept of each look.
 MOST_FREQUENCIES = 1024
+#: Share of the target's oscillation at no frequency from which on it is said.
+LEAST_UNTOLD = 0.1
+#: Roughness of the target from which on it is said: that of a wave with 9 random points a cycle.
+MOST_ROUGHNESS = 0.33
 
 
 class SpectrumDiagnostic(Diagnostic):
@@ -57,9 +62,7 @@ class SpectrumDiagnostic(Diagnostic):
         return Reading(scalars, arrays={"fourier/power": self._recorded(seen.power)})
 
     def _recorded(self, power: FloatArray) -> FloatArray:
-        """Power at whole frequencies; along several axes in the shells around them, whatever the direction."""
-        if self.scene.geometry.dimension == 1:
-            return power[:MOST_FREQUENCIES]
+        """Power in the shells around whole frequencies; along several axes whatever the direction."""
         shell = np.maximum(np.rint(self.target.frequency), self.target.frequency > 0).astype(np.intp)
         summed: FloatArray = np.bincount(shell, power)[:MOST_FREQUENCIES].astype(np.float64)
         return summed
@@ -76,6 +79,36 @@ class SpectrumDiagnostic(Diagnostic):
         if self.history is not None:
             arrays["fourier/converged"] = self.history.converged
         return {name: np.asarray(value) for name, value in arrays.items()}
+
+    def notes(self) -> list[str]:
+        """Bands whose frequencies gaps hide, and what of the target uneven points cannot tell."""
+        if self.scene.geometry.complete or self.scene.trend.variance == 0.0:
+            return []
+        target, said = self.target, []
+        narrow = [
+            label
+            for label, width in zip(target.labels, np.diff(target.edges), strict=True)
+            if 2 * width < self.scene.geometry.resolution
+        ]
+        if narrow:
+            said.append(
+                f"fourier: gaps leave no stretch in which frequencies less than {self.scene.geometry.resolution:.3g} "
+                f"cycles apart can be told; absent: {', '.join(narrow)}"
+            )
+        untold = float(target.band_power[-1] / target.band_power.sum())
+        if untold > LEAST_UNTOLD:
+            said.append(
+                f"fourier: {untold:.0%} of the target's oscillation is at no frequency that the points can tell; what "
+                f"the model lacks of it is in fourier/share/{target.labels[-1]}: give more points"
+            )
+        rough = roughness(self.scene.geometry, self.scene.trend.oscillation)
+        if rough > MOST_ROUGHNESS:
+            said.append(
+                "fourier: neighbouring points differ by "
+                f"{rough:.0%} of what points far apart do: the target is fast for so few points, or noise, and where "
+                "they lie unevenly a part of its power is read at other frequencies; give more points"
+            )
+        return said
 
     def state_dict(self) -> dict[str, Any]:
         """The history."""

@@ -33,7 +33,8 @@ class OscillationDiagnostic(Diagnostic):
         geometry, trend = scene.geometry, scene.trend
         self.count: Callable[[FloatArray, FloatArray, float], Oscillations]
         if geometry.dimension == 1:
-            self.count = partial(count_oscillations, geometry, trend, target_laps(geometry, trend))
+            laps = target_laps(geometry, trend, scene.noise)
+            self.count = partial(count_oscillations, geometry, trend, laps, noise=scene.noise)
         else:
             lobes = target_lobes(geometry, trend, noise=scene.noise)
             self.count = partial(count_lobes, geometry, trend, lobes, noise=scene.noise)

@@ -26,7 +26,7 @@ from lightning_seqfit.callbacks.diagnostic import Diagnostic, Scene
 from lightning_seqfit.callbacks.readiness import is_lazy, is_unfinished
 from lightning_seqfit.callbacks.state import State, describe, differences, read_state
 from lightning_seqfit.geometry import FloatArray
-from lightning_seqfit.guard import leave_generators_untouched, one_blas_thread
+from lightning_seqfit.guard import INCOMPLETE, leave_generators_untouched, one_blas_thread
 from lightning_seqfit.measures.scale import scale_of
 from lightning_seqfit.probe import Observation, Probe
 from lightning_seqfit.record import Record, as_run
@@ -466,7 +466,8 @@ class Watch:
         for note in notes:
             if note not in self.off:
                 self.off[note] = f"since step {self.current_step}"
-                warn(f"{self._label()}: {note}")
+                if note != INCOMPLETE:  # what is merely held is in no one's way
+                    warn(f"{self._label()}: {note}")
 
     def _cost(self) -> dict[str, float]:
         """What the looks before this one have cost."""

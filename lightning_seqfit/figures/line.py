@@ -2,34 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.patheffects import Normal, Stroke
 
 from lightning_seqfit.figures.parts import (
-    BELOW,
     DPI,
     ERROR,
     MODEL,
     QUIET,
     SIZE,
     TARGET,
-    add_legend,
+    add_legend_below,
     arrange,
     direction,
     edges,
     error_label,
     finite,
+    fitted_words,
     latest,
     median_laps,
     moments,
     progress,
+    say_absent,
     sheet,
+    turn_inwards,
+    unfitted,
 )
-from lightning_seqfit.geometry import FloatArray
+from lightning_seqfit.geometry import MOST_CELLS, BoolArray, FloatArray
 from lightning_seqfit.record import Run
+
+#: Columns of pixels across the axes, about.
+_COLUMNS = 720
+_OUTLINED = [Stroke(linewidth=3.5, foreground="black"), Normal()]
 
 
 def space_time(run: Run) -> Figure:
@@ -45,41 +56,49 @@ def space_time(run: Run) -> Figure:
         edges(steps, first, last), _cell_edges(run), error, cmap=ERROR, vmin=0.0, vmax=1.0, rasterized=True
     )
     figure.colorbar(image, ax=axes, label=error_label(run), extend="max")
-    outlined = [Stroke(linewidth=3.5, foreground="black"), Normal()]
-    for number, face in enumerate(run.faces):
-        axes.plot(
-            run.total_steps,
-            front_position(run, face),
-            color="white",
-            linewidth=1.8,
-            path_effects=outlined,
-            label="edges of the unfitted core" if number == 0 else None,
-        )
+    _draw_fronts(axes, run, shown)
     _mark_quiet(axes, run, vertical=True)
+    _mark_gaps(axes, run, vertical=True, zorder=2.5)
     axes.set(xlabel="optimizer step", ylabel=run.axes[0], ylim=run.bounds[0], xlim=(first, last))
-    add_legend(axes, **BELOW, ncols=2)
+    add_legend_below(axes)
     arrange(figure, axes, right=0.985)
     return figure
 
 
 def fit(run: Run) -> Figure:
-    """The prediction over the target at the last look, the unfitted core shaded."""
+    """The prediction over the target at the last look, every unfitted place shaded.
+
+    Of more points than an axis has columns of pixels, each column shows how far the values in it reach.
+    """
+    run = run.fine or run
     figure, axes = sheet(f"Fit at step {run.steps[-1]:,}: {progress(run)}")
-    position = run.points[:, 0]
-    axes.plot(position, run.prediction[-1], color=MODEL, linewidth=2.8, alpha=0.8, label="prediction")
-    axes.plot(position, run.target, color=TARGET, linewidth=1.0, label="target")
-    if run.front is not None and run.front.fitted[-1] < 1.0:
-        low, high = (front_position(run, f"{run.axes[0]}_{side}")[-1] for side in ("min", "max"))
-        if low < high:
-            axes.axvspan(low, high, color="0.6", alpha=0.25, linewidth=0, label="unfitted core")
-    span = float(np.ptp(run.target)) or 1.0
-    axes.set(
-        xlabel=run.axes[0],
-        ylabel=run.quantity,
-        xlim=run.bounds[0],
-        ylim=(run.target.min() - 0.25 * span, run.target.max() + 0.25 * span),
-    )
-    add_legend(axes, **BELOW, ncols=3)
+    target = np.stack([run.target] * 2) if run.target_range is None else run.target_range
+    prediction = np.stack([run.prediction[-1]] * 2) if run.prediction_range is None else run.prediction_range
+    prediction = finite(prediction.astype(np.float64))
+    if len(run.points) > MOST_CELLS:
+        position, (low, high) = _envelope(run, prediction)
+        label = "prediction: range"
+        axes.fill_between(position, low, high, color=MODEL, alpha=0.6, linewidth=2.8, label=label)
+        position, reach = _envelope(run, target)
+        for values, said in zip(reach, ("target: range", None), strict=True):
+            axes.plot(position, values, color=TARGET, linewidth=1.0, label=said)
+    else:
+        position = run.points[:, 0]
+        axes.plot(*_broken(run, position, prediction[0]), color=MODEL, linewidth=2.8, alpha=0.8, label="prediction")
+        axes.plot(*_broken(run, position, run.target), color=TARGET, linewidth=1.0, label="target")
+    known = prediction[np.isfinite(prediction)]
+    if not known.size:
+        say_absent(axes, "the prediction is finite nowhere")
+    if run.front is not None:
+        missing = _stretches(run, unfitted(run.front)[-1])
+        _mark(axes, missing, color="0.6", alpha=0.25, linewidth=0, label=f"not {fitted_words(run)}")
+    _mark_gaps(axes, run, zorder=1.5)
+    low, high, room = float(target.min()), float(target.max()), 0.25
+    if low == high and known.size:  # without a size of its own, as of a residual: that of the prediction
+        low, high, room = min(low, float(known.min())), max(high, float(known.max())), 0.1
+    room *= (high - low) or 4.0
+    axes.set(xlabel=run.axes[0], ylabel=run.quantity, xlim=run.bounds[0], ylim=(low - room, high + room))
+    add_legend_below(axes)
     arrange(figure, axes)
     return figure
 
@@ -89,19 +108,30 @@ def arrival(run: Run) -> Figure:
     front = run.front
     assert front is not None
     figure, axes = sheet(f"Arrival of the fit: {direction(front)}")
-    position, last = run.points[:, 0], float(run.total_steps[-1])
+    position, last, fitted = run.points[:, 0], float(run.total_steps[-1]), fitted_words(run)
     first, settled = (np.where(front.active, times, np.nan) for times in (front.arrival, front.settled))
     if np.isfinite(first).any():
-        axes.plot(position, finite(first), color=TARGET, linewidth=2.0, label="first fitted")
+        axes.plot(*_broken(run, position, finite(first)), color=TARGET, linewidth=2.0, label=f"first {fitted}")
+    else:
+        say_absent(axes, f"no place is {fitted} yet" if front.active.any() else "the target is flat everywhere")
     again = np.where(np.isfinite(settled) & (settled > first), settled, np.nan)
     if np.isfinite(again).any():
-        axes.plot(position, again, color=MODEL, linewidth=0, marker=".", markersize=4, label="lost and fitted again")
+        axes.plot(
+            position,
+            again,
+            color=MODEL,
+            linewidth=0,
+            marker=".",
+            markersize=4,
+            label=f"lost and {'fitted again' if fitted == 'fitted' else 'back'}",
+        )
     never = front.active & np.isinf(front.arrival)
     if never.any():
         axes.plot(position[never], np.full(never.sum(), last), "|", color="0.35", markersize=7, label="not yet")
-    _mark_quiet(axes, run, vertical=False)
+    _mark_quiet(axes, run)
+    _mark_gaps(axes, run, zorder=1.5)
     axes.set(xlabel=run.axes[0], ylabel="optimizer step", xlim=run.bounds[0], ylim=(0.0, 1.05 * max(last, 1.0)))
-    add_legend(axes, **BELOW, ncols=3)
+    add_legend_below(axes)
     arrange(figure, axes)
     return figure
 
@@ -127,37 +157,76 @@ def basis(run: Run) -> Figure:
         axes.set_title(f"step {seen.snapshot_steps[moment]:,}", fontsize=10)
         axes.set(xlabel=run.axes[0], xlim=run.bounds[0], ylim=(len(units) - 0.4, -0.6), yticks=[])
         axes.locator_params(axis="x", nbins=3)
+        turn_inwards(axes)
         if number == 0:
             axes.set_ylabel(f"{len(units)} weightiest units, each to its own scale")
     arrange(figure, figure.axes[0], top=0.86, bottom=0.12, wspace=0.17)
     return figure
 
 
-def front_position(run: Run, face: str) -> FloatArray:
-    """Position of a face's front at each look, shape ``(looks,)``: where its depth ends. NaN: no core is known."""
+def _draw_fronts(axes: Axes, run: Run, shown: BoolArray) -> None:
+    """Draw white lines between what is fitted and what is not, over the looks that are shown; say why there is none."""
     front = run.front
     assert front is not None
+    fitted = fitted_words(run)
+    known = front.active & ~np.isnan(front.local_error[shown])
+    missing = unfitted(front)[shown]
+    if missing[known].all() or not missing[known].any():
+        why = f"nothing is {fitted} yet" if missing.any() else f"all that counts is {fitted} at every look"
+        say_absent(axes, f"no front: {why if known.any() else 'it was not measured'}")
+        return
+    steps, places = run.total_steps[shown], run.points[:, 0]
+    classes = np.pad(np.where(known, missing, np.nan).T, ((1, 1), (0, 0)), mode="edge")
+    if len(steps) == 1:
+        steps, classes = np.array([steps[0], steps[0] + 1]), np.repeat(classes, 2, axis=1)
     low, high = run.bounds[0]
-    active = run.points[front.active, 0]
-    depth, passed_edges = front.depth[face], np.concatenate(([low], active))
-    if face.endswith("_max"):
-        passed_edges = np.concatenate(([high], active[::-1]))
-    passed = np.rint(np.nan_to_num(depth, nan=1.0) * active.size).astype(int)
-    return np.where(depth < 1.0, passed_edges[np.minimum(passed, active.size)], np.nan)
+    lines = axes.contour(steps, np.concatenate(([low], places, [high])), classes, levels=[0.5], colors="white")
+    lines.set(linewidth=1.8, path_effects=_OUTLINED)
+    axes.plot([], [], color="white", linewidth=1.8, path_effects=_OUTLINED, label=f"front: edge of what is {fitted}")
 
 
-def _mark_quiet(axes: Axes, run: Run, *, vertical: bool) -> None:
+def _envelope(run: Run, reach: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Where columns of pixels lie, and the least and the largest value in each, shape ``(2, columns)``, of cells'."""
+    (low, high), place = run.bounds[0], run.points[:, 0]
+    column = np.clip(((place - low) / (high - low) * _COLUMNS).astype(int), 0, _COLUMNS - 1)
+    starts = np.flatnonzero(np.diff(column, prepend=-1))
+    position = np.add.reduceat(place, starts) / np.diff(np.append(starts, len(place)))
+    return _broken(run, position, np.stack([np.fmin.reduceat(reach[0], starts), np.fmax.reduceat(reach[1], starts)]))
+
+
+def _broken(run: Run, position: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Places along the line and values there with NaN in every gap, so that no line is drawn across it."""
+    middles = [(low + high) / 2 for low, high in run.gaps]
+    places = np.searchsorted(position, middles)
+    return np.insert(position, places, middles), np.insert(values, places, np.nan, axis=-1)
+
+
+def _mark_quiet(axes: Axes, run: Run, *, vertical: bool = False) -> None:
     """Shade where the target is flat, which counts neither way."""
     assert run.front is not None
-    quiet = ~run.front.active
-    if not quiet.any():
-        return
+    _mark(axes, _stretches(run, ~run.front.active), vertical=vertical, label="target is flat", **QUIET)
+
+
+def _mark_gaps(axes: Axes, run: Run, *, zorder: float, vertical: bool = False) -> None:
+    """Leave blank where there are no points; cells reach half-way into it."""
+    _mark(axes, run.gaps, vertical=vertical, label="no points", facecolor="white", edgecolor="0.8", zorder=zorder)
+
+
+def _stretches(run: Run, cells: BoolArray) -> list[tuple[float, float]]:
+    """Where neighbouring cells of a mask begin and end."""
     borders = _cell_edges(run)
-    changes = np.flatnonzero(np.diff(np.concatenate(([0], quiet.astype(int), [0]))))
-    for number, (begin, end) in enumerate(changes.reshape(-1, 2)):
-        span = axes.axhspan if vertical else axes.axvspan
-        label = "target is flat" if number == 0 else None
-        span(borders[begin], borders[end], label=label, **QUIET)
+    changes = np.flatnonzero(np.diff(np.concatenate(([0], cells.astype(int), [0])))).reshape(-1, 2)
+    return [(borders[begin], borders[end]) for begin, end in changes]
+
+
+def _mark(axes: Axes, stretches: Sequence[tuple[float, float]], *, vertical: bool = False, **style: Any) -> None:
+    """Mark stretches of the line across the axes, if there are any."""
+    if not stretches:
+        return
+    across = axes.get_yaxis_transform() if vertical else axes.get_xaxis_transform()
+    boxes = [[(low, 0.0), (high, 0.0), (high, 1.0), (low, 1.0)] for low, high in stretches]
+    boxes = [[(y, x) for x, y in box] for box in boxes] if vertical else boxes
+    axes.add_collection(PolyCollection(boxes, transform=across, **style), autolim=False)
 
 
 def _cell_edges(run: Run) -> FloatArray:

@@ -1,4 +1,6 @@
-"""Pictures of a fit in the plane, and of the middle slice of one in space: the first axis to the right, the second up.
+"""Pictures of a fit in the plane: the first axis to the right, the second up.
+
+Of a fit in space two slices across the third axis: the middle one and, below it, the one through the largest error.
 
 A picture shows what the record holds of the last look: every point, or block means on at most 16,384 cells, which damp
 what is not much wider than a cell.
@@ -6,7 +8,9 @@ what is not much wider than a cell.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,10 +36,13 @@ from lightning_seqfit.figures.parts import (
     direction,
     error_label,
     finite,
+    fitted_words,
     median_laps,
     moments,
     needed_left,
+    number,
     progress,
+    turn_inwards,
 )
 from lightning_seqfit.geometry import BoolArray, FloatArray
 from lightning_seqfit.record import Run
@@ -44,8 +51,11 @@ _NEVER = "0.35"
 _VALUES = colormaps["RdBu_r"].with_extremes(bad=UNKNOWN)
 # without the darkest blues, on which black lines are not seen
 _ARRIVALS = ListedColormap(colormaps["YlGnBu"](np.linspace(0.0, 0.8, 256))).with_extremes(bad="white", over=_NEVER)
-# Inches: a panel's width, the gap to the next, and what lies above and below: titles, labels, colour bar, legend.
-_PANEL, _GAP, _ABOVE, _BELOW = 2.85, 0.4, 0.62, 1.5
+# Inches: a panel's width, the gap to the next, what lies above and below: titles, labels, colour bar, legend;
+# and between two rows.
+_PANEL, _GAP, _ABOVE, _BELOW, _BETWEEN = 2.85, 0.4, 0.62, 1.5, 0.3
+# Letters that have room below a panel however wide they are.
+_LETTERS = 24
 # Labels of contours stay this many dots apart, and half as many away from the sides.
 _APART = 30.0
 # Share of a colour bar that the name of a step takes.
@@ -57,48 +67,51 @@ _TILE, _RASTER = 0.94, 0.95
 def fit(run: Run) -> Figure:
     """Target, prediction at the last look, and their difference."""
     run = run.fine or run
-    figure, (left, middle, right) = _panels(run, f"Fit at step {run.steps[-1]:,}: {progress(run)}")
-    prediction = run.prediction[-1].astype(np.float64)
-    values = _value_range(run)
-    half = (values[1] - values[0]) / 2
-    _draw_target(left, run)
-    middle.set_title("prediction", fontsize=10)
-    _draw_image(middle, run, finite(prediction), _VALUES, values)
+    slices = _slices(run)
+    figure, rows = _panels(run, slices, f"Fit at step {run.steps[-1]:,}: {progress(run)}")
+    values, half = _value_range(run), _difference_range(run)
+    for one, (left, middle, right) in zip(slices, rows, strict=True):
+        _draw_image(left, one, one.target, _VALUES, values)
+        prediction = one.prediction[-1].astype(np.float64)
+        middle.set_title("prediction", fontsize=10)
+        _draw_image(middle, one, finite(prediction), _VALUES, values)
+        right.set_title(f"prediction - target, from -{number(half, 2)} to {number(half, 2)}", fontsize=10)
+        _draw_image(right, one, finite(prediction - one.target), _VALUES, (-half, half))
+    left, middle, right = rows[-1]
+    _add_bar(left, _VALUES, values, run.quantity)
     _add_bar(middle, _VALUES, values, run.quantity, extend="both")
-    right.set_title("prediction - target", fontsize=10)
-    _draw_image(right, run, finite(prediction - run.target), _VALUES, (-half, half))
     _add_bar(right, _VALUES, (-half, half), f"difference ({run.quantity})", extend="both")
-    _add_legend(figure, unknown=not np.isfinite(_picture(prediction, run.shape)).all())
+    _add_legend(figure, unknown=not all(np.isfinite(one.prediction[-1]).all() for one in slices))
     return figure
 
 
 def front(run: Run) -> Figure:
     """Target, local error at the last look, and when each place was fitted, with the front at a few steps."""
     run = run.fine or run
-    seen = run.front
-    assert seen is not None
-    figure, panels = _panels(run, f"Error front at step {run.steps[-1]:,}: {progress(run)}; {direction(seen)}")
-    left, middle, right = panels
-    _draw_target(left, run)
-
-    error = np.sqrt(finite(seen.local_error[-1].astype(np.float64)))
-    middle.set_title("local error", fontsize=10)
-    _draw_image(middle, run, error, ERROR, (0.0, 1.0))
-    known = seen.active & np.isfinite(error)
-    outline = _draw_contours(middle, run, np.where(known, error > seen.tolerance, np.nan), colors="white")
-    if outline is not None:
-        middle.set_title(f"local error, outlined where it is {seen.tolerance:g}", fontsize=10)
-        outline.set(linewidth=1.8, path_effects=[Stroke(linewidth=3.5, foreground="black"), Normal()])
+    assert run.front is not None
+    slices = _slices(run)
+    said = f"{progress(run)}; {direction(run.front)}"
+    figure, rows = _panels(run, slices, f"Error front at step {run.steps[-1]:,}: {said}")
+    values = _value_range(run)
+    quiet = never = unknown = False
+    for one, (left, middle, _) in zip(slices, rows, strict=True):
+        seen = one.front
+        assert seen is not None
+        _draw_image(left, one, one.target, _VALUES, values)
+        error = np.sqrt(finite(seen.local_error[-1].astype(np.float64)))
+        _draw_error(middle, one, error)
+        quiet |= not seen.active.all()
+        never |= bool((seen.active & np.isinf(seen.arrival)).any())
+        unknown |= bool(np.isnan(error).any())
+    left, middle, _ = rows[-1]
+    _add_bar(left, _VALUES, values, run.quantity)
     _add_bar(middle, ERROR, (0.0, 1.0), error_label(run), extend="max")
-
-    _draw_arrival(right, run, np.where(seen.active, seen.arrival, np.nan))
-    for axes in panels:
-        _hatch(axes, run, ~seen.active)
-    quiet, never, unknown = (
-        bool(_picture(mask, run.shape).any())
-        for mask in (~seen.active, seen.active & np.isinf(seen.arrival), np.isnan(error))
-    )
-    _add_legend(figure, quiet=quiet, never=never, unknown=unknown)
+    _draw_arrivals([right for _, _, right in rows], slices)
+    for one, panels in zip(slices, rows, strict=True):
+        for axes in panels:
+            assert one.front is not None
+            _hatch(axes, one, ~one.front.active)
+    _add_legend(figure, quiet=quiet, never=f"not {fitted_words(run)} yet" if never else "", unknown=unknown)
     return figure
 
 
@@ -115,7 +128,7 @@ def basis(run: Run) -> Figure:
     for row, moment in enumerate(shown):
         for column, values in enumerate(seen.snapshots[moment].astype(np.float64)):
             axes.imshow(
-                _picture(finite(values), shape),
+                _picture(_middle(finite(values), shape), shape),
                 extent=(column, column + _TILE, -row - _TILE, -row),
                 origin="lower",
                 cmap=_VALUES,
@@ -130,9 +143,9 @@ def basis(run: Run) -> Figure:
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     axes.set_xlabel(f"units by weight, each to its own scale; {run.axes[0]} to the right, {run.axes[1]} upwards")
-    _place(figure, [axes], width * _RASTER, len(shown) * _RASTER * _height(run), below=0.6, above=0.4)
+    _place(figure, [[axes]], width * _RASTER, len(shown) * _RASTER * _height(run), below=0.6, above=0.4)
     figure.suptitle(
-        f"Basis functions{said}{_slice(run, seen.snapshot_points, shape)}",
+        f"Basis functions{said}{_named(run, seen.snapshot_points, shape)}",
         fontsize=12,
         y=1 - 0.1 / figure.get_figheight(),
         va="top",
@@ -140,64 +153,87 @@ def basis(run: Run) -> Figure:
     return figure
 
 
-def _panels(run: Run, title: str) -> tuple[Figure, list[Axes]]:
-    """Return a figure with three sets of axes side by side, in the shape of the run's first two axes."""
+def _panels(run: Run, slices: list[Run], title: str) -> tuple[Figure, list[list[Axes]]]:
+    """Return a figure with a row of three sets of axes for each slice, in the shape of the run's first two axes.
+
+    The first in each row has the title of a target, the slice's place in space.
+    """
     figure = Figure(dpi=DPI)
-    panels = [figure.add_subplot(1, 3, number) for number in (1, 2, 3)]
-    for number, axes in enumerate(panels):
-        axes.set(xlabel=run.axes[0], xlim=run.bounds[0], ylim=run.bounds[1])
-        axes.locator_params(axis="x", nbins=5)
-        axes.tick_params(labelleft=number == 0)
-    panels[0].set_ylabel(run.axes[1])
-    _place(figure, panels, _PANEL, _PANEL * _height(run), below=_BELOW, above=_ABOVE)
-    figure.suptitle(
-        f"{title}{_slice(run, run.points, run.shape)}", fontsize=12, y=1 - 0.12 / figure.get_figheight(), va="top"
-    )
-    return figure, panels
+    rows = [
+        [figure.add_subplot(len(slices), 3, 3 * row + column + 1) for column in range(3)] for row in range(len(slices))
+    ]
+    for row, (one, panels) in enumerate(zip(slices, rows, strict=True)):
+        last = row == len(slices) - 1
+        for column, axes in enumerate(panels):
+            axes.set(xlim=run.bounds[0], ylim=run.bounds[1], xlabel=run.axes[0] if last else "")
+            axes.locator_params(axis="x", nbins=5)
+            axes.tick_params(labelleft=column == 0, labelbottom=last)
+            if last:
+                turn_inwards(axes)
+        panels[0].set_ylabel(run.axes[1])
+        at = f" at {_where(run, one)}" if len(run.shape) > 2 else f", on {run.shape[0]} x {run.shape[1]} cells"
+        panels[0].set_title(f"target{at}", fontsize=10)
+    _place(figure, rows, _PANEL, _PANEL * _height(run), below=_BELOW, above=_ABOVE)
+    figure.suptitle(title, fontsize=12, y=1 - 0.12 / figure.get_figheight(), va="top")
+    return figure, rows
 
 
-def _place(figure: Figure, panels: list[Axes], width: float, height: float, *, below: float, above: float) -> None:
-    """Give axes side by side their size in inches, and the figure one that has room for their labels."""
-    left = needed_left(figure, panels[0]) + 0.06
-    size = (left + len(panels) * (width + _GAP), below + height + above)
-    figure.set_size_inches(size)
-    for number, axes in enumerate(panels):
-        start = left + number * (width + _GAP)
-        axes.set_position((start / size[0], below / size[1], width / size[0], height / size[1]))
+def _place(figure: Figure, rows: list[list[Axes]], width: float, height: float, *, below: float, above: float) -> None:
+    """Give axes in rows their size in inches, and the figure one that has room for their labels."""
+    left = 0.7
+    for measured in (False, True):  # how wide labels are depends on how high the axes are
+        left = needed_left(figure, *(panels[0] for panels in rows)) + 0.06 if measured else left
+        size = (left + len(rows[0]) * (width + _GAP), below + len(rows) * (height + _BETWEEN) - _BETWEEN + above)
+        figure.set_size_inches(size)
+        for row, panels in enumerate(reversed(rows)):
+            bottom = below + row * (height + _BETWEEN)
+            for column, axes in enumerate(panels):
+                start = left + column * (width + _GAP)
+                axes.set_position((start / size[0], bottom / size[1], width / size[0], height / size[1]))
 
 
-def _draw_target(axes: Axes, run: Run) -> None:
-    values = _value_range(run)
-    axes.set_title(f"target, on {run.shape[0]} x {run.shape[1]} cells", fontsize=10)
-    _draw_image(axes, run, run.target, _VALUES, values)
-    _add_bar(axes, _VALUES, values, run.quantity)
+def _draw_error(axes: Axes, run: Run, error: FloatArray) -> None:
+    """Draw the local error, and a line around every place that is not fitted."""
+    seen = run.front
+    assert seen is not None
+    axes.set_title("local error", fontsize=10)
+    _draw_image(axes, run, error, ERROR, (0.0, 1.0))
+    known = seen.active & np.isfinite(error)
+    outline = _draw_contours(axes, run, np.where(known, error > seen.tolerance, np.nan), colors="white")
+    if outline is not None:
+        axes.set_title(f"local error, outlined where it is {seen.tolerance:g}", fontsize=10)
+        outline.set(linewidth=1.8, path_effects=[Stroke(linewidth=3.5, foreground="black"), Normal()])
 
 
-def _draw_arrival(axes: Axes, run: Run, times: FloatArray) -> None:
-    """When each cell was fitted: NaN where nothing is asked of it, inf where it was not."""
-    shown = _picture(times, run.shape)
-    known = shown[np.isfinite(shown)]
+def _draw_arrivals(panels: list[Axes], slices: list[Run]) -> None:
+    """When each cell was fitted, in slices below each other that share their colours and a bar."""
+    fitted = fitted_words(slices[0])
+    times = [np.where(one.front.active, one.front.arrival, np.nan) for one in slices if one.front is not None]
+    together = np.concatenate(times)
+    known = together[np.isfinite(together)]
     if not known.size:
-        axes.set_title("first fitted: nowhere yet", fontsize=10)
-        _draw_image(axes, run, np.minimum(times, 2.0), _ARRIVALS, (0.0, 1.0))
+        for axes, one, own in zip(panels, slices, times, strict=True):
+            axes.set_title(f"first {fitted}: nowhere yet", fontsize=10)
+            _draw_image(axes, one, np.minimum(own, 2.0), _ARRIVALS, (0.0, 1.0))
         return
-    axes.set_title("first fitted", fontsize=10)
     first, last = float(known.min()), float(known.max())
     colours = (min(first, last / 2), max(last, 1.0))  # what came nearly at once looks nearly alike
-    _draw_image(axes, run, np.minimum(times, 2.0 * colours[1]), _ARRIVALS, colours)
-    bar = _add_bar(axes, _ARRIVALS, colours, "optimizer step")
-    steps = _contour_steps(run, first, last, colours)
+    bar = _add_bar(panels[-1], _ARRIVALS, colours, "optimizer step")
+    steps = _contour_steps(slices[0], first, last, colours)
     ticks = steps.tolist()
     if last - ticks[-1] >= _NAMES * (colours[1] - colours[0]):
         ticks.append(last)
     bar.set_ticks(ticks, labels=[f"{step:,.0f}" for step in ticks])
     bar.ax.vlines(steps, 0.0, 1.0, transform=bar.ax.get_xaxis_transform(), color="black", linewidth=1.0)
-    later = np.where(np.isnan(times), np.nan, np.searchsorted(steps, times))
-    lines = _draw_contours(axes, run, later, colors="black", linewidths=1.2)
-    if lines is not None:
-        axes.set_title("first fitted, and where the front was", fontsize=10)
-        names = {number + 0.5: f"{step:,.0f}" for number, step in enumerate(steps)}
-        _thin_out(axes, axes.clabel(lines, fmt=names, fontsize=8, inline=False))
+    for axes, one, own in zip(panels, slices, times, strict=True):
+        axes.set_title(f"first {fitted}{'' if np.isfinite(own).any() else ': nowhere yet'}", fontsize=10)
+        _draw_image(axes, one, np.minimum(own, 2.0 * colours[1]), _ARRIVALS, colours)
+        later = np.where(np.isnan(own), np.nan, np.searchsorted(steps, own))
+        lines = _draw_contours(axes, one, later, colors="black", linewidths=1.2)
+        if lines is not None:
+            axes.set_title(f"first {fitted}, and where the front was", fontsize=10)
+            names = {order + 0.5: f"{step:,.0f}" for order, step in enumerate(steps)}
+            _thin_out(axes, axes.clabel(lines, fmt=names, fontsize=8, inline=False))
 
 
 def _contour_steps(run: Run, first: float, last: float, colours: tuple[float, float]) -> FloatArray:
@@ -267,22 +303,40 @@ def _add_bar(
     box, height = axes.get_position(), figure.get_figheight()
     place = figure.add_axes((box.x0 + 0.05 * box.width, 0.84 / height, 0.9 * box.width, 0.1 / height))
     shown = ScalarMappable(Normalize(*colour_range), colours)
-    bar = figure.colorbar(shown, cax=place, orientation="horizontal", extend=extend, label=label)
+    bar = figure.colorbar(shown, cax=place, orientation="horizontal", extend=extend)
+    bar.set_label(label if len(label) <= 2 * _LETTERS or "$" in label else textwrap.fill(label, len(label) // 2 + 8))
+    if len(label) > _LETTERS:
+        text = place.xaxis.label
+        room = DPI * (box.width * figure.get_figwidth() + 0.5 * _GAP)
+        text.set_fontsize(10 / max(1.0, text.get_window_extent().width / room))
     place.locator_params(nbins=5)
     return bar
 
 
-def _add_legend(figure: Figure, *, quiet: bool = False, never: bool = False, unknown: bool = False) -> None:
+def _add_legend(figure: Figure, *, quiet: bool = False, never: str = "", unknown: bool = False) -> None:
     handles = [Patch(label="target is flat", **QUIET)] if quiet else []
-    handles += [Patch(label="not fitted yet", color=_NEVER)] if never else []
+    handles += [Patch(label=never, color=_NEVER)] if never else []
     handles += [Patch(label="prediction is not finite", color=UNKNOWN)] if unknown else []
     if handles:
         figure.legend(handles=handles, loc="lower center", ncols=len(handles), fontsize=9, frameon=False)
 
 
 def _value_range(run: Run) -> tuple[float, float]:
+    """Least and largest value of the target; where it has no size, as of a residual, as far as the prediction goes."""
     low, high = float(run.target.min()), float(run.target.max())
-    return (low, high) if low < high else (low - 0.5, high + 0.5)
+    half = 0.0 if low < high else _largest_difference(run) or 0.5
+    return low - half, high + half
+
+
+def _difference_range(run: Run) -> float:
+    """Largest difference that is drawn to scale: all of them, but none beyond the range of the values."""
+    low, high = _value_range(run)
+    return min(_largest_difference(run), high - low) or high - low
+
+
+def _largest_difference(run: Run) -> float:
+    difference = np.abs(run.prediction[-1].astype(np.float64) - run.target)
+    return float(np.max(difference, where=np.isfinite(difference), initial=0.0))
 
 
 def _alike(run: Run) -> bool:
@@ -297,17 +351,61 @@ def _height(run: Run) -> float:
     return (top - bottom) / (right - left) if _alike(run) else 0.8
 
 
-def _slice(run: Run, points: FloatArray, shape: tuple[int, ...]) -> str:
-    """What a title says of the slice that is shown."""
-    if len(shape) < 3:
-        return ""
-    return f"; slice at {run.axes[2]} = {_picture(points[:, 2], shape)[0, 0]:.3g}"
+def _slices(run: Run) -> list[Run]:
+    """Give the last look in the plane: of one in space the middle slice, and that through the largest error."""
+    if len(run.shape) < 3:
+        return [run]
+    error = np.abs(run.prediction[-1].astype(np.float64) - run.target)
+    largest = int(np.argmax(np.where(np.isfinite(error), error, np.inf))) % run.shape[2]
+    return [_slice(run, layer) for layer in dict.fromkeys((run.shape[2] // 2, largest))]
+
+
+def _slice(run: Run, layer: int) -> Run:
+    """Cut the last look of a run in space across its third axis."""
+
+    def cut(values: NDArray[Any]) -> NDArray[Any]:
+        return values.reshape(*run.shape, *values.shape[1:])[:, :, layer].reshape(-1, *values.shape[1:])
+
+    front = run.front
+    if front is not None:
+        front = replace(
+            front,
+            local_error=cut(front.local_error[-1])[np.newaxis],
+            arrival=cut(front.arrival),
+            settled=cut(front.settled),
+            active=cut(front.active),
+        )
+    return replace(
+        run,
+        shape=run.shape[:2],
+        points=cut(run.points),
+        target=cut(run.target),
+        trend=cut(run.trend),
+        prediction=cut(run.prediction[-1])[np.newaxis],
+        front=front,
+    )
+
+
+def _where(run: Run, one: Run) -> str:
+    """What a title says of a slice: where it is, and why it is shown."""
+    places = [each.points[0, 2] for each in _slices(run)]
+    why = "middle" if one.points[0, 2] == places[0] else "largest error"
+    return f"{run.axes[2]} = {number(one.points[0, 2], 3)}: {why if len(places) > 1 else 'middle, and largest error'}"
+
+
+def _middle(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Values on the middle slice of cells in space; all in the plane."""
+    return values if len(shape) < 3 else values.reshape(shape)[:, :, shape[2] // 2]
+
+
+def _named(run: Run, points: FloatArray, shape: tuple[int, ...]) -> str:
+    """What a title says of the middle slice."""
+    return f"; slice at {run.axes[2]} = {number(_middle(points[:, 2], shape).flat[0], 3)}" if len(shape) > 2 else ""
 
 
 def _picture(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    """Values of cells in C order as rows from the bottom up, columns from left to right; of three axes the middle."""
-    cells = values.reshape(shape)
-    return (cells if cells.ndim == 2 else cells[:, :, shape[2] // 2]).T
+    """Values of cells in C order as rows from the bottom up, columns from left to right."""
+    return values.reshape(shape[:2]).T
 
 
 def _centres(run: Run) -> tuple[FloatArray, FloatArray]:

@@ -7,12 +7,13 @@ point, shape ``(N,)``.
 
 from lightning_seqfit.geometry.base import MOST_CELLS, BoolArray, FloatArray, Geometry, IntArray
 from lightning_seqfit.geometry.grid import Grid, cell_centres
-from lightning_seqfit.geometry.scattered import HIGHEST_FREQUENCY, MOST_CONDITION, Scattered
+from lightning_seqfit.geometry.scattered import Scattered
+from lightning_seqfit.geometry.series_power import MOST_CONDITION, MOST_FITTED
 
 __all__ = [
-    "HIGHEST_FREQUENCY",
     "MOST_CELLS",
     "MOST_CONDITION",
+    "MOST_FITTED",
     "BoolArray",
     "FloatArray",
     "Geometry",

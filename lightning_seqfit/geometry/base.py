@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +56,11 @@ class Geometry(ABC):
 
     @abstractmethod
     def power(self, field: FloatArray) -> FloatArray:
-        """Power of a field at :attr:`frequencies`, shape ``(M,)``; a new array."""
+        """Power of a field at :attr:`frequencies`, shape ``(M,)``; a new array.
+
+        They add up to the mean square where :attr:`complete`; elsewhere what is missing is at no frequency that the
+        points can tell.
+        """
 
     def mean(self, field: FloatArray) -> float:
         """Mean over the box, :meth:`moving_mean` over a window that covers it; here: points are equally spaced."""
@@ -72,6 +77,31 @@ class Geometry(ABC):
     @abstractmethod
     def lines(self, axis: int) -> IntArray:
         """Return the indices of the points on each line along an axis, shape ``(lines, points)``, low face first."""
+
+    def segments(self, axis: int) -> list[IntArray]:
+        """Return the points of each unbroken stretch along each line, low face first; by default every line is one."""
+        return list(self.lines(axis))
+
+    @cached_property
+    def weights(self) -> FloatArray:
+        """Share of each point in :meth:`mean`, shape ``(N,)``; they add up to 1."""
+        size = len(self.points)
+        return np.full(size, 1.0 / size)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the powers of any field add up to its mean square."""
+        return True
+
+    @property
+    def resolution(self) -> float:
+        """Cycles per box length that two frequencies must lie apart to be told; more than 1 where there are gaps."""
+        return 1.0
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader of the measures must know of the points."""
+        return []
 
     @abstractmethod
     def coarsen(self, field: FloatArray, limit: int = MOST_CELLS) -> FloatArray:

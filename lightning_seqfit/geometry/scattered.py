@@ -5,21 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import linalg
 
 from lightning_seqfit.geometry.base import MOST_CELLS, BoolArray, FloatArray, Geometry, IntArray, nearest_stride
-from lightning_seqfit.geometry.grid import Grid
+from lightning_seqfit.geometry.series import Series, half_spacing, read_series
+from lightning_seqfit.geometry.series_power import Powers
 from lightning_seqfit.geometry.windows import Windows, window_means, windows_about
-
-#: Highest frequency that is fitted to scattered points.
-HIGHEST_FREQUENCY = 256
-#: Condition number of that fit which is still accepted. In the spectrum of 512 points drawn at random, noise then has
-#: up to four times its power; at 100 up to 36 times, and 6.5 cycles with a tenth of noise have the wavelength of 31.
-MOST_CONDITION = 20.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,16 +22,11 @@ class Scattered(Geometry):
     Everything along the line is done in the order of the coordinates, and comes back in the order of the points.
 
     A field is taken to be constant on the *cell* of each place where points lie: the stretch that is nearer to it than
-    to any other place, cut off at the bounds. Points that coincide share a cell, which holds their mean. On points of a
-    midpoint grid all this is what :class:`Grid` does.
+    to any other place, cut off at the bounds. Points that coincide share a cell, which holds their mean. Gaps
+    (:mod:`lightning_seqfit.geometry.series`) have no cells: they count neither way, and no window, component or block
+    reaches across one. On points of a midpoint grid all this is what :class:`Grid` does.
 
-    Frequencies are those of least-squares harmonics, fitted together,
-
-        field(t) ~ a_0 + sum over k = 1, ..., K of a_k cos(2 pi k t) + b_k sin(2 pi k t),   t = (x - low) / length.
-
-    K begins at a quarter of the number of points, at most 256, and is halved until the condition number of this fit is
-    at most 20. Of any field that is a sum of such harmonics they are all exact. What a field holds beyond K reaches
-    them as noise does, spread over all of them, and more of it the larger the condition number is.
+    Which frequencies there are, and how exact each is: :mod:`lightning_seqfit.geometry.series_power`.
 
     Parameters
     ----------
@@ -49,15 +37,16 @@ class Scattered(Geometry):
     Raises
     ------
     ValueError
-        If an argument is not as above, or not even K = 1 can be fitted: the message says which gap is to blame.
+        If an argument is not as above.
 
     Examples
     --------
     >>> points = Scattered(coordinates=np.array([0.9, 0.1, 0.2, 0.5]), bounds=((0.0, 1.0),), axes=("x",))
     >>> points.points.ravel().tolist(), points.lines(0).tolist()
     ([0.9, 0.1, 0.2, 0.5], [[1, 2, 3, 0]])
-    >>> points.highest_frequency
-    1
+    >>> gap = Scattered.spanning([0.0, 1.0, 2.0, 3.0, 20.0, 21.0])
+    >>> [stretch.tolist() for stretch in gap.segments(0)], round(gap.mean(np.array([1.0, 1.0, 1.0, 1.0, 4.0, 4.0])), 9)
+    ([[0, 1, 2, 3], [4, 5]], 2.0)
     """
 
     coordinates: FloatArray
@@ -83,15 +72,13 @@ class Scattered(Geometry):
                 f"{outside.size} of {coordinates.size} points lie outside bounds=({low}, {high}), the first at "
                 f"{coordinates[outside[0]]:.6g}: widen the bounds, or leave these points out"
             )
-        one_cycle = _harmonic_design(self._sorted, 1)
-        if _condition(one_cycle.T @ one_cycle) > MOST_CONDITION:
-            raise ValueError(self._hopeless())
 
     @classmethod
     def spanning(cls, coordinates: ArrayLike, axes: tuple[str, ...] = ("x",)) -> Scattered:
-        """Points with the bounds that they themselves suggest: half a mean spacing beyond the outermost ones.
+        """Points with the bounds that they themselves suggest: half a spacing beyond the outermost ones.
 
-        Of the points of a midpoint grid these are the bounds of the grid.
+        Where points are missing from an even series that is its own spacing, else the mean one, gaps left out. Of the
+        points of a midpoint grid these are the bounds of the grid.
 
         Examples
         --------
@@ -106,7 +93,7 @@ class Scattered(Geometry):
                 f"all {values.size} points lie at {low:.6g}: there is no line to look along; give points that differ "
                 f"in {', '.join(axes)}"
             )
-        half = (high - low) / (values.size - 1) / 2
+        half = half_spacing(values)
         return cls(coordinates=values, bounds=((low - half, high + half),), axes=axes)
 
     @property
@@ -114,26 +101,69 @@ class Scattered(Geometry):
         """Coordinates in the order in which they were given, shape ``(N, 1)``, read-only."""
         return self.coordinates[:, np.newaxis]
 
-    @cached_property
+    @property
     def frequencies(self) -> FloatArray:
-        """Frequencies 0, 1, ..., K of the harmonics, shape ``(K + 1, 1)``, in cycles per length."""
-        return np.arange(self.highest_frequency + 1, dtype=np.float64)[:, np.newaxis]
+        """Frequencies in cycles per length, shape ``(M, 1)``; the first is 0."""
+        return self._powers.frequencies[:, np.newaxis]
 
     @property
-    def highest_frequency(self) -> int:
-        """K, the highest frequency that the points can tell from the lower ones."""
-        return len(self._harmonics.fit) // 2
+    def exact_frequency(self) -> int:
+        """Highest frequency K up to which all are exact, of any sum of such waves; 0: none is."""
+        return self._powers.exact
 
     @property
     def condition(self) -> float:
-        """Condition number of the fit of all harmonics up to K, each of unit mean square; 1: as good as a grid."""
-        return self._harmonics.condition
+        """Condition number of the fit of all harmonics up to K; 1: as good as a grid; ``inf``: none are fitted."""
+        return self._powers.condition
+
+    @property
+    def complete(self) -> bool:
+        """Whether the powers of any field add up to its mean square: those of even points do."""
+        return self._powers.complete
+
+    @property
+    def even(self) -> bool:
+        """Whether all points lie at even places, of which some may be missing."""
+        return self._series.step > 0
+
+    @property
+    def covered(self) -> float:
+        """Share of the axis that is in no gap."""
+        return self._series.covered
+
+    @property
+    def resolution(self) -> float:
+        """One cycle in the longest stretch without a gap, in cycles per length."""
+        return 1.0 / float(np.max(self._series.high - self._series.low))
+
+    @property
+    def notes(self) -> list[str]:
+        """Where the gaps are, and how far the frequencies can be trusted."""
+        series, (low, _), length = self._series, self.bounds[0], self.lengths[0]
+        said = []
+        if not series.whole:
+            starts, stops = np.append(0.0, series.high), np.append(series.low, 1.0)
+            wide = np.argmax(stops - starts)
+            count = np.count_nonzero(stops > starts)
+            said.append(
+                f"{count} {'gap' if count == 1 else 'gaps'} without a point, {1 - series.covered:.1%} of axis "
+                f"{self.axes[0]}, the widest from {low + starts[wide] * length:.6g} to {low + stops[wide] * length:.6g}"
+                ": nothing is measured there"
+            )
+        if not self.complete:
+            highest = self._powers.frequencies[-1]
+            said.append(
+                f"harmonics up to {self.exact_frequency} cycles, condition number {self.condition:.3g}, are fitted; "
+                f"from there to {highest:.0f} cycles the spectrum is that of cell means"
+                if self.exact_frequency
+                else f"the spectrum, up to {highest:.0f} cycles, is that of cell means"
+            )
+        return said
 
     def power(self, field: FloatArray) -> FloatArray:
-        """Power of each harmonic: (a_k^2 + b_k^2) / 2, and of frequency 0 the constant squared.
+        """Power of each frequency: half the squared amplitude of its wave, and of frequency 0 the constant squared.
 
-        The sum over frequencies need not be ``mean(field**2)``: a field can hold more than K harmonics, and between
-        scattered points harmonics are not orthogonal. A trend is no harmonic: take it out before.
+        Where not :attr:`complete`, a trend is taken out better before: it is no wave.
 
         Examples
         --------
@@ -143,23 +173,16 @@ class Scattered(Geometry):
         >>> points.power(3.0 + 2.0 * np.cos(4 * np.pi * t + 1.0)).round(9)[:4].tolist()
         [9.0, 0.0, 2.0, 0.0]
         """
-        coefficients = self._harmonics.fit @ field[self._order]
-        power = np.empty(self.highest_frequency + 1)
-        power[0] = coefficients[0] ** 2
-        power[1:] = coefficients[1::2] ** 2 + coefficients[2::2] ** 2
-        return power
+        ordered = field[self._order]
+        return self._powers.power(ordered, self._series.by_cell(ordered))
 
-    def told(self, field: FloatArray) -> float:
-        """Share of a field of mean 0 that the harmonics up to K explain, at most 1.
-
-        The adjusted coefficient of determination: near 0 for what they explain by their number alone.
-        """
-        size, columns = len(field), len(self._harmonics.fit)
-        sorted_field = field[self._order]
-        harmonics = math.sqrt(size) * _harmonic_design(self._sorted, self.highest_frequency)
-        fitted = harmonics @ (self._harmonics.fit @ sorted_field)
-        left = float(np.mean((sorted_field - fitted) ** 2) / np.mean(field**2))
-        return 1.0 - left * (size - 1) / max(size - columns, 1)
+    @cached_property
+    def weights(self) -> FloatArray:
+        """Share of each point in :meth:`mean`: the length of its cell over all, and over the points there."""
+        weights = np.empty(len(self.coordinates))
+        lengths = np.diff(self._series.edges) / self._series.covered
+        weights[self._order] = np.repeat(lengths / self._series.counts, self._series.counts)
+        return weights
 
     def mean(self, field: FloatArray) -> float:
         """Mean over the line of the cell-wise constant field; where points are dense, each of them weighs less.
@@ -170,10 +193,10 @@ class Scattered(Geometry):
         >>> round(points.mean(points.coordinates), 9), round(float(np.mean(points.coordinates)), 9)
         (0.5, 0.375)
         """
-        return float(self._by_cell(field) @ self._cells.lengths)
+        return float(self._by_cell(field) @ np.diff(self._series.edges)) / self._series.covered
 
     def moving_mean(self, field: FloatArray, window: tuple[float, ...]) -> FloatArray:
-        """Exact mean of the cell-wise constant field over the window about each point, cut off at the bounds.
+        """Exact mean of the cell-wise constant field over the window about each point, cut off at gaps and bounds.
 
         Examples
         --------
@@ -184,14 +207,17 @@ class Scattered(Geometry):
         [2.5, 0.5, 1.2, 2.5]
         """
         values = self._by_cell(field)
-        means = window_means(values, values * self._cells.lengths, self._windows(window[0]))
+        means = window_means(values, values * np.diff(self._series.edges), self._windows(window[0]))
         # a mean lies between the extremes; so a constant stays exactly itself and the mean of a mask is a share
         return np.clip(means, values.min(), values.max(), out=means)
 
     def components(self, mask: BoolArray) -> IntArray:
-        """Label the runs of points in ``mask`` along the line."""
+        """Label the runs of points in ``mask`` along the line; a gap ends a run."""
+        ordered = mask[self._order]
+        begins = np.diff(ordered, prepend=False)
+        begins[self._firsts] = True
         labels = np.empty(len(mask), dtype=np.intp)
-        labels[self._order] = self._ranked.components(mask[self._order])
+        labels[self._order] = np.cumsum(begins & ordered, dtype=np.intp) * ordered
         return labels
 
     def lines(self, axis: int) -> IntArray:
@@ -200,8 +226,14 @@ class Scattered(Geometry):
             raise IndexError(f"axis {axis} does not exist: scattered points have the single axis 0 ({self.axes[0]})")
         return self._order[np.newaxis]
 
+    def segments(self, axis: int) -> list[IntArray]:
+        """Return the points of each stretch between two gaps, by coordinate."""
+        return np.split(self.lines(axis)[0], self._firsts[1:])
+
     def coarsen(self, field: FloatArray, limit: int = MOST_CELLS) -> FloatArray:
         """Means over blocks of neighbours along the line, from the low end on: as the points lie, not as they came.
+
+        A gap ends a block where there are no more gaps than blocks.
 
         Examples
         --------
@@ -209,7 +241,11 @@ class Scattered(Geometry):
         >>> points.coarsen(points.coordinates).tolist(), points.coarsen(points.coordinates, limit=3).tolist()
         ([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [1.5, 3.5, 5.5])
         """
-        return self._ranked.coarsen(field[self._order], limit)
+        values: FloatArray = field[self._order]
+        starts = self._blocks(limit)
+        if len(starts) < len(values):
+            values = np.add.reduceat(values, starts) / np.diff(np.append(starts, len(values)))
+        return values
 
     def thinned(self, count: int) -> tuple[Geometry, IntArray]:
         """Every k-th point along the line, in the order of the line."""
@@ -218,7 +254,7 @@ class Scattered(Geometry):
 
     def coarse_shape(self, limit: int = MOST_CELLS) -> tuple[int, ...]:
         """Number of blocks that :meth:`coarsen` returns."""
-        return self._ranked.coarse_shape(limit)
+        return (len(self._blocks(limit)),)
 
     @cached_property
     def _order(self) -> IntArray:
@@ -226,34 +262,46 @@ class Scattered(Geometry):
         order.setflags(write=False)
         return order
 
-    @property
-    def _ranked(self) -> Grid:
-        """The points as equally spaced, along the line: what depends on their order alone is the grid's."""
-        return Grid(bounds=self.bounds, shape=self.coordinates.shape, axes=self.axes)
-
     @cached_property
     def _sorted(self) -> FloatArray:
         """Places along the line in shares of its length, low face first."""
-        return self._shares[self._order]
+        return (self.coordinates[self._order] - self.bounds[0][0]) / self.lengths[0]
 
     @cached_property
-    def _shares(self) -> FloatArray:
-        return (self.coordinates - self.bounds[0][0]) / self.lengths[0]
+    def _series(self) -> Series:
+        return read_series(self._sorted)
 
     @cached_property
-    def _cells(self) -> _Cells:
-        starts = np.flatnonzero(np.diff(self._sorted, prepend=-1.0) > 0)
-        places = self._sorted[starts]
-        edges = np.concatenate([[0.0], (places[1:] + places[:-1]) / 2, [1.0]])
-        counts = np.diff(np.append(starts, len(self._sorted)))
-        return _Cells(starts=starts, counts=counts, edges=edges, lengths=np.diff(edges))
+    def _powers(self) -> Powers:
+        return Powers.of(self._series, self._sorted)
+
+    @cached_property
+    def _firsts(self) -> IntArray:
+        """Number along the line of the first point of each stretch."""
+        places = np.flatnonzero(np.diff(self._series.stretch, prepend=-1))
+        return self._series.starts[places]
+
+    @cached_property
+    def _blocks_by_limit(self) -> dict[int, IntArray]:
+        return {}
+
+    def _blocks(self, limit: int) -> IntArray:
+        """Number along the line of the first point of each block."""
+        known = self._blocks_by_limit
+        if limit not in known:
+            size = len(self.coordinates)
+            firsts = self._firsts if len(self._firsts) <= limit else np.zeros(1, dtype=np.intp)
+            lengths = np.diff(np.append(firsts, size))
+            block = -(-size // limit)
+            while np.sum(-(-lengths // block)) > limit:
+                block += 1
+            starts = [np.arange(first, first + length, block) for first, length in zip(firsts, lengths, strict=True)]
+            known[limit] = np.concatenate(starts)
+        return known[limit]
 
     def _by_cell(self, field: FloatArray) -> FloatArray:
         """Value on each cell, low face first."""
-        values: FloatArray = field[self._order]
-        if len(self._cells.starts) < len(values):
-            values = np.add.reduceat(values, self._cells.starts) / self._cells.counts
-        return values
+        return self._series.by_cell(field[self._order])
 
     @cached_property
     def _windows_by_width(self) -> dict[float, Windows]:
@@ -262,51 +310,20 @@ class Scattered(Geometry):
     def _windows(self, width: float) -> Windows:
         known = self._windows_by_width
         if width not in known:
-            if len(known) >= 16:  # a target asks for three
+            if len(known) >= 8:  # a target asks for three
                 known.clear()
-            known[width] = windows_about(self._cells.edges, self._shares, width / self.lengths[0])
+            known[width] = self._windows_about_points(width / self.lengths[0])
         return known[width]
 
-    @cached_property
-    def _harmonics(self) -> _Harmonics:
-        highest = min(len(self.coordinates) // 4, HIGHEST_FREQUENCY)
-        design = _harmonic_design(self._sorted, highest)
-        gram = design.T @ design  # of fewer harmonics: its upper left corner
-        # K = 1 has passed at construction
-        while (condition := _condition(gram[: 2 * highest + 1, : 2 * highest + 1])) > MOST_CONDITION and highest > 1:
-            highest //= 2
-        columns = 2 * highest + 1
-        # Normal equations square the condition number, which is small: they lose four digits, and QR takes ten times
-        # as long.
-        fit = linalg.cho_solve(linalg.cho_factor(gram[:columns, :columns]), design[:, :columns].T)
-        return _Harmonics(fit=np.ascontiguousarray(fit) / math.sqrt(len(self.coordinates)), condition=condition)
-
-    def _hopeless(self) -> str:
-        (low, high), axis = self.bounds[0], self.axes[0]
-        ends = np.concatenate([[low], self.coordinates[self._order], [high]])
-        widest = int(np.argmax(np.diff(ends)))
-        start, stop = float(ends[widest]), float(ends[widest + 1])
-        return (
-            f"the widest gap between the {len(self.coordinates)} points, from {axis} = {start:.6g} to {stop:.6g}, is "
-            f"{(stop - start) / (high - low):.0%} of the axis from {low:.6g} to {high:.6g}: not even one cycle along "
-            f"it can be told from a constant; give points inside the gap, or look at one side of it alone"
-        )
-
-
-class _Cells(NamedTuple):
-    """Stretch around each place where points lie, in shares of the line: first point there, points, edges, length."""
-
-    starts: IntArray
-    counts: IntArray
-    edges: FloatArray
-    lengths: FloatArray
-
-
-class _Harmonics(NamedTuple):
-    """Matrix ``(2 K + 1, N)`` that fits a sorted field: coefficients of 1, then sqrt(2) cos and sin of each k."""
-
-    fit: FloatArray
-    condition: float
+    def _windows_about_points(self, width: float) -> Windows:
+        series = self._series
+        stretch = np.empty(len(self.coordinates), dtype=np.intp)
+        stretch[self._order] = np.repeat(series.stretch, series.counts)
+        places = np.empty(len(self.coordinates))
+        places[self._order] = self._sorted
+        shift = series.shift[stretch]
+        low, high = series.low[stretch] - shift, series.high[stretch] - shift
+        return windows_about(series.edges, places - shift, width, low, high)
 
 
 def _check_coordinates(coordinates: FloatArray) -> None:
@@ -325,19 +342,3 @@ def _check_coordinates(coordinates: FloatArray) -> None:
             f"{bad.size} of {coordinates.size} coordinates are not finite, the first is number {bad[0]}: leave these "
             "points out"
         )
-
-
-def _harmonic_design(places: FloatArray, highest: int) -> FloatArray:
-    """Columns 1, then cos and sin of each frequency, orthonormal on a midpoint grid; shape ``(N, 2 highest + 1)``."""
-    phases = 2 * np.pi * np.outer(places, np.arange(1, highest + 1))
-    design = np.empty((len(places), 2 * highest + 1))
-    design[:, 0] = 1.0
-    design[:, 1::2] = math.sqrt(2) * np.cos(phases)
-    design[:, 2::2] = math.sqrt(2) * np.sin(phases)
-    return design / math.sqrt(len(places))
-
-
-def _condition(gram: FloatArray) -> float:
-    """Condition number of a design from its Gram matrix."""
-    eigenvalues = np.linalg.eigvalsh(gram)
-    return math.sqrt(eigenvalues[-1] / eigenvalues[0]) if eigenvalues[0] > 0 else math.inf

@@ -27,10 +27,16 @@ class Windows(NamedTuple):
     length: FloatArray
 
 
-def windows_about(edges: FloatArray, centres: FloatArray, width: float) -> Windows:
-    """Windows of one width about ``centres``, cut off at the ends of the cells between ``edges``."""
-    begin = np.maximum(centres - width / 2, edges[0])
-    end = np.minimum(centres + width / 2, edges[-1])
+def windows_about(
+    edges: FloatArray,
+    centres: FloatArray,
+    width: float,
+    low: FloatArray | float = -np.inf,
+    high: FloatArray | float = np.inf,
+) -> Windows:
+    """Windows of one width about ``centres``, cut off at ``low`` and ``high``, and where the cells end."""
+    begin = np.maximum(centres - width / 2, np.maximum(edges[0], low))
+    end = np.minimum(centres + width / 2, np.minimum(edges[-1], high))
     final = len(edges) - 2
     first = np.clip(np.searchsorted(edges, begin, side="right") - 1, 0, final)
     last = np.clip(np.searchsorted(edges, end, side="right") - 1, 0, final)

@@ -30,7 +30,7 @@ SHARED = (
     "generator of its own, such as numpy.random.default_rng(). Both drew from the global generator of"
 )
 
-__all__ = ["leave_generators_untouched", "leave_untouched", "one_blas_thread"]
+__all__ = ["INCOMPLETE", "SHARED", "leave_generators_untouched", "leave_untouched", "one_blas_thread"]
 
 
 @contextmanager

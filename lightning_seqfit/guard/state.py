@@ -305,9 +305,8 @@ class State:
         self._waiting.append((value.__self__, getattr(value, "__func__", None)))
 
     def _cached(self, value: Any) -> None:
-        """A function that keeps its answers: those of an evaluation are taken away where it had none before."""
-        if not value.cache_info().currsize:
-            self._restores.append(partial(_empty_cache, value))
+        """A function that keeps its answers: it forgets them where an evaluation has added to them."""
+        self._restores.append(partial(_empty_cache, value, value.cache_info().misses))
         self._waiting.append((value.__wrapped__,))
 
     def _of_the_thread(self, value: threading.local) -> None:
@@ -490,8 +489,8 @@ def _put_back_set(now: set[Any], before: set[Any]) -> None:
         set.update(now, before)
 
 
-def _empty_cache(function: Any) -> None:
-    if function.cache_info().currsize:
+def _empty_cache(function: Any, misses: int) -> None:
+    if function.cache_info().misses != misses:
         function.cache_clear()
 
 

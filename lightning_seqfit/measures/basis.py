@@ -9,6 +9,12 @@ The input of the read-out layer is a matrix Phi, one row per point and one colum
 - *Laps* of a unit along an axis: its total variation / its range, each summed over the lines along that axis. 1: the
   unit is monotone, a step; sin(2 pi k x) on the unit interval has 2 k. A unit whose range along every line is at most
   1e-3 of the widest one of all is constant and has none.
+- *Dead domain*: share of the domain on which no unit varies. The stretch between two neighbouring points of a line is
+  dead where the variations of all units over it and over those within a 128th of the line's points to either side, each
+  in shares of the unit's standard deviation over the domain, add up to at most 1e-2; alone between two that are not it
+  is where units turn, and counts as alive. A point is as dead as the stretches beside it are on average, along the axis
+  where they are least so. Inputs that were never scaled leave most of a domain
+  dead: tanh(x) is constant to float32 from x = 9 on, and on [0, 1000] no output weights can make up for that.
 - *Projection error*: relative RMS of what the best output weights would leave of the target, its least-squares residual
   on [1, Phi]. Far below the actual error: the output weights are what is missing. About equal: the basis is.
 
@@ -43,6 +49,10 @@ RANK_TOLERANCE = 1e-3
 ROUNDING = 1e-6
 #: A unit is constant when its range is at most this share of the widest.
 CONSTANT_RANGE = 1e-3
+#: A stretch is dead where the units vary by at most this much together, each in shares of its standard deviation.
+DEAD_VARIATION = 1e-2
+#: Share of a line's points that a stretch takes in to either side.
+DEAD_REACH = 1 / 128
 #: A unit is monotone up to this many laps: one of small range around a large value moves back and forth by rounding.
 MONOTONE_LAPS = 1.05
 #: Share of the prediction's variation that [1, Phi] may fail to reproduce if the prediction is linear in Phi.
@@ -67,6 +77,7 @@ class Basis:
     constant_share : share of units that are constant along all axes, in [0, 1].
     median_laps : median over the other units of their laps along the axis where they have the most; NaN: none varies.
     monotone_share : share of the other units with at most 1.05 laps along each axis, in [0, 1]; NaN: none varies.
+    dead_domain : share of the domain on which no unit varies, in [0, 1]; 1: none varies anywhere.
     projection_error : relative RMS of the target's least-squares residual on [1, Phi], 0 and up; NaN: absent.
     projection_note : why the projection error is absent; empty where it is there.
     """
@@ -78,6 +89,7 @@ class Basis:
     constant_share: float
     median_laps: float
     monotone_share: float
+    dead_domain: float
     projection_error: float
     projection_note: str
 
@@ -141,13 +153,14 @@ def measure_basis(
             constant_share=math.nan,
             median_laps=math.nan,
             monotone_share=math.nan,
+            dead_domain=math.nan,
             projection_error=math.nan,
             projection_note="the units are not finite",
         )
     decomposition = _decompose(centred)
     singular_values = decomposition.singular_values
     error, note = _projection_error(decomposition, target, prediction, scale, weights)
-    laps = unit_laps(geometry, features)
+    laps, dead_domain = _walk(geometry, features, _deviations(decomposition))
     varying = ~np.isnan(laps).all(axis=1)
     most = np.nanmax(laps[varying], axis=1)
     return Basis(
@@ -158,6 +171,7 @@ def measure_basis(
         constant_share=float(np.mean(~varying)),
         median_laps=float(np.median(most)) if most.size else math.nan,
         monotone_share=float(np.mean(most <= MONOTONE_LAPS)) if most.size else math.nan,
+        dead_domain=dead_domain,
         projection_error=error,
         projection_note=note,
     )
@@ -177,6 +191,7 @@ class _Decomposition:
     """Phi less its column means, by its Gram matrix on the smaller side.
 
     centred : shape ``(N, width)``.
+    powers : sum of squares of each of its columns, shape ``(width,)``.
     singular_values : shape ``(min(N, width),)``, descending; 0 where they are rounding.
     rank : how many of them are not 0.
     residual : what a least-squares fit by Phi leaves of fields of mean 0, shape ``(k, N)``; the directions that are
@@ -184,6 +199,7 @@ class _Decomposition:
     """
 
     centred: FloatArray
+    powers: FloatArray
     singular_values: FloatArray
     rank: int
     residual: Callable[[FloatArray], FloatArray]
@@ -193,10 +209,11 @@ def _decompose(centred: FloatArray) -> _Decomposition:
     points, width = centred.shape
     more_units = points < width
     gram = centred @ centred.T if more_units else centred.T @ centred
+    powers = np.einsum("ij,ij->j", centred, centred) if more_units else gram.diagonal().copy()
     singular_values = np.zeros(len(gram))
     trace = float(np.trace(gram))
     if trace == 0.0:
-        return _Decomposition(centred, singular_values, 0, np.copy)
+        return _Decomposition(centred, powers, singular_values, 0, np.copy)
 
     # sum(lambda^2) / sum(lambda) is a lower bound on the largest lambda
     tolerance = _COMPRESSION * float(np.vdot(gram, gram)) / trace
@@ -228,7 +245,7 @@ def _decompose(centred: FloatArray) -> _Decomposition:
             left = fields - solve(solve(sides @ factor)) @ factor.T @ centred.T
         return left
 
-    return _Decomposition(centred, singular_values, rank, residual)
+    return _Decomposition(centred, powers, singular_values, rank, residual)
 
 
 def _compressible(gram: FloatArray, tolerance: float) -> bool:
@@ -327,17 +344,61 @@ def unit_laps(geometry: Geometry, features: FloatArray) -> FloatArray:
     >>> unit_laps(grid, features).round(2).ravel().tolist()
     [1.0, 6.0, nan]
     """
+    return _walk(geometry, features)[0]
+
+
+def _walk(geometry: Geometry, features: FloatArray, deviations: FloatArray | None = None) -> tuple[FloatArray, float]:
+    """Go along all lines once: the units' laps and, given their standard deviations, the dead share of the domain."""
     width = features.shape[1]
     variation, spread, reach = (np.zeros((width, geometry.dimension)) for _ in range(3))
+    dead = None if deviations is None else np.ones(len(features))
+    weights = None if deviations is None else _weights(deviations).astype(features.dtype)
     for axis in range(geometry.dimension):
-        values = _along(features, geometry.lines(axis))
+        lines = geometry.lines(axis)
+        values = _along(features, lines)
         change = np.diff(values, axis=0)  # in the precision of the features: twice the memory is ten times the time
         np.abs(change, out=change)
-        variation[:, axis] = np.ones(change.size // width, change.dtype) @ change.reshape(-1, width)  # a fast sum
+        steps = change.reshape(-1, width)
+        variation[:, axis] = np.ones(len(steps), change.dtype) @ steps  # a fast sum
         ranges = values.max(axis=0) - values.min(axis=0)
         spread[:, axis], reach[:, axis] = ranges.sum(axis=0), ranges.max(axis=0)
+        if dead is not None and weights is not None:
+            together = steps @ weights
+            if together.min(initial=math.inf) > DEAD_VARIATION:  # alive all along one axis is alive everywhere
+                dead = None
+            else:
+                dead[lines.T] = np.minimum(dead[lines.T], _dead(together.reshape(change.shape[:-1])))
     varies = reach > CONSTANT_RANGE * reach.max(initial=0.0)
-    return np.divide(variation, spread, out=np.full_like(spread, math.nan), where=varies)
+    laps = np.divide(variation, spread, out=np.full_like(spread, math.nan), where=varies)
+    return laps, 0.0 if dead is None else geometry.mean(dead)
+
+
+def _deviations(decomposition: _Decomposition) -> FloatArray:
+    """Standard deviation of each unit, shape ``(width,)``."""
+    return np.sqrt(decomposition.powers / len(decomposition.centred))
+
+
+def _weights(deviations: FloatArray) -> FloatArray:
+    """Their reciprocals, 0 for units that are constant."""
+    varies = deviations > CONSTANT_RANGE * deviations.max(initial=0.0)
+    return np.divide(1.0, deviations, out=np.zeros_like(deviations), where=varies)
+
+
+def _dead(steps: FloatArray) -> FloatArray:
+    """Share of the two stretches beside each point that are dead, shape ``(points, lines)``, of what the units vary."""
+    count, lines = steps.shape
+    passed = np.zeros((count + 1, lines))
+    np.cumsum(steps, axis=0, out=passed[1:])
+    side = round(DEAD_REACH * (count + 1))
+    stretch = np.arange(count)
+    about = passed[np.minimum(stretch + side + 1, count)] - passed[np.maximum(stretch - side, 0)]
+    flat = np.ones((count + 2, lines), dtype=bool)  # what lies beyond the ends of a line is as what lies before them
+    flat[1:-1] = about <= DEAD_VARIATION
+    if count > 1:
+        flat[0], flat[-1] = flat[2], flat[-3]
+        flat[1:-1] &= flat[:-2] | flat[2:]
+    flat[0], flat[-1] = flat[1], flat[-2]
+    return (flat[1:].astype(np.float64) + flat[:-1]) / 2
 
 
 def _along(features: FloatArray, lines: IntArray) -> FloatArray:

@@ -11,14 +11,22 @@ of the domain and a turning point, is a *lap*. With h its height as a share of t
 and a count is the sum, rounded to halves. So sin(2 pi k x) and cos(2 pi k x) on the unit interval both have k
 oscillations: the quarter period at either end of the sine is half a lap.
 
+A gap between the points has no laps. What lies on either side of it is read by itself, and its ends count as those of
+the domain, but for two things. Where a stretch has no lap between two extrema, its laps are held against the median of
+h over all those elsewhere. And there are many ends, so that what the moving mean takes from their laps counts: the
+levels there are extrapolated in a straight line to where the cells end. A gap of at most half the wavelength hides one
+extremum at the most, which the laps before and behind it tell, and is passed over.
+
 The local peak-to-peak is 2 sqrt(2 m), m the moving mean of u'^2 over one wavelength, and m at least 0.1 % of its
 largest value: an oscillation that decays to a thirtieth is still counted. The hysteresis is at least four standard
-deviations of the target's smoothed noise, but never more than 10 % of the smoothed target's whole peak-to-peak. The
-noise is taken from the median power of the target's spectrum, seen through tapers that do not leak.
+deviations of the target's smoothed noise, but never more than 10 % of the smoothed target's whole peak-to-peak. Where
+the noise is not given, it is taken from the median power of the target's spectrum, seen through tapers that do not
+leak.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -36,6 +44,8 @@ LEAST_POWER = 1e-3
 NOISE_DEVIATIONS = 4.0
 #: Values of one plateau differ by less than this share of the hysteresis: rounding does not place an extremum.
 PLATEAU = 1e-8
+#: A gap of at most this share of the wavelength is passed over.
+PASSED_OVER = 0.5
 #: A prediction is cut off this many times the target's largest oscillation from the trend: squares and sums stay exact.
 FARTHEST = 1e6
 
@@ -46,15 +56,16 @@ class Laps:
 
     Attributes
     ----------
-    turning : turning points with both domain ends, shape ``(laps + 1,)``: positions in ``geometry.lines(0)[0]``, which
-        numbers the points from the low face to the high one. Empty without laps.
-    rising : whether the field rises along the lap, shape ``(laps,)``; alternates.
+    begin, end : first and last point of each lap, shape ``(laps,)``: positions in ``geometry.lines(0)[0]``, which
+        numbers the points from the low face to the high one. A lap begins where the one before ends, but for gaps.
+    rising : whether the field rises along the lap, shape ``(laps,)``; alternates, but for gaps.
     weights : oscillations per lap, in (0, 1/2], shape ``(laps,)``.
     hysteresis : along the line, in the field's units, shape ``(N,)``; 0.0: the target does not oscillate, and nothing
         is counted.
     """
 
-    turning: IntArray
+    begin: IntArray
+    end: IntArray
     rising: BoolArray
     weights: FloatArray
     hysteresis: FloatArray
@@ -87,13 +98,14 @@ class Oscillations:
     matched: BoolArray
 
 
-def target_laps(geometry: Geometry, trend: Trend) -> Laps:
+def target_laps(geometry: Geometry, trend: Trend, noise: float = 0.0) -> Laps:
     """Read the target's laps, once for all looks.
 
     Parameters
     ----------
     geometry : N points along one axis.
     trend : the target's, from :func:`~lightning_seqfit.measures.trend.fit_trend`.
+    noise : standard deviation of the target's noise; 0: not known.
 
     Returns
     -------
@@ -122,7 +134,7 @@ def target_laps(geometry: Geometry, trend: Trend) -> Laps:
     if trend.variance == 0 or not math.isfinite(trend.shortest_wavelength[0]):
         return _no_laps(np.zeros(len(trend.oscillation)))
     smoothed = _smoothed(geometry, trend, trend.oscillation)
-    return _read_laps(smoothed, _hysteresis(geometry, trend, smoothed))
+    return _read_laps(geometry, trend, smoothed, _hysteresis(geometry, trend, smoothed, noise))
 
 
 def count_oscillations(
@@ -132,13 +144,16 @@ def count_oscillations(
     prediction: FloatArray,
     residual: FloatArray,
     tolerance: float = 0.25,
+    noise: float = 0.0,
 ) -> Oscillations:
     """Count the oscillations that a prediction has, lacks, and has in excess.
 
     A target lap is matched if, over its points with both ends, the root mean square of the residual is at most
-    ``tolerance`` times the standard deviation of the target's oscillation. A lap of the prediction is spurious if its
-    middle lies in no target lap of the same direction, or in one that a lap of the prediction, no lighter, has taken.
-    The middle is that of the lap's points; where it is a turning point of the target, it lies in both laps.
+    ``tolerance`` times the standard deviation of the target's oscillation, both less the noise: the mean square of n
+    residuals is taken less noise^2 (1 + 2 sqrt(2 / n)), which is the noise's and two standard deviations of it. A lap
+    of the prediction is spurious if its middle lies in no target lap of the same direction, or in one that a lap of
+    the prediction, no lighter, has taken. The middle is that of the lap's points; where it is a turning point of the
+    target, it lies in both laps.
 
     Parameters
     ----------
@@ -148,6 +163,7 @@ def count_oscillations(
     prediction : shape ``(N,)``. Not finite on a lap: the lap is not matched, ``model`` and ``spurious`` are NaN.
     residual : prediction - target, shape ``(N,)``.
     tolerance : share of the standard deviation that the error may reach; above 1, a straight line is a match.
+    noise : standard deviation of the target's noise.
 
     Returns
     -------
@@ -168,7 +184,7 @@ def count_oscillations(
     >>> seen.target, seen.fitted, seen.missing, seen.spurious
     (8.0, 4.0, 4.0, 0.0)
     """
-    matched = _matched(geometry, trend, laps, residual, tolerance)
+    matched = _matched(geometry, trend, laps, residual, tolerance, noise)
     fitted = _rounded(np.where(matched, laps.weights, 0.0))
     model = spurious = math.nan
     if np.isfinite(prediction).all():
@@ -180,34 +196,69 @@ def count_oscillations(
     )
 
 
+def roughness(geometry: Geometry, field: FloatArray) -> float:
+    """Mean square of the difference of neighbours along a line over that of points far apart: 0 smooth, 1 noise.
+
+    A wave of f cycles has 1 - cos(2 pi f / N) at N even points, and s / (1 + s), s = (2 pi f / N)^2, at random ones.
+
+    Examples
+    --------
+    >>> from lightning_seqfit.geometry import Grid
+    >>> grid = Grid(bounds=((0.0, 1.0),), shape=(512,), axes=("x",))
+    >>> round(roughness(grid, np.sin(128 * np.pi * grid.points[:, 0])), 3), round(1 - math.cos(math.pi / 4), 3)
+    (0.292, 0.293)
+    """
+    line = field[geometry.lines(0)[0]] / np.max(np.abs(field))
+    return float(np.mean(np.diff(line) ** 2) / (2 * np.var(line)))
+
+
 def _model_laps(geometry: Geometry, trend: Trend, laps: Laps, prediction: FloatArray) -> Laps:
     if not laps.hysteresis.any():
         return _no_laps(laps.hysteresis)
     far = FARTHEST * float(np.max(np.abs(trend.oscillation)))
     oscillation = np.clip(prediction, trend.values - far, trend.values + far) - trend.values
-    return _read_laps(_smoothed(geometry, trend, oscillation), laps.hysteresis)
+    return _read_laps(geometry, trend, _smoothed(geometry, trend, oscillation), laps.hysteresis)
 
 
-def _matched(geometry: Geometry, trend: Trend, laps: Laps, residual: FloatArray, tolerance: float) -> BoolArray:
+def _matched(
+    geometry: Geometry, trend: Trend, laps: Laps, residual: FloatArray, tolerance: float, noise: float
+) -> BoolArray:
     if len(laps.weights) == 0:
         return np.zeros(0, dtype=np.bool_)
     line = geometry.lines(0)[0]
     size = float(np.max(np.abs(trend.oscillation)))  # keeps squares in range
     oscillation = trend.oscillation[line] / size
     error = np.clip(residual[line], -FARTHEST * size, FARTHEST * size) / size
-    variance = _lap_means(oscillation**2, laps.turning) - _lap_means(oscillation, laps.turning) ** 2
-    within: BoolArray = _lap_means(error**2, laps.turning) <= tolerance**2 * variance
+    variance = _lap_means(oscillation**2, laps) - _lap_means(oscillation, laps) ** 2
+    squares = _lap_means(error**2, laps)
+    if noise > 0.0:
+        points, spread = laps.end - laps.begin + 1, (noise / size) ** 2
+        squares = np.maximum(squares - spread * (1 + 2 * np.sqrt(2 / points)), 0.0)
+        variance = np.maximum(variance - spread, 0.0)
+    within: BoolArray = squares <= tolerance**2 * variance
     return within
 
 
+def _stretches(geometry: Geometry, trend: Trend) -> IntArray:
+    """Where along the line a stretch begins that is read by itself, and its end: a whole line is one."""
+    segments = geometry.segments(0)
+    starts = np.cumsum([0, *map(len, segments)])
+    ends = geometry.points[:, 0][np.array([(each[0], each[-1]) for each in segments])]
+    wide = ends[1:, 0] - ends[:-1, 1] > PASSED_OVER * trend.wavelength[0]
+    return starts[np.concatenate(([True], wide, [True]))]
+
+
 def _is_spurious(model: Laps, target: Laps) -> BoolArray:
-    middle = (model.turning[:-1] + model.turning[1:]) / 2
+    if len(target.weights) == 0:
+        return np.ones(len(model.weights), dtype=np.bool_)
+    middle = (model.begin + model.end) / 2
     # a middle on a turning point lies in two laps, one of either direction
-    right = np.minimum(np.searchsorted(target.turning, middle, side="right"), len(target.weights)) - 1
-    left = np.maximum(np.searchsorted(target.turning, middle, side="left"), 1) - 1
+    right = np.maximum(np.searchsorted(target.begin, middle, side="right"), 1) - 1
+    left = np.minimum(np.searchsorted(target.end, middle, side="left"), len(target.weights) - 1)
     home = np.where(target.rising[right] == model.rising, right, left)
 
-    candidates = np.flatnonzero(target.rising[home] == model.rising)
+    within = (target.begin[home] <= middle) & (middle <= target.end[home])
+    candidates = np.flatnonzero((target.rising[home] == model.rising) & within)
     heaviest_first = candidates[np.argsort(-model.weights[candidates], kind="stable")]
     _, first = np.unique(home[heaviest_first], return_index=True)
     spurious = np.ones(len(model.weights), dtype=np.bool_)
@@ -215,39 +266,90 @@ def _is_spurious(model: Laps, target: Laps) -> BoolArray:
     return spurious
 
 
+def _smoothing(trend: Trend) -> float:
+    return trend.shortest_wavelength[0] / 8
+
+
 def _smoothed(geometry: Geometry, trend: Trend, field: FloatArray) -> FloatArray:
-    smoothed: FloatArray = geometry.moving_mean(field, (trend.shortest_wavelength[0] / 8,))[geometry.lines(0)[0]]
+    smoothed: FloatArray = geometry.moving_mean(field, (_smoothing(trend),))[geometry.lines(0)[0]]
     return smoothed
 
 
-def _hysteresis(geometry: Geometry, trend: Trend, smoothed: FloatArray) -> FloatArray:
+def _hysteresis(geometry: Geometry, trend: Trend, smoothed: FloatArray, given: float) -> FloatArray:
     """Distance along the line by which a field must come back from an extremum, shape ``(N,)``."""
     size = float(np.max(np.abs(trend.oscillation)))  # keeps squares in range
     oscillation = trend.oscillation / size
     local = geometry.moving_mean(oscillation**2, trend.wavelength)[geometry.lines(0)[0]]
     local_peak_to_peak = 2 * np.sqrt(2 * np.maximum(local, LEAST_POWER * float(np.max(local))))
-    # white noise of variance v has 2 v / N in a bin on average, and ln 2 times that in half of the bins
-    noise = math.sqrt(float(np.median(tapered_power(geometry, oscillation))) * len(oscillation) / (2 * math.log(2)))
-    averaged = max(len(oscillation) * trend.shortest_wavelength[0] / 8 / geometry.lengths[0], 1.0)
+    noise = given / size
+    if noise == 0.0:
+        power = tapered_power(geometry, oscillation)
+        bins = max(len(oscillation), 2 * (len(power) - 1))
+        # white noise of variance v has 2 v / N in a bin on average, and ln 2 times that in half of the bins
+        noise = math.sqrt(float(np.median(power)) * bins / (2 * math.log(2)))
+    averaged = max(len(oscillation) * _smoothing(trend) / geometry.lengths[0], 1.0)
     least = NOISE_DEVIATIONS * noise / math.sqrt(averaged)
     most = HYSTERESIS * float(np.ptp(smoothed)) / size
     hysteresis: FloatArray = size * np.minimum(np.maximum(HYSTERESIS * local_peak_to_peak, least), most)
     return hysteresis
 
 
-def _read_laps(values: FloatArray, hysteresis: FloatArray) -> Laps:
-    """Laps of a field along the line."""
-    turning, levels = _turning_points(values, hysteresis)
-    if len(turning) == 0:
+def _read_laps(geometry: Geometry, trend: Trend, values: FloatArray, hysteresis: FloatArray) -> Laps:
+    """Laps of a smoothed field along the line, in each stretch by itself."""
+    stretches = _stretches(geometry, trend)
+    alone = len(stretches) == 2
+    places = geometry.points[:, 0][geometry.lines(0)[0]]
+    begin, end, heights, rising = [], [], [], []
+    for low, high in itertools.pairwise(stretches.tolist()):
+        turning, levels = _turning_points(values[low:high], hysteresis[low:high])
+        if len(turning) == 0:
+            continue
+        positions = np.array(turning, dtype=np.intp) + low
+        steps = np.diff(levels)
+        rising.append(steps > 0)
+        if not alone:
+            up = np.sign(steps)
+            levels[0] = _level_at_end(places, values, positions[0], positions[1], _smoothing(trend))
+            levels[-1] = _level_at_end(places, values, positions[-1], positions[-2], _smoothing(trend))
+            steps = np.maximum(up * np.diff(levels), 0.0)
+        local = hysteresis[positions]
+        heights.append(np.abs(steps) / (local[1:] + local[:-1]))
+        begin.append(positions[:-1])
+        end.append(positions[1:])
+    if not begin:
         return _no_laps(hysteresis)
-    steps = np.diff(levels)
-    weights = np.full(len(steps), 0.5)
-    if len(steps) > 1:
-        local = hysteresis[turning]
-        heights = np.abs(steps) / (local[1:] + local[:-1])
-        weights[0] *= min(1.0, heights[0] / heights[1])
-        weights[-1] *= min(1.0, heights[-1] / heights[-2])
-    return Laps(np.array(turning, dtype=np.intp), steps > 0, weights, hysteresis)
+    weights = _weights(np.concatenate(heights), np.array([len(each) for each in begin]), alone=alone)
+    return Laps(np.concatenate(begin), np.concatenate(end), np.concatenate(rising), weights, hysteresis)
+
+
+def _level_at_end(places: FloatArray, values: FloatArray, end: int, turn: int, width: float) -> float:
+    """Level of a smoothed field where the cell at an end of a stretch ends; ``turn``: the nearest turning point."""
+    inwards = 1 if turn > end else -1
+    inside = end + inwards
+    while inside != turn and places[inside] == places[end]:
+        inside += inwards
+    spacing = abs(places[inside] - places[end])
+    while inside != turn and abs(places[inside] - places[end]) < width / 2:
+        inside += inwards
+    # the window about the end is cut off where its cell ends: its mean lies further in
+    middle = max(width - spacing, 0.0) / 4
+    slope = (values[end] - values[inside]) / (abs(places[inside] - places[end]) - middle)
+    return float(values[end] + slope * (middle + spacing / 2))
+
+
+def _weights(heights: FloatArray, sizes: IntArray, *, alone: bool) -> FloatArray:
+    """Oscillations per lap, from the heights of the laps and their number in each stretch; ``alone``: there is one."""
+    last = np.cumsum(sizes) - 1
+    first = last - sizes + 1
+    inner = np.ones(len(heights), dtype=np.bool_)
+    inner[first] = inner[last] = False
+    weights = np.full(len(heights), 0.5)
+    whole = float(np.median(heights[inner])) if inner.any() else 0.5 / HYSTERESIS
+    low = np.where((sizes > 2) | alone, heights[np.minimum(first + 1, last)], whole)
+    high = np.where((sizes > 2) | alone, heights[np.maximum(last - 1, first)], whole)
+    weights[first] = 0.5 * np.minimum(1.0, heights[first] / low)
+    weights[last] = 0.5 * np.minimum(1.0, heights[last] / high)
+    return weights
 
 
 def _turning_points(values: FloatArray, hysteresis: FloatArray) -> tuple[list[int], list[float]]:
@@ -288,11 +390,12 @@ def _turning_points(values: FloatArray, hysteresis: FloatArray) -> tuple[list[in
     return [*turning, len(values) - 1], [*levels, float(values[-1])]
 
 
-def _lap_means(values: FloatArray, turning: IntArray) -> FloatArray:
+def _lap_means(values: FloatArray, laps: Laps) -> FloatArray:
     """Mean over each lap's points with both ends."""
-    sums = np.add.reduceat(values, turning[:-1])
-    sums[:-1] += values[turning[1:-1]]  # the last sum runs to the last point already
-    means: FloatArray = sums / (np.diff(turning) + 1)
+    sums = np.add.reduceat(values, np.column_stack([laps.begin, laps.end]).ravel())[
+        ::2
+    ]  # every other one: between laps
+    means: FloatArray = (sums + values[laps.end]) / (laps.end - laps.begin + 1)
     return means
 
 
@@ -302,4 +405,5 @@ def _rounded(weights: FloatArray) -> float:
 
 
 def _no_laps(hysteresis: FloatArray) -> Laps:
-    return Laps(np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.bool_), np.zeros(0), hysteresis)
+    none = np.zeros(0, dtype=np.intp)
+    return Laps(none, none, np.zeros(0, dtype=np.bool_), np.zeros(0), hysteresis)

@@ -13,6 +13,11 @@ mean elsewhere:
 It is the spectrum of the residual, not the difference of two spectra: a pure phase error counts in full. The residual
 has no window: a Hann window keeps 0.6 % of a residual in the outer 10 % at each end, where the fronts are.
 
+Where points lie unevenly, no frequency that they can tell holds all of a field. What is left of the mean square is the
+power of one more band, above all others: it never carries. Where frequencies hold more than there is, all shares are
+less by the same factor. With gaps, a band carries only if it is at least half as wide as the distance at which the
+points can tell two frequencies apart.
+
 A band *carries* where u' holds a frequency of at least 1 % of the power of its strongest one. Only there a relative
 error says anything. A sinusoid of u' is at its own frequency, in the band of the bin next to it, and where that is
 another one in its own band too: unwindowed, most of a sine of 7.8 cycles is in the bin of 8. What is no sum of
@@ -59,8 +64,8 @@ class TargetSpectrum:
     band_power : power of u' per band, detrended as the residual is, shape ``(B,)``.
     frequency : Euclidean norm of each of ``geometry.frequencies``, shape ``(M,)``.
     group : 0 for row 0 of the frequencies, which holds the trend term; 1, ..., B: the band; shape ``(M,)``.
-    trend_basis : orthonormal basis of what the residual loses, shape ``(N, 1)``: its mean, ``(N, 1 + d)``: its line
-        or plane, or ``(N, 2 + d)``: the shape of a curved trend as well.
+    trend_basis : basis of what the residual loses, orthonormal in the mean over the box, shape ``(N, 1)``: its mean,
+        ``(N, 1 + d)``: its line or plane, or ``(N, 2 + d)``: the shape of a curved trend as well.
     several : whether the target oscillates at more than one frequency: a single one may lie between two bands.
     """
 
@@ -81,7 +86,7 @@ class Spectrum:
     Attributes
     ----------
     trend_share : trend term / scale, 0 and up.
-    share : power of each band / scale, shape ``(B,)``, 0 and up. On a grid ``trend_share`` and these add up to
+    share : power of each band / scale, shape ``(B,)``, 0 and up. ``trend_share`` and these add up to
         mean(r^2) / scale. ``inf`` where that is beyond the range of a float.
     relative_error : per band, shape ``(B,)``, 0 and up; NaN where the band does not carry.
     power : per frequency, shape ``(M,)``; row 0 is the trend term. On a grid it adds up to mean(r^2).
@@ -122,8 +127,10 @@ def target_spectrum(geometry: Geometry, trend: Trend) -> TargetSpectrum:
     """
     frequency = np.sqrt(np.sum(geometry.frequencies**2, axis=1))
     edges = _octaves(float(frequency.max()))
+    if not geometry.complete:
+        edges = np.append(edges, 2 * edges[-1])
     bands = len(edges) - 1
-    group = _bands(edges, frequency)
+    group = np.minimum(_bands(edges, frequency), bands - (not geometry.complete))
     group[0] = 0
 
     basis = _trend_basis(geometry, trend)
@@ -134,10 +141,12 @@ def target_spectrum(geometry: Geometry, trend: Trend) -> TargetSpectrum:
         # Carrying is asked of u' as it is: of a single cycle a line leaves a sawtooth, which has every frequency.
         lines = trend.frequency[trend.power >= SIGNIFICANT_POWER * np.max(trend.power, initial=0.0)]
         rest = _carrying_bins(geometry, trend)
-        carrying[np.concatenate([_bands(edges, _nearby(lines)), group[rest]]) - 1] = True
+        found = np.concatenate([_bands(edges, _nearby(lines)), group[rest]])
+        carrying[np.minimum(found, bands - (not geometry.complete)) - 1] = True
+        carrying &= 2 * np.diff(edges) >= geometry.resolution
         several = len(lines) > 1 or len(rest) > 0
-        detrended = trend.oscillation - basis @ (trend.oscillation @ basis)
-        band_power = _summed(geometry.power(detrended), group, bands)[1:]
+        detrended = trend.oscillation - basis @ ((geometry.weights * trend.oscillation) @ basis)
+        band_power = _summed(geometry, geometry.power(detrended), group, bands, detrended)[1:]
     return TargetSpectrum(
         edges=edges,
         labels=tuple(f"{low}-{high}" for low, high in itertools.pairwise(edges)),
@@ -216,8 +225,9 @@ def _trend_basis(geometry: Geometry, trend: Trend) -> FloatArray:
         # what is left of a straight trend is rounding, and no column of its own
         columns.append(trend.values / np.max(np.abs(trend.values)))
     # not QR: an axis with a single cell has no slope, and QR would make a direction up for it
-    basis, singular, _ = np.linalg.svd(np.column_stack(columns), full_matrices=False)
-    return np.ascontiguousarray(basis[:, singular > 1e-10 * singular[0]])
+    root = np.sqrt(geometry.weights)[:, np.newaxis]
+    basis, singular, _ = np.linalg.svd(root * np.column_stack(columns), full_matrices=False)
+    return np.ascontiguousarray(basis[:, singular > 1e-10 * singular[0]] / root)
 
 
 def measure_spectrum(geometry: Geometry, target: TargetSpectrum, residual: FloatArray, scale: float) -> Spectrum:
@@ -254,23 +264,29 @@ def measure_spectrum(geometry: Geometry, target: TargetSpectrum, residual: Float
         return Spectrum(math.nan, nothing, nothing.copy(), np.full(len(target.group), math.nan))
     size = size or 1.0
     scaled = np.asarray(residual, dtype=np.float64) / size  # the square of a large residual must not overflow
-    coefficients = scaled @ target.trend_basis
+    coefficients = (geometry.weights * scaled) @ target.trend_basis
     power = geometry.power(scaled - target.trend_basis @ coefficients)
-    power[0] = coefficients @ coefficients / len(scaled)
-    amplitude = size * np.sqrt(_summed(power, target.group, len(target.band_power)))
+    power[0] = coefficients @ coefficients
+    summed = _summed(geometry, power, target.group, len(target.band_power), scaled)
+    amplitude = size * np.sqrt(summed)
 
     root = math.sqrt(scale) if 0.0 < scale < math.inf else math.nan
     relative_error = np.full(len(target.band_power), math.nan)
     with np.errstate(over="ignore"):  # what is beyond the range of a float is inf
         np.divide(amplitude[1:], np.sqrt(target.band_power), out=relative_error, where=target.carrying)
         share = (amplitude / root) ** 2
+        if not geometry.complete and summed.any():
+            share *= min(geometry.mean(scaled**2) / float(summed.sum()), 1.0)
         power = power * size * size
     return Spectrum(trend_share=float(share[0]), share=share[1:], relative_error=relative_error, power=power)
 
 
-def _summed(power: FloatArray, group: IntArray, bands: int) -> FloatArray:
-    """Power of row 0 and of each band, shape ``(1 + bands,)``."""
-    return np.asarray(np.bincount(group, power, minlength=bands + 1), dtype=np.float64)
+def _summed(geometry: Geometry, power: FloatArray, group: IntArray, bands: int, field: FloatArray) -> FloatArray:
+    """Power of row 0 and of each band, shape ``(1 + bands,)``; the last band has what no frequency of a field holds."""
+    summed = np.asarray(np.bincount(group, power, minlength=bands + 1), dtype=np.float64)
+    if not geometry.complete:
+        summed[-1] = max(geometry.mean(field**2) - float(summed.sum()), 0.0)
+    return summed
 
 
 def trend_share_of_target(trend: Trend, target: FloatArray) -> float:

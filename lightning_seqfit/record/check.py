@@ -26,6 +26,7 @@ _LENGTHS = {
     "U": "units",
     "P": "points of a snapshot",
     "K": "cells of the last look",
+    "R": "least and largest",
 }
 _KINDS = {"i": "whole numbers", "f": "numbers", "b": "yes or no", "U": "text"}
 
@@ -72,6 +73,10 @@ SECTIONS: tuple[dict[str, Form], ...] = (
         "fine/prediction": ("f", "K"),
     },
     {
+        "fine/target_range": ("f", "RK"),
+        "fine/prediction_range": ("f", "RK"),
+    },
+    {
         "fine/front/local_error": ("f", "K"),
         "fine/front/arrival": ("f", "K"),
         "fine/front/settled": ("f", "K"),
@@ -110,6 +115,9 @@ def check_about(about: Mapping[str, Any], names: Collection[str]) -> None:
             raise ValueError(f"'about' has {key} {about.get(key)!r}, no list of texts")
     if not isinstance(about.get("scale_of", ""), str) or not isinstance(about.get("noise", 0.0), int | float):
         raise ValueError(f"'about' has scale_of {about.get('scale_of')!r} and noise {about.get('noise')!r}")
+    gaps = about.get("gaps", [])
+    if not isinstance(gaps, list) or not all(_is_stretch(gap) for gap in gaps):
+        raise ValueError(f"'about' has gaps {gaps!r}, no list of (low, high)")
     axes, bounds = about["axes"], about.get("bounds")
     if not axes or len(set(axes)) != len(axes):
         raise ValueError(f"'about' has axes {axes}, not one name for each")
@@ -140,7 +148,8 @@ def check_arrays(arrays: Mapping[str, Column], wanted: Mapping[str, Form], about
     ValueError
         With the first array that does not fit.
     """
-    lengths = {"d": len(about["axes"]), "C": math.prod(about["shape"]), "K": math.prod(about.get("fine_shape", []))}
+    lengths = {"d": len(about["axes"]), "C": math.prod(about["shape"]), "R": 2}
+    lengths["K"] = math.prod(about.get("fine_shape", []))
     for name, (kind, shape) in wanted.items():
         array = arrays[name]
         if array.dtype.kind != kind:

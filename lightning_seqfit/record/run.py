@@ -119,7 +119,8 @@ class BasisRecord:
 
     Attributes
     ----------
-    numerical_rank, effective_rank, monotone_share, median_laps, projection_error, constant_share : NaN where absent.
+    numerical_rank, effective_rank, monotone_share, median_laps, projection_error, constant_share, dead_domain : NaN
+        where absent.
     snapshot_steps : shape ``(S,)``, counted over all fits.
     snapshot_units : numbers of the weightiest units, shape ``(S, U)``.
     snapshot_places : where each unit rises or falls, shape ``(S, U, d)``.
@@ -133,6 +134,7 @@ class BasisRecord:
     median_laps: FloatArray
     projection_error: FloatArray
     constant_share: FloatArray
+    dead_domain: FloatArray
     snapshot_steps: NDArray[np.int64]
     snapshot_units: NDArray[np.int64]
     snapshot_places: FloatArray
@@ -158,8 +160,11 @@ class Run:
     noise : standard deviation of the target's noise; 0: it has none.
     scale_of : what an error of 1 is: the target's ``"oscillation"``, its ``"deviation"`` from the mean, its
         ``"value"``, a scale that was ``"given"``, or the error at the ``"first look"``; empty: in an older record.
+    gaps : stretches (low, high) of a line without points, in which nothing is measured.
     fine : the same with the fields of the last look only, first axis of length 1, on more cells; None where ``shape``
         holds every point, or the front was switched off.
+    target_range, prediction_range : of the last look, the least and the largest value within each cell of a line, shape
+        ``(2, cells)``; only in ``fine``, and None where its cells are the points.
     """
 
     name: str
@@ -183,7 +188,10 @@ class Run:
     notes: tuple[str, ...] = field(default=())
     noise: float = 0.0
     scale_of: str = ""
+    gaps: tuple[tuple[float, float], ...] = ()
     fine: Run | None = None
+    target_range: FloatArray | None = None
+    prediction_range: FloatArray | None = None
 
     @property
     def faces(self) -> tuple[str, ...]:
@@ -291,7 +299,7 @@ def as_run(arrays: Mapping[str, Column], source: str = "these arrays") -> Run:
     if "basis/snapshots" in arrays:
         measured = ("numerical_rank", "effective_rank", "monotone_share", "median_laps", "projection_error")
         basis = BasisRecord(
-            **{key: scalar(f"basis/{key}") for key in (*measured, "constant_share")},
+            **{key: scalar(f"basis/{key}") for key in (*measured, "constant_share", "dead_domain")},
             snapshot_steps=arrays["basis/snapshot_steps"],
             snapshot_units=arrays["basis/snapshot_units"],
             snapshot_places=arrays["basis/snapshot_places"],
@@ -320,6 +328,7 @@ def as_run(arrays: Mapping[str, Column], source: str = "these arrays") -> Run:
         notes=tuple(about["notes"]),
         noise=about.get("noise", 0.0),
         scale_of=about.get("scale_of", ""),
+        gaps=tuple((low, high) for low, high in about.get("gaps", [])),
     )
     whole = "fine/points" in arrays and (front is None or "fine/front/local_error" in arrays)  # not switched off
     return replace(run, fine=_fine(run, arrays, tuple(about["fine_shape"]))) if whole else run
@@ -344,4 +353,6 @@ def _fine(run: Run, arrays: Mapping[str, Column], shape: tuple[int, ...]) -> Run
         trend=arrays["fine/trend"],
         prediction=arrays["fine/prediction"][np.newaxis],
         front=front,
+        target_range=arrays.get("fine/target_range"),
+        prediction_range=arrays.get("fine/prediction_range"),
     )

@@ -11,10 +11,11 @@ import pytest
 import torch
 
 from lightning_seqfit import Probe
-from lightning_seqfit.callbacks import FourierResidual, SequentialFitting
+from lightning_seqfit.callbacks import ErrorFront, FourierResidual, SequentialFitting
 from lightning_seqfit.callbacks.error_front import FrontDiagnostic
 from lightning_seqfit.demos import FunctionRegression, plane_wave, product_wave
 from lightning_seqfit.figures import draw
+from lightning_seqfit.geometry import Grid
 from lightning_seqfit.record import Run, load
 from tests.training import trainer
 
@@ -94,6 +95,49 @@ def test_more_points_than_are_kept_are_block_means(tmp_path: Path) -> None:
     assert fine.shape == (128, 128)
 
 
+@pytest.mark.parametrize("scattered", [False, True], ids=["a grid", "points in any order"])
+def test_along_a_line_the_least_and_the_largest_of_each_block_are_kept(tmp_path: Path, scattered: bool) -> None:
+    size = 40_000
+    places = (np.arange(size) + 0.5) / size
+    if scattered:
+        np.random.default_rng(0).shuffle(places)
+    cycles = 100.0  # 400 points each, of which a block has three
+    target = np.sin(2 * np.pi * cycles * places)
+
+    class Half(FunctionRegression):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.where(x < 0.5, torch.sin(2 * torch.pi * cycles * x), 0 * super().forward(x))
+
+    probe = Probe.points(places[:, None], target) if scattered else Probe.grid([(0.0, 1.0)], target, resolution=size)
+    module = Half("lightning_seqfit.demos.sine", bounds=[[0, 1]], training_points=16)
+    trainer(tmp_path, [ErrorFront(probe)], max_steps=1, logger=False).fit(module)
+    fine = load(tmp_path).fine
+    assert fine is not None
+    assert fine.target_range is not None
+    assert fine.prediction_range is not None
+    assert fine.shape == (13_334,)
+    in_order = np.sort(places)
+    values = np.sin(2 * np.pi * cycles * in_order)
+    # but for the last two: that of the end has one point, and a neighbour that is as near to it as to its own
+    blocks = np.append(values, [values[-1]] * 2).reshape(-1, 3)[:-1]
+    expected = np.stack([blocks.min(axis=1), blocks.max(axis=1)])
+    np.testing.assert_allclose(fine.target_range[:, :-2], expected[:, :-1], atol=1e-6)
+    lower = in_order[::3][:-1] < 0.499
+    np.testing.assert_allclose(fine.prediction_range[:, :-1][:, lower], expected[:, lower], atol=1e-4)
+    assert np.abs(fine.prediction_range[:, -6000:]).max() == 0.0
+
+
+def test_where_cells_are_points_no_range_is_kept(tmp_path: Path) -> None:
+    probe = Probe.grid([(0.0, 1.0)], lambda x: torch.sin(26 * torch.pi * x[:, 0]), resolution=2000)
+    module = FunctionRegression("lightning_seqfit.demos.sine", bounds=[[0, 1]], training_points=16)
+    trainer(tmp_path, [ErrorFront(probe)], max_steps=1, logger=False).fit(module)
+    fine = load(tmp_path).fine
+    assert fine is not None
+    assert fine.shape == (2000,)
+    assert fine.target_range is None
+    assert fine.prediction_range is None
+
+
 def test_a_watch_without_the_front_has_it_too(tmp_path: Path) -> None:
     train(tmp_path, FourierResidual(Probe.grid(BOX, plane_wave)))
     fine = load(tmp_path).fine
@@ -143,3 +187,15 @@ def test_a_resumed_run_that_broke_off_at_once_has_it_still(tmp_path: Path) -> No
     assert before.front is not None
     assert after.front is not None
     np.testing.assert_allclose(after.front.local_error, before.front.local_error, rtol=1e-6)
+
+
+def test_gaps_of_a_line_are_in_the_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def split(self: Grid, axis: int) -> list[np.ndarray]:
+        return np.split(np.arange(128), [32, 96])
+
+    module = FunctionRegression("lightning_seqfit.demos.sine", bounds=[[0, 1]], training_points=16)
+    probe = Probe.grid([(0.0, 1.0)], lambda x: torch.sin(8 * torch.pi * x[:, 0]), resolution=128)
+    monkeypatch.setattr(Grid, "segments", split)
+    trainer(tmp_path, [ErrorFront(probe)], max_steps=1, logger=False).fit(module)
+    places = probe.geometry.points[:, 0]
+    assert load(tmp_path).gaps == ((places[31], places[32]), (places[95], places[96]))

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from lightning_seqfit.callbacks.basis_snapshot import BasisDiagnostic
 from lightning_seqfit.callbacks.diagnostic import Scene
 from lightning_seqfit.demos import SIREN, TanhMLP
-from lightning_seqfit.geometry import Geometry, Grid
+from lightning_seqfit.geometry import Geometry, Grid, Scattered
 from lightning_seqfit.measures.basis import important_units, measure_basis, unit_laps, unit_places
 from lightning_seqfit.measures.trend import fit_trend
 
@@ -463,6 +463,62 @@ class TestAbsentProjection:
         assert measure(features[:, :18]).projection_note == ""
 
 
+class TestDeadDomain:
+    """Steps that all lie in a part of the domain, and have next to nothing left to go three widths from there."""
+
+    @staticmethod
+    def dead(geometry, features, dtype=np.float32):
+        return measure(features.astype(dtype), geometry=geometry).dead_domain
+
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    @pytest.mark.parametrize(("shape", "cell"), [((512,), 1 / 512), ((48, 48), 1 / 48), ((16, 16, 16), 1 / 16)])
+    def test_units_that_are_flat_past_a_quarter_of_an_axis_leave_three_quarters_dead(self, shape, cell, dtype):
+        axes = ("x", "y", "z")[: len(shape)]
+        grid = Grid(bounds=((0.0, 1000.0),) * len(shape), shape=shape, axes=axes)
+        for axis in range(len(shape)):
+            steps = np.tanh((grid.points[:, axis, None] / 1000 - np.linspace(0.03, 0.19, 5)) / 0.02)
+            assert self.dead(grid, steps, dtype) == pytest.approx(0.75, abs=0.01 + cell / 2)
+
+    def test_the_dead_part_is_where_no_unit_varies_not_where_each_has_its_end(self):
+        both = np.tanh((X[:, None] - np.array([0.1, 0.9])) / 0.01)
+        # 1e-2 of a step's deviation, about 0.6, is left 2.9 widths away; a stretch takes in 0.009 more to either side
+        assert self.dead(GRID, both) == pytest.approx(1 - 4 * (0.029 + 0.009), abs=0.01)
+
+    def test_a_corner_in_which_units_vary_is_alive_and_the_rest_is_dead(self):
+        grid = Grid(bounds=((0.0, 1.0), (0.0, 1.0)), shape=(48, 48), axes=("x", "y"))
+        x, y = grid.points.T
+        corner = np.clip(0.5 - x, 0, None) * np.clip(0.5 - y, 0, None) * (1 + np.sin(9 * x + 5 * y))
+        assert self.dead(grid, corner[:, None]) == pytest.approx(0.75, abs=0.03)
+
+    @pytest.mark.parametrize(("shape", "cycles"), [((512,), 13), ((48, 48), 3), ((16, 16, 16), 2)])
+    def test_where_a_unit_turns_it_is_not_dead(self, shape, cycles):
+        grid = Grid(bounds=((0.0, 1.0),) * len(shape), shape=shape, axes=("x", "y", "z")[: len(shape)])
+        assert self.dead(grid, np.cos(2 * np.pi * cycles * grid.points[:, :1])) == 0.0
+
+    def test_a_network_that_varies_everywhere_has_no_dead_part(self):
+        torch.manual_seed(0)
+        features = TanhMLP(width=50).layers[:-1](torch.as_tensor(X[:, None]).float()).detach().numpy()
+        assert measure(features, geometry=GRID).dead_domain == 0.0
+
+    def test_rectifiers_that_are_all_off_are_dead(self):
+        rectified = np.clip(X[:, None] - np.array([0.6, 0.7, 0.8]), 0, None)
+        assert self.dead(GRID, rectified) == pytest.approx(0.6, abs=0.01)
+
+    def test_a_place_counts_by_the_length_it_stands_for(self):
+        crowded = np.sort(np.random.default_rng(0).random(600) ** 3)  # half of the points below 1/8
+        points = Scattered(coordinates=crowded, bounds=((0.0, 1.0),))
+        steps = np.tanh((points.points - np.linspace(0.05, 0.2, 4)) / 0.01)
+        assert self.dead(points, steps) == pytest.approx(0.02 + 0.77, abs=0.02)  # below 0.02 nothing varies either
+
+    @settings(max_examples=30)
+    @given(start=st.floats(0.1, 0.9), low=st.floats(-1e3, 1e3), size=st.floats(1e-3, 1e3))
+    def test_it_knows_neither_the_units_sizes_nor_the_axis(self, start, low, size):
+        grid = line(512, low, low + size)
+        share = (np.arange(512) + 0.5) / 512
+        ramp = np.clip(share - start, 0, None)[:, None]
+        assert self.dead(grid, ramp * np.array([1.0, 0.1])) == pytest.approx(start, abs=0.01)
+
+
 class TestOddFeatures:
     @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e200])
     @pytest.mark.parametrize("shape", [(100, 8), (8, 100)])
@@ -474,6 +530,7 @@ class TestOddFeatures:
             basis.numerical_rank,
             basis.effective_rank,
             basis.constant_share,
+            basis.dead_domain,
             basis.median_laps,
             basis.monotone_share,
             basis.projection_error,
@@ -491,6 +548,7 @@ class TestOddFeatures:
         target = np.random.default_rng(0).standard_normal(shape[0])
         basis = measure(np.full(shape, value), target=target, scale=np.var(target))
         assert (basis.numerical_rank, basis.effective_rank, basis.constant_share) == (0.0, 0.0, 1.0)
+        assert basis.dead_domain == 1.0
         assert np.isnan([basis.median_laps, basis.monotone_share]).all()
         assert basis.projection_error == pytest.approx(1.0, rel=1e-9)
 
