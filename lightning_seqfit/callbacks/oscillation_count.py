@@ -10,8 +10,9 @@ from lightning_seqfit.callbacks.base import ProbeCallback
 from lightning_seqfit.callbacks.diagnostic import Diagnostic, Reading, Scene, checked_tolerance
 from lightning_seqfit.callbacks.watch import Cadence
 from lightning_seqfit.geometry import FloatArray
+from lightning_seqfit.measures.front import LEAST_LOCAL
 from lightning_seqfit.measures.lobes import count_lobes, target_lobes
-from lightning_seqfit.measures.oscillations import Oscillations, count_oscillations, target_laps
+from lightning_seqfit.measures.oscillations import LEAST_POWER, Oscillations, count_oscillations, target_laps
 from lightning_seqfit.probe import Observation, Probe
 
 
@@ -33,7 +34,8 @@ class OscillationDiagnostic(Diagnostic):
         geometry, trend = scene.geometry, scene.trend
         self.count: Callable[[FloatArray, FloatArray, float], Oscillations]
         if geometry.dimension == 1:
-            laps = target_laps(geometry, trend, scene.noise)
+            least = LEAST_LOCAL if scene.relative == "local" else LEAST_POWER
+            laps = target_laps(geometry, trend, scene.noise, least_power=least)
             self.count = partial(count_oscillations, geometry, trend, laps, noise=scene.noise)
         else:
             lobes = target_lobes(geometry, trend, noise=scene.noise)

@@ -17,8 +17,8 @@ h over all those elsewhere. And there are many ends, so that what the moving mea
 levels there are extrapolated in a straight line to where the cells end. A gap of at most half the wavelength hides one
 extremum at the most, which the laps before and behind it tell, and is passed over.
 
-The local peak-to-peak is 2 sqrt(2 m), m the moving mean of u'^2 over one wavelength, and m at least 0.1 % of its
-largest value: an oscillation that decays to a thirtieth is still counted. The hysteresis is at least four standard
+The local peak-to-peak is 2 sqrt(2 m), m the moving mean of u'^2 over one wavelength, and m at least 0.5 % of its
+largest value: an oscillation that decays to a tenth is still counted. The hysteresis is at least four standard
 deviations of the target's smoothed noise, but never more than 10 % of the smoothed target's whole peak-to-peak. Where
 the noise is not given, it is taken from the median power of the target's spectrum, seen through tapers that do not
 leak.
@@ -39,7 +39,7 @@ from lightning_seqfit.measures.trend import Trend
 #: Hysteresis, as a share of the target's local peak-to-peak.
 HYSTERESIS = 0.1
 #: Least local power, as a share of the largest: what is below is no oscillation of its own.
-LEAST_POWER = 1e-3
+LEAST_POWER = 5e-3
 #: Standard deviations of the smoothed noise that an extremum must stand out by.
 NOISE_DEVIATIONS = 4.0
 #: Values of one plateau differ by less than this share of the hysteresis: rounding does not place an extremum.
@@ -98,7 +98,7 @@ class Oscillations:
     matched: BoolArray
 
 
-def target_laps(geometry: Geometry, trend: Trend, noise: float = 0.0) -> Laps:
+def target_laps(geometry: Geometry, trend: Trend, noise: float = 0.0, *, least_power: float = LEAST_POWER) -> Laps:
     """Read the target's laps, once for all looks.
 
     Parameters
@@ -106,6 +106,7 @@ def target_laps(geometry: Geometry, trend: Trend, noise: float = 0.0) -> Laps:
     geometry : N points along one axis.
     trend : the target's, from :func:`~lightning_seqfit.measures.trend.fit_trend`.
     noise : standard deviation of the target's noise; 0: not known.
+    least_power : least local power, as a share of the largest, that is an oscillation of its own.
 
     Returns
     -------
@@ -134,7 +135,7 @@ def target_laps(geometry: Geometry, trend: Trend, noise: float = 0.0) -> Laps:
     if trend.variance == 0 or not math.isfinite(trend.shortest_wavelength[0]):
         return _no_laps(np.zeros(len(trend.oscillation)))
     smoothed = _smoothed(geometry, trend, trend.oscillation)
-    return _read_laps(geometry, trend, smoothed, _hysteresis(geometry, trend, smoothed, noise))
+    return _read_laps(geometry, trend, smoothed, _hysteresis(geometry, trend, smoothed, noise, least_power))
 
 
 def count_oscillations(
@@ -275,12 +276,12 @@ def _smoothed(geometry: Geometry, trend: Trend, field: FloatArray) -> FloatArray
     return smoothed
 
 
-def _hysteresis(geometry: Geometry, trend: Trend, smoothed: FloatArray, given: float) -> FloatArray:
+def _hysteresis(geometry: Geometry, trend: Trend, smoothed: FloatArray, given: float, least_power: float) -> FloatArray:
     """Distance along the line by which a field must come back from an extremum, shape ``(N,)``."""
     size = float(np.max(np.abs(trend.oscillation)))  # keeps squares in range
     oscillation = trend.oscillation / size
     local = geometry.moving_mean(oscillation**2, trend.wavelength)[geometry.lines(0)[0]]
-    local_peak_to_peak = 2 * np.sqrt(2 * np.maximum(local, LEAST_POWER * float(np.max(local))))
+    local_peak_to_peak = 2 * np.sqrt(2 * np.maximum(local, least_power * float(np.max(local))))
     noise = given / size
     if noise == 0.0:
         power = tapered_power(geometry, oscillation)
