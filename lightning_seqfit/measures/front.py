@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -245,11 +246,7 @@ def _unfitted_parts(geometry: Geometry, window: tuple[float, ...], unfitted: Boo
     if not unfitted.any():
         return unfitted
     labels = geometry.components(unfitted)
-    whole = geometry.moving_mean(unfitted.astype(np.float64), window) >= 1.0 - 1e-9
-    for axis, (width, (low, high)) in enumerate(zip(window, geometry.bounds, strict=True)):
-        places = geometry.points[:, axis]
-        slack = 1e-9 * (high - low)
-        whole &= (places - low >= width / 2 - slack) & (high - places >= width / 2 - slack)
+    whole = _has_room(geometry, window) & (geometry.moving_mean(unfitted.astype(np.float64), window) >= 1.0 - 1e-9)
     kept = np.bincount(labels[whole], minlength=int(labels.max()) + 1) > 0
     kept[0] = False
     if not kept.any():
@@ -258,6 +255,23 @@ def _unfitted_parts(geometry: Geometry, window: tuple[float, ...], unfitted: Boo
         kept[int(np.argmax(sizes))] = True
     parts: BoolArray = kept[labels]
     return parts
+
+
+@lru_cache(maxsize=4)  # the same at each look
+def _has_room(geometry: Geometry, window: tuple[float, ...]) -> BoolArray:
+    """Whether no window about a point is cut off; in a stretch that is shorter than a window, its middle."""
+    room = np.ones(len(geometry.points), dtype=bool)
+    for axis, width in enumerate(window):
+        for stretch in geometry.segments(axis):
+            places = geometry.points[stretch, axis]
+            length = float(places[-1] - places[0])
+            half = length / max(len(places) - 1, 1) / 2  # of a cell
+            reach = min(width, length + 2 * half) / 2 * (1 - 1e-9) - half
+            inside = (places - places[0] >= reach) & (places[-1] - places >= reach)
+            if not inside.any():  # between uneven points there may be none in the very middle
+                inside[len(places) // 2] = True
+            room[stretch] &= inside
+    return room
 
 
 def _depths(geometry: Geometry, active: BoolArray, unfitted: BoolArray) -> dict[str, float]:

@@ -169,6 +169,48 @@ class TestPlace:
         first = np.count_nonzero(scene.active[:500]) / np.count_nonzero(scene.active)
         assert depth["x_min"] == pytest.approx(first, abs=0.01)
 
+    def test_beside_a_gap_half_an_oscillation_may_lag_as_at_an_end(self):
+        x = (np.arange(1200) + 0.5) / 1200
+        x = x[(x < 0.5) | (x > 0.6)]
+        grid = Scattered(x, ((0.0, 1.0),))
+        wave = np.sin(40 * np.pi * x)
+        trend = fit_trend(grid, wave)
+        active = active_points(grid, trend)
+        lags = ((x > 0.48) & (x < 0.5)) | ((x > 0.6) & (x < 0.62))
+        missing = lags | ((x > 0.75) & (x < 0.9))
+        seen = measure_front(grid, trend, active, np.where(missing, -wave, 0.0), trend.variance)
+        assert not seen.fitted[lags].any()
+        assert not seen.unfitted[x < 0.65].any()
+        assert seen.unfitted[(x > 0.75) & (x < 0.9)].all()
+
+    def test_a_stretch_between_gaps_that_is_shorter_than_a_window_counts_where_nothing_of_it_is_fitted(self):
+        x = (np.arange(1200) + 0.5) / 1200
+        x = x[((x < 0.4) | (x > 0.5)) & ((x < 0.52) | (x > 0.62))]  # 0.4 of a wavelength is left between them
+        grid = Scattered(x, ((0.0, 1.0),))
+        wave = np.sin(40 * np.pi * x)
+        trend = fit_trend(grid, wave)
+        active = active_points(grid, trend)
+        alone = (x > 0.5) & (x < 0.52)
+        missing = alone | (x > 0.8)
+        seen = measure_front(grid, trend, active, np.where(missing, -wave, 0.0), trend.variance)
+        assert seen.unfitted[alone].all()
+        assert seen.depth["x_min"] == pytest.approx(np.mean(x < 0.5), abs=1e-3)
+
+    @given(begin=st.floats(0.1, 0.8), size=st.floats(0.02, 0.15), seed=st.integers(0, 1000))
+    def test_removing_points_changes_nothing_farther_away_than_a_window(self, begin, size, seed):
+        x = (np.arange(800) + 0.5) / 800
+        wave = np.sin(26 * np.pi * x)
+        residual = np.where(np.repeat(np.random.default_rng(seed).random(20) < 0.5, 40), -wave, 0.0)
+        kept = (x < begin) | (x > begin + size)
+        fitted = []
+        for chosen in (np.ones(800, dtype=bool), kept):
+            grid = Scattered(x[chosen], ((0.0, 1.0),))
+            trend = replace(fit_trend(grid, wave[chosen]), window=(1 / 13,))
+            everywhere = np.ones(np.count_nonzero(chosen), dtype=bool)
+            fitted.append(measure_front(grid, trend, everywhere, residual[chosen], 0.5).fitted)
+        far = (x < begin - 0.05) | (x > begin + size + 0.05)
+        np.testing.assert_array_equal(fitted[0][far], fitted[1][far[kept]])
+
     @given(seed=st.integers(0, 10**6))
     def test_reversing_the_axis_exchanges_the_faces(self, seed):
         scene = waves(13.5, cells=200)
