@@ -1,4 +1,4 @@
-"""The atmospheric CO2 record of Mauna Loa, 1958 to 2001: a trend with 43 yearly oscillations on top.
+"""The atmospheric CO2 record of Mauna Loa, 1958 to 2001: a trend with 44 yearly oscillations on top.
 
 ``README.md`` in this folder states source, citation and licence.
 
