@@ -138,6 +138,8 @@ class Watch:
         self.counts_late = counts_late(module)
         if restored is not None:
             restored = restored if self.restore(module, restored) else None
+            # a fit that ended where the checkpoint was saved has seen nothing more, though it took a last look
+            self.archive.restored = max(self.archive.restored, trainer.global_step + self.offset)
         elif self.module is not None and self.module() is module and self.last_step >= 0:
             self.fit += 1
             self.offset += max(self.last_step - trainer.global_step, 0)

@@ -16,6 +16,7 @@ import fsspec
 import lightning as L
 import numpy as np
 import pytest
+import torch
 from fsspec.implementations.memory import MemoryFileSystem
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
@@ -111,6 +112,21 @@ def test_two_fits_from_one_checkpoint_keep_both_records(tmp_path: Path) -> None:
         "seqfit/probe.npz": 20,
         "seqfit/run_1/probe.npz": 30,
     }
+
+
+def test_a_fit_that_ended_where_its_checkpoint_was_saved_is_gone_on_with_in_its_file(tmp_path: Path) -> None:
+    class AtTheEnd(L.Callback):
+        """Before the last look, which is not due but for the end."""
+
+        def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+            trainer.save_checkpoint(tmp_path / "end.ckpt")
+
+    trainer_in(tmp_path, AtTheEnd(), SequentialFitting(probe(quantity="A"))).fit(Net(), loader())
+    saved = torch.load(tmp_path / "end.ckpt", weights_only=True)["callbacks"]
+    assert [state["last_step"] for key, state in saved.items() if key.startswith("seqfit")] == [8]
+    run(tmp_path, "A", 30, tmp_path / "end.ckpt")
+    (kept,) = records(tmp_path).values()
+    assert kept.steps.tolist() == due(range(1, 31))
 
 
 class Saving(L.Callback):
