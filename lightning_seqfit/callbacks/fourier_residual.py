@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -32,6 +33,8 @@ class SpectrumDiagnostic(Diagnostic):
     def __init__(self, tolerance: float) -> None:
         self.tolerance = checked_tolerance(tolerance)
         self.history: spectrum.SpectrumHistory | None = None
+        self._ordered: FloatArray | None = None  # the convergence that the order was computed from
+        self._order = math.nan
 
     @property
     def options(self) -> tuple[Any, ...]:
@@ -42,22 +45,25 @@ class SpectrumDiagnostic(Diagnostic):
         """Find the target's bands."""
         self.scene = scene
         self.target = spectrum.target_spectrum(scene.geometry, scene.trend)
+        labels = self.target.labels
+        carrying = [label for label, carries in zip(labels, self.target.carrying, strict=True) if carries]
+        self.error_tags = [f"fourier/relative_error/{label}" for label in carrying]
+        self.share_tags = [f"fourier/share/{label}" for label in labels]
+        self._ordered = None
 
     def look(self, observation: Observation, scale: float, step: int) -> Reading:
         """Read the spectrum, and take it into the history."""
         seen = spectrum.measure_spectrum(self.scene.geometry, self.target, observation.residual, scale)
         self.history = spectrum.update(self.history, seen, step, self.tolerance)
-        labels = self.target.labels
+        if self._ordered is None or not np.array_equal(self._ordered, self.history.converged):
+            self._ordered = self.history.converged
+            self._order = spectrum.spectral_order(self.target, self.history)
         scalars = {
-            **{
-                f"fourier/relative_error/{label}": float(error)
-                for label, error, carries in zip(labels, seen.relative_error, self.target.carrying, strict=True)
-                if carries
-            },
-            **{f"fourier/share/{label}": float(share) for label, share in zip(labels, seen.share, strict=True)},
+            **dict(zip(self.error_tags, seen.relative_error[self.target.carrying].tolist(), strict=True)),
+            **dict(zip(self.share_tags, seen.share.tolist(), strict=True)),
             "fourier/trend": seen.trend_share,
             "fourier/front_frequency": spectrum.front_frequency(self.target, seen, self.tolerance),
-            "fourier/spectral_order": spectrum.spectral_order(self.target, self.history),
+            "fourier/spectral_order": self._order,
         }
         return Reading(scalars, arrays={"fourier/power": self._recorded(seen.power)})
 

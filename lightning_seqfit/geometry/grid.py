@@ -87,7 +87,8 @@ class Grid(Geometry):
         >>> grid.power(np.cos(2 * np.pi * grid.points[:, 0])).round(12).tolist()
         [0.0, 0.5, 0.0, 0.0, 0.0]
         """
-        coefficients = np.fft.rfftn(field.reshape(self.shape)) / field.size
+        transform = np.fft.rfft if len(self.shape) == 1 else np.fft.rfftn
+        coefficients = transform(field.reshape(self.shape)) / field.size
         power = coefficients.real**2 + coefficients.imag**2
         # rfftn leaves out the mirrored half of the last axis: all of it but the mean and, for even n, the last bin
         power[..., 1 : (self.shape[-1] + 1) // 2] *= 2
@@ -110,7 +111,8 @@ class Grid(Geometry):
     def components(self, mask: BoolArray) -> IntArray:
         """Label face-connected components."""
         if len(self.shape) == 1:  # runs: a tenth of the time
-            begins = np.diff(mask, prepend=False) & mask
+            begins = mask.copy()
+            begins[1:] &= ~mask[:-1]
             return np.cumsum(begins, dtype=np.intp) * mask
         labels, _ = ndimage.label(mask.reshape(self.shape))
         return np.asarray(labels, dtype=np.intp).ravel()
@@ -199,6 +201,8 @@ def _windows_of(cells: int, width: float) -> Windows:
 def _moving_mean(values: FloatArray, axis: int, width: float) -> FloatArray:
     if width <= 1.0:  # a window inside one cell
         return values
+    if values.ndim == 1:
+        return window_means(values, values, _windows_of(len(values), width))
     moved = np.moveaxis(values, axis, -1)
     means = window_means(moved, moved, _windows_of(moved.shape[-1], width))
     return np.moveaxis(means, -1, axis)

@@ -57,11 +57,12 @@ def window_means(values: FloatArray, masses: FloatArray, windows: Windows) -> Fl
 
     Along the last axis.
     """
-    integral = np.zeros((*masses.shape[:-1], masses.shape[-1] + 1))
-    np.cumsum(masses, axis=-1, out=integral[..., 1:])
-    means: FloatArray = np.take(integral, windows.end, axis=-1)
-    means -= np.take(integral, windows.begin, axis=-1)
-    means += windows.first_length * np.take(values, windows.first, axis=-1)
-    means += windows.last_length * np.take(values, windows.last, axis=-1)
+    integral = np.empty((*masses.shape[:-1], masses.shape[-1] + 1))
+    integral[..., 0] = 0.0
+    masses.cumsum(axis=-1, out=integral[..., 1:])
+    means: FloatArray = integral.take(windows.end, axis=-1)
+    means -= integral.take(windows.begin, axis=-1)
+    means += windows.first_length * values.take(windows.first, axis=-1)
+    means += windows.last_length * values.take(windows.last, axis=-1)
     means /= windows.length
     return means
