@@ -187,6 +187,16 @@ def checked_axes(axes: Any, dimension: int) -> tuple[str, ...]:
     return names
 
 
+def checked_needs_grad(needs_grad: Any) -> bool:
+    """Return whether a prediction differentiates: any text would count as true."""
+    if not isinstance(needs_grad, bool | np.bool_):
+        raise TypeError(
+            f"needs_grad={needs_grad!r}: pass True where the prediction differentiates with torch.autograd.grad, else "
+            "False"
+        )
+    return bool(needs_grad)
+
+
 def checked_ends(ends: Any) -> bool:
     """Return whether the outermost points lie on the bounds."""
     if not isinstance(ends, bool | np.bool_):

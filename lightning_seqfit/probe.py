@@ -102,7 +102,7 @@ class Probe:
             predict = predict()
         self.predict: Callable[..., Any] | None = predict
         self.output = checks.checked_output(output)
-        self.needs_grad = bool(needs_grad)
+        self.needs_grad = checks.checked_needs_grad(needs_grad)
         self.notes: list[str] = []  # what was found of the points when a module came
         self.remarks: list[str] = []  # what a record says of them, and nobody need be told
         self._rises = False  # the resolution is to be chosen as soon as the target can be evaluated

@@ -128,6 +128,11 @@ class TestArguments:
         with pytest.raises(ValueError, match=re.escape(f"output={output!r} is not a component: pass 0 for the first")):
             grid(output=output)
 
+    @pytest.mark.parametrize("needs_grad", ["false", math.nan, [], 1, None], ids=repr)
+    def test_a_flag_that_is_no_boolean_is_refused(self, needs_grad):
+        with pytest.raises(TypeError, match=re.escape(f"needs_grad={needs_grad!r}: pass True where the prediction")):
+            grid(needs_grad=needs_grad)
+
     @pytest.mark.parametrize("predict", [5, "module.forward"], ids=repr)
     def test_a_predict_that_cannot_be_called_is_refused(self, predict):
         with pytest.raises(TypeError, match=r"is not callable: pass a function \(module, points of shape \(N, d\)\)"):
