@@ -20,12 +20,12 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from lightning_seqfit import Probe
-from lightning_seqfit.callbacks.basis_snapshot import BasisDiagnostic
-from lightning_seqfit.callbacks.diagnostic import Diagnostic, Scene
-from lightning_seqfit.callbacks.error_front import FrontDiagnostic
-from lightning_seqfit.callbacks.fourier_residual import SpectrumDiagnostic
-from lightning_seqfit.callbacks.oscillation_count import OscillationDiagnostic
 from lightning_seqfit.demos import SIREN, TanhMLP, sine
+from lightning_seqfit.diagnostics.base import Diagnostic, Scene
+from lightning_seqfit.diagnostics.basis import BasisDiagnostic
+from lightning_seqfit.diagnostics.front import FrontDiagnostic
+from lightning_seqfit.diagnostics.oscillations import OscillationDiagnostic
+from lightning_seqfit.diagnostics.spectrum import SpectrumDiagnostic
 from lightning_seqfit.record import Record
 
 

@@ -24,13 +24,13 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from lightning_seqfit import Probe, callbacks
 from lightning_seqfit.callbacks import SequentialFitting
-from lightning_seqfit.callbacks.basis_snapshot import BasisDiagnostic
-from lightning_seqfit.callbacks.error_front import FrontDiagnostic
-from lightning_seqfit.callbacks.fourier_residual import SpectrumDiagnostic
-from lightning_seqfit.callbacks.oscillation_count import OscillationDiagnostic
-from lightning_seqfit.callbacks.watch import Watch
 from lightning_seqfit.demos import TanhRegression, sine
+from lightning_seqfit.diagnostics.basis import BasisDiagnostic
+from lightning_seqfit.diagnostics.front import FrontDiagnostic
+from lightning_seqfit.diagnostics.oscillations import OscillationDiagnostic
+from lightning_seqfit.diagnostics.spectrum import SpectrumDiagnostic
 from lightning_seqfit.record import Record
+from lightning_seqfit.watch.watch import Watch
 
 
 class Clock(L.Callback):

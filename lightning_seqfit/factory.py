@@ -108,7 +108,7 @@ def _say(message: str) -> None:
     """Warn once in a process, and on one of several processes."""
     from lightning.pytorch.utilities.rank_zero import rank_zero_only  # type: ignore[attr-defined]
 
-    from lightning_seqfit.callbacks.watch import warn
+    from lightning_seqfit.words import warn
 
     if message not in _said and rank_zero_only.rank == 0:  # type: ignore[attr-defined]
         _said.add(message)

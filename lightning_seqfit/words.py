@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import math
+import warnings
+
+log = logging.getLogger(__name__)
 
 
 def percent(share: float) -> str:
@@ -36,3 +40,11 @@ def how_far(fitted: float, relative_rmse: float, scale_of: str) -> str:
     if scale_of == "first look":
         return f"at {percent(relative_rmse)} of its first value" if math.isfinite(relative_rmse) else ""
     return f"{percent(fitted)} fitted" if math.isfinite(fitted) else ""
+
+
+def warn(message: str) -> None:
+    """Warn, also where warnings are errors: a message of ours must not end a training."""
+    try:
+        warnings.warn(f"seqfit: {message}", UserWarning, stacklevel=2)
+    except UserWarning:
+        log.warning("seqfit: %s", message)

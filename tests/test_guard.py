@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from lightning_seqfit.guard import leave_untouched
+from lightning_seqfit.probe.guard import leave_untouched
 from tests.attach.kinds.base import contents
 from tests.training import assert_same
 
@@ -258,7 +258,7 @@ import mmap, sys, warnings
 import numpy as np, torch
 from torch import nn
 from lightning_seqfit import Probe
-from lightning_seqfit.guard import leave_untouched
+from lightning_seqfit.probe.guard import leave_untouched
 
 warnings.simplefilter("ignore")
 path = sys.argv[1]

@@ -15,7 +15,7 @@ import torch
 from threadpoolctl import threadpool_info
 from torch import nn
 
-from lightning_seqfit.guard import leave_untouched, one_blas_thread
+from lightning_seqfit.probe.guard import leave_untouched, one_blas_thread
 
 CPU = torch.device("cpu")
 

@@ -24,9 +24,11 @@ ROOT = Path(lightning_seqfit.__file__).parent
 LAYERS = (
     {"geometry"},
     {"measures"},
-    {"words"},
-    {"adapters", "asking", "checks", "dataset", "guard", "probe", "read_out", "targets"},
+    {"words", "adapters"},
+    {"probe"},
+    {"diagnostics"},
     {"record", "figures", "loggers"},
+    {"watch"},
     {"callbacks"},
     {""},
     {"demos"},

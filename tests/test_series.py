@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from torch import nn
 
 from lightning_seqfit import Probe
-from lightning_seqfit.callbacks.diagnostic import Scene
-from lightning_seqfit.callbacks.error_front import FrontDiagnostic
-from lightning_seqfit.callbacks.fourier_residual import SpectrumDiagnostic
-from lightning_seqfit.callbacks.oscillation_count import OscillationDiagnostic
 from lightning_seqfit.demos import TanhMLP
+from lightning_seqfit.diagnostics.base import Scene
+from lightning_seqfit.diagnostics.front import FrontDiagnostic
+from lightning_seqfit.diagnostics.oscillations import OscillationDiagnostic
+from lightning_seqfit.diagnostics.spectrum import SpectrumDiagnostic
 from lightning_seqfit.geometry import Grid, Scattered
 from lightning_seqfit.measures.front import active_points, measure_front
 from lightning_seqfit.measures.oscillations import count_oscillations, target_laps

@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from lightning_seqfit import Probe, Run, load
 from lightning_seqfit.callbacks import SequentialFitting
-from lightning_seqfit.callbacks.watch import next_look
+from lightning_seqfit.watch.watch import next_look
 
 STEPS = 40
 

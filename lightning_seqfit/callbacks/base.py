@@ -9,11 +9,12 @@ from typing import Any
 
 import lightning.pytorch as pl
 
-from lightning_seqfit.callbacks.diagnostic import Diagnostic
-from lightning_seqfit.callbacks.readiness import has_a_hook_of_its_own
-from lightning_seqfit.callbacks.watch import Cadence, Watch, warn
-from lightning_seqfit.checks import checked_cadence
+from lightning_seqfit.diagnostics.base import Diagnostic
 from lightning_seqfit.probe import Probe
+from lightning_seqfit.probe.checks import checked_cadence
+from lightning_seqfit.watch.readiness import has_a_hook_of_its_own
+from lightning_seqfit.watch.watch import Cadence, Watch
+from lightning_seqfit.words import warn
 
 
 class ProbeCallback(pl.Callback):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from lightning_seqfit.callbacks.base import ProbeCallback
-from lightning_seqfit.callbacks.basis_snapshot import BasisDiagnostic
-from lightning_seqfit.callbacks.error_front import FrontDiagnostic
-from lightning_seqfit.callbacks.fourier_residual import SpectrumDiagnostic
-from lightning_seqfit.callbacks.oscillation_count import OscillationDiagnostic
-from lightning_seqfit.callbacks.watch import Cadence
+from lightning_seqfit.diagnostics.basis import BasisDiagnostic
+from lightning_seqfit.diagnostics.front import FrontDiagnostic
+from lightning_seqfit.diagnostics.oscillations import OscillationDiagnostic
+from lightning_seqfit.diagnostics.spectrum import SpectrumDiagnostic
 from lightning_seqfit.probe import Probe
+from lightning_seqfit.watch.watch import Cadence
 
 
 class SequentialFitting(ProbeCallback):

@@ -25,8 +25,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from lightning_seqfit import Probe
-from lightning_seqfit.callbacks import SequentialFitting, watch
+from lightning_seqfit.callbacks import SequentialFitting
 from lightning_seqfit.record.place import Here
+from lightning_seqfit.watch import watch
 
 STEPS = 40
 #: Looks at 0, 1, 2, 3, 4, 6, 8, 10, 12, ...

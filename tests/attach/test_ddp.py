@@ -24,7 +24,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from lightning_seqfit import Probe, load
-from lightning_seqfit.callbacks import SequentialFitting, watch
+from lightning_seqfit.callbacks import SequentialFitting
+from lightning_seqfit.watch import watch
 
 SCRIPT = Path(__file__).with_name("ddp_script.py")
 STEPS = 40

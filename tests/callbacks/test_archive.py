@@ -21,10 +21,11 @@ from fsspec.implementations.memory import MemoryFileSystem
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from lightning_seqfit import Run, figures, load
-from lightning_seqfit.callbacks import ErrorFront, SequentialFitting, watch
-from lightning_seqfit.callbacks.archive import Archive, log_directory
+from lightning_seqfit.callbacks import ErrorFront, SequentialFitting
 from lightning_seqfit.record import place as places
 from lightning_seqfit.record.place import Place, place
+from lightning_seqfit.watch import watch
+from lightning_seqfit.watch.archive import Archive, log_directory
 from tests.training import Net, due, fit, loader, probe
 
 # Lightning's words on what these tests do on purpose.
@@ -432,7 +433,7 @@ def test_pictures_that_could_not_be_written_are_tried_again(tmp_path: Path, monk
 def test_a_diagnostic_that_fails_at_the_file_loses_its_own_part_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lightning_seqfit.callbacks.basis_snapshot import BasisDiagnostic
+    from lightning_seqfit.diagnostics.basis import BasisDiagnostic
 
     def broken(self: Any) -> None:
         raise ZeroDivisionError("no basis")

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from lightning_seqfit import Probe, load
 from lightning_seqfit.callbacks import ErrorFront, OscillationCount, SequentialFitting
-from lightning_seqfit.callbacks.watch import next_look
+from lightning_seqfit.watch.watch import next_look
 
 #: Forward passes by module: a counter of the module's own would be put back after each look.
 FORWARDS: dict[int, int] = {}

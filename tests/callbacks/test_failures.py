@@ -192,7 +192,7 @@ def test_a_predict_that_fails_now_and_then_goes_on(tmp_path: Path) -> None:
 
 
 def test_a_diagnostic_that_fails_leaves_the_others_running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import lightning_seqfit.callbacks.oscillation_count as module
+    import lightning_seqfit.diagnostics.oscillations as module
 
     def broken(*args: Any, **named: Any) -> None:
         raise ZeroDivisionError("no laps")

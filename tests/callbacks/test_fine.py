@@ -12,8 +12,8 @@ import torch
 
 from lightning_seqfit import Probe
 from lightning_seqfit.callbacks import ErrorFront, FourierResidual, SequentialFitting
-from lightning_seqfit.callbacks.error_front import FrontDiagnostic
 from lightning_seqfit.demos import FunctionRegression, plane_wave, product_wave
+from lightning_seqfit.diagnostics.front import FrontDiagnostic
 from lightning_seqfit.figures import draw
 from lightning_seqfit.geometry import Grid
 from lightning_seqfit.record import Run, load

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from lightning_seqfit import Probe, load
-from lightning_seqfit.callbacks import SequentialFitting, watch
+from lightning_seqfit.callbacks import SequentialFitting
+from lightning_seqfit.watch import watch
 
 #: There from step zero on.
 ALWAYS = ["front/fitted", "error/relative_rmse", "error/max"]

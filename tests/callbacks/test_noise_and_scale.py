@@ -16,10 +16,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from lightning_seqfit import Probe, Run, load
-from lightning_seqfit.callbacks import ErrorFront, OscillationCount, watch
+from lightning_seqfit.callbacks import ErrorFront, OscillationCount
 from lightning_seqfit.figures import draw as draw_all
 from lightning_seqfit.measures.front import active_points, measure_front
 from lightning_seqfit.measures.scale import scale_of
+from lightning_seqfit.watch import watch
 
 Function = Callable[[Tensor], Tensor]
 

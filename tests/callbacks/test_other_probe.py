@@ -257,7 +257,7 @@ def test_what_was_said_of_the_fits_before_stays_in_the_record_once(tmp_path: Pat
 
 
 def test_two_fits_of_a_module_keep_what_was_said_of_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import lightning_seqfit.callbacks.oscillation_count as module
+    import lightning_seqfit.diagnostics.oscillations as module
 
     def broken(*args: Any, **named: Any) -> None:
         raise ZeroDivisionError("no laps")

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from lightning_seqfit import Probe, Run, load
 from lightning_seqfit.callbacks import BasisSnapshot, ErrorFront, FourierResidual, SequentialFitting
 from lightning_seqfit.cli import DEMOS, run_demo
-from lightning_seqfit.read_out import ReadOut
+from lightning_seqfit.probe.read_out import ReadOut
 
 
 def sine(x: Tensor) -> Tensor:

@@ -16,9 +16,9 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from lightning_seqfit.callbacks.basis_snapshot import BasisDiagnostic
-from lightning_seqfit.callbacks.diagnostic import Scene
 from lightning_seqfit.demos import SIREN, TanhMLP
+from lightning_seqfit.diagnostics.base import Scene
+from lightning_seqfit.diagnostics.basis import BasisDiagnostic
 from lightning_seqfit.geometry import Geometry, Grid, Scattered
 from lightning_seqfit.measures.basis import important_units, measure_basis, unit_laps, unit_places
 from lightning_seqfit.measures.trend import fit_trend

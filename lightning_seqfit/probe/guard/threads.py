@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from lightning_seqfit.guard.process import Shared
+from lightning_seqfit.probe.guard.process import Shared
 
 # Their threads move data and write files.
 _HARMLESS = frozenset({"tensorboard", "tqdm", "wandb", "torch", "lightning", "asyncio", "multiprocessing", "fsspec"})

@@ -14,16 +14,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lightning_seqfit import checks, targets
 from lightning_seqfit.adapters import Adapter
-from lightning_seqfit.asking import ask, component
-from lightning_seqfit.dataset import read_pairs
 from lightning_seqfit.geometry import FloatArray, Geometry, Grid, Scattered
-from lightning_seqfit.guard import leave_untouched
-from lightning_seqfit.guard.inventory import differences, take_inventory
 from lightning_seqfit.measures.noise import noise_deviation
 from lightning_seqfit.measures.trend import Trend
-from lightning_seqfit.read_out import ReadOut
+from lightning_seqfit.probe import checks, targets
+from lightning_seqfit.probe.asking import ask, component
+from lightning_seqfit.probe.dataset import read_pairs
+from lightning_seqfit.probe.guard import leave_untouched
+from lightning_seqfit.probe.guard.inventory import differences, take_inventory
+from lightning_seqfit.probe.read_out import ReadOut
 
 #: Values that are given lie elsewhere where the module's error there is at most this share of that at the points.
 FAR_BETTER = 0.5

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lightning_seqfit.callbacks.diagnostic import Diagnostic, Scene
+from lightning_seqfit.diagnostics.base import Diagnostic, Scene
 from lightning_seqfit.geometry import MOST_CELLS, FloatArray, Geometry
 from lightning_seqfit.probe import Probe
 from lightning_seqfit.record import Record, contents

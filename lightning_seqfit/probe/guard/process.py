@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -51,8 +52,13 @@ class _OneThread:
                 library.set_num_threads(threads)
 
 
-@cache
 def _blas_libraries() -> list[Any]:
+    """Those that are loaded; to list them takes 2 ms, so it is done anew only where something was imported."""
+    return _listed(len(sys.modules))
+
+
+@lru_cache(maxsize=1)
+def _listed(modules: int) -> list[Any]:
     return [library for library in ThreadpoolController().lib_controllers if library.user_api == "blas"]
 
 

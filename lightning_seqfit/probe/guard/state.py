@@ -23,8 +23,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lightning_seqfit.guard.generators import GENERATORS, own_generator
-from lightning_seqfit.guard.memory import TensorKeeper
+from lightning_seqfit.probe.guard.generators import GENERATORS, own_generator
+from lightning_seqfit.probe.guard.memory import TensorKeeper
 
 #: Values that are looked at, beside modules, parameters and buffers, which all are; a tensor counts as five. What lies
 #: deeper than that is not put back.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from lightning_seqfit.callbacks.diagnostic import Diagnostic, Scene
+from lightning_seqfit.diagnostics.base import Diagnostic, Scene
 from lightning_seqfit.geometry import FloatArray
 from lightning_seqfit.probe import Probe
 from lightning_seqfit.record import Record

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lightning_seqfit.checks import Unreadable, plain
 from lightning_seqfit.geometry import IntArray
+from lightning_seqfit.probe.checks import Unreadable, plain
 
 
 class ReadOut:

@@ -14,10 +14,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from lightning_seqfit.guard.generators import global_generators
-from lightning_seqfit.guard.process import eager, one_blas_thread
-from lightning_seqfit.guard.state import State
-from lightning_seqfit.guard.threads import Draws, listening, others_may_draw
+from lightning_seqfit.probe.guard.generators import global_generators
+from lightning_seqfit.probe.guard.process import eager, one_blas_thread
+from lightning_seqfit.probe.guard.state import State
+from lightning_seqfit.probe.guard.threads import Draws, listening, others_may_draw
 
 #: What is said where a module holds more than is remembered.
 INCOMPLETE = (

@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lightning_seqfit.asking import mismatch
-from lightning_seqfit.checks import HIGHEST_DEFAULT, MOST_CELLS, checked_values, quoted
 from lightning_seqfit.geometry import FloatArray, Geometry, Grid, Scattered
-from lightning_seqfit.guard import leave_untouched
 from lightning_seqfit.measures.noise import LEAST_FLATNESS, flatness, is_noise, most_noise
 from lightning_seqfit.measures.oscillations import roughness
 from lightning_seqfit.measures.pace import Pace, measure_pace
 from lightning_seqfit.measures.trend import Trend, fit_trend
+from lightning_seqfit.probe.asking import mismatch
+from lightning_seqfit.probe.checks import HIGHEST_DEFAULT, MOST_CELLS, checked_values, quoted
+from lightning_seqfit.probe.guard import leave_untouched
 
 #: Cells that a target's mean wavelength and its shortest significant one must span: of a callable, which can be asked
 #: on a finer grid, and of values that are given, which nobody can make finer, and whose shortest may be noise.

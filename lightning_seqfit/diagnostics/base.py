@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from lightning_seqfit.checks import checked_tolerance as checked_tolerance
 from lightning_seqfit.geometry import FloatArray, Geometry
 from lightning_seqfit.measures.scale import NO_SCALE, Scale
 from lightning_seqfit.measures.trend import Trend
 from lightning_seqfit.probe import Observation
-from lightning_seqfit.read_out import ReadOut
+from lightning_seqfit.probe.checks import checked_tolerance as checked_tolerance
+from lightning_seqfit.probe.read_out import ReadOut
 
 
 @dataclass(frozen=True)

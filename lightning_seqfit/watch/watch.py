@@ -6,7 +6,6 @@ import logging
 import math
 import signal
 import time
-import warnings
 import weakref
 from collections.abc import Callable, Mapping
 from multiprocessing import parent_process
@@ -20,17 +19,17 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_only
 
 from lightning_seqfit import figures, loggers
 from lightning_seqfit.adapters import counts_late
-from lightning_seqfit.callbacks.archive import Archive, log_directory
-from lightning_seqfit.callbacks.contents import FINE_CELLS, contents_of
-from lightning_seqfit.callbacks.diagnostic import Diagnostic, Scene
-from lightning_seqfit.callbacks.readiness import is_lazy, is_unfinished
-from lightning_seqfit.callbacks.state import State, describe, differences, read_state
+from lightning_seqfit.diagnostics.base import Diagnostic, Scene
 from lightning_seqfit.geometry import FloatArray
-from lightning_seqfit.guard import INCOMPLETE, leave_generators_untouched, one_blas_thread
 from lightning_seqfit.measures.scale import scale_of
 from lightning_seqfit.probe import Observation, Probe
+from lightning_seqfit.probe.guard import INCOMPLETE, leave_generators_untouched, one_blas_thread
 from lightning_seqfit.record import Record, as_run
-from lightning_seqfit.words import how_far
+from lightning_seqfit.watch.archive import Archive, log_directory
+from lightning_seqfit.watch.contents import FINE_CELLS, contents_of
+from lightning_seqfit.watch.readiness import is_lazy, is_unfinished
+from lightning_seqfit.watch.state import State, describe, differences, read_state
+from lightning_seqfit.words import how_far, warn
 
 Cadence = int | Callable[[int], bool]
 
@@ -74,14 +73,6 @@ def next_look(step: int, every_n_steps: int) -> int:
             return (step // every_n_steps + 1) * every_n_steps
         due = following
     return due
-
-
-def warn(message: str) -> None:
-    """Warn, also where warnings are errors: a message of ours must not end a training."""
-    try:
-        warnings.warn(f"seqfit: {message}", UserWarning, stacklevel=2)
-    except UserWarning:
-        log.warning("seqfit: %s", message)
 
 
 class Watch:

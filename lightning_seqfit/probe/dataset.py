@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from lightning_seqfit.checks import checked_count, plain, quoted
 from lightning_seqfit.geometry import FloatArray
-from lightning_seqfit.guard import leave_generators_untouched
-from lightning_seqfit.guard.generators import own_generator
+from lightning_seqfit.probe.checks import checked_count, plain, quoted
+from lightning_seqfit.probe.guard import leave_generators_untouched
+from lightning_seqfit.probe.guard.generators import own_generator
 
 # Objects among which a dataset's generators are looked for: items in a list are objects too.
 _MOST_OBJECTS = 100_000

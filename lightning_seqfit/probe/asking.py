@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from lightning_seqfit import adapters
 from lightning_seqfit.adapters import Adapter, adapter_for, kind, remedy
-from lightning_seqfit.checks import Unreadable, plain, quoted
+from lightning_seqfit.probe.checks import Unreadable, plain, quoted
 
 # What torch says of a derivative where no graph was recorded.
 _NO_GRAPH = re.compile(r"does not require grad|does not have a grad_fn|not used in the graph|not have been used in the")

@@ -1,0 +1,1 @@
+"""What a look measures: one diagnostic a measure, bound to a probe."""

@@ -1,0 +1,147 @@
+"""Which basis functions the network has built, and whether they could express the target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from lightning_seqfit.diagnostics.base import Diagnostic, Reading, Scene
+from lightning_seqfit.geometry import FloatArray, IntArray
+from lightning_seqfit.measures.basis import important_units, measure_basis, unit_places
+from lightning_seqfit.probe import Observation
+from lightning_seqfit.probe.read_out import ReadOut
+from lightning_seqfit.words import warn
+
+#: Snapshots kept of a run, units shown in one along one axis and along several, and points of each.
+MOST_SNAPSHOTS, UNITS_1D, UNITS_ND, MOST_POINTS = 12, 16, 8, 4096
+#: Points at which the basis is measured in one, two and three dimensions, evenly chosen and about as many: more cost
+#: much and say little of functions that are smooth.
+MEASURED_POINTS = (512, 48**2, 16**3)
+#: Of these so many, drawn at random, are enough for its rank and what it could express; laps need all of them.
+DECOMPOSED_POINTS = 1024
+#: A snapshot is taken when the step has grown by this factor since the last one.
+SNAPSHOT_GROWTH = 1.4
+
+
+class BasisDiagnostic(Diagnostic):
+    """Rank, shape and reach of the basis at each look, and snapshots of its weightiest units now and then."""
+
+    name = "basis"
+
+    def __init__(self, layer: str | None) -> None:
+        self.layer = layer
+        self.listened = ReadOut(layer)
+        self.lost = ""  # why there was no basis to look at
+        self._forget()
+
+    def _forget(self) -> None:
+        self.snapshots: list[dict[str, Any]] = []
+        self.growth = SNAPSHOT_GROWTH
+        self.latest: tuple[int, FloatArray, FloatArray | None] | None = None
+        self.absent = ""
+
+    @property
+    def read_out(self) -> ReadOut:
+        """The layer that it listens to."""
+        return self.listened
+
+    @property
+    def options(self) -> tuple[Any, ...]:
+        """The layer."""
+        return (("layer", self.layer),)
+
+    def begin(self, scene: Scene) -> None:
+        """Remember the scene, and look for the layer anew: the module may be another."""
+        self.listened, self.lost = ReadOut(self.layer), ""
+        self.geometry, self.rows = scene.geometry, np.arange(len(scene.target))
+        fewer, numbers = scene.geometry.thinned(MEASURED_POINTS[scene.geometry.dimension - 1])
+        if len(numbers) < len(scene.target):
+            self.geometry, self.rows, self.listened.rows = fewer, numbers, numbers
+        self.target = scene.target[self.rows]
+        self.decomposed: IntArray | None = None
+        if len(self.rows) > DECOMPOSED_POINTS:  # at random, always the same: a stride would favour one axis
+            drawn = np.random.default_rng(0).choice(len(self.rows), DECOMPOSED_POINTS, replace=False)
+            self.decomposed = np.sort(drawn).astype(np.intp)
+
+    def look(self, observation: Observation, scale: float, step: int) -> Reading:
+        """Measure the basis, and take a snapshot if one is due."""
+        features = observation.features
+        if features is None:
+            if not self.lost:
+                warn(f"there is no basis to look at, all else goes on: {self.listened.absent}")
+            self.lost = self.listened.absent
+            return Reading({})
+        only_output = observation.weights if observation.outputs == 1 else None
+        prediction = observation.prediction[self.rows]
+        seen = measure_basis(self.geometry, features, self.target, prediction, scale, only_output, self.decomposed)
+        self.absent = seen.projection_note
+        self.latest = (step, features, observation.weights)
+        if not self.snapshots or step >= self.growth * self.snapshots[-1]["step"]:
+            self._snapshot()
+        names = ("numerical_rank", "effective_rank", "monotone_share", "median_laps", "projection_error")
+        scalars = {f"basis/{name}": float(getattr(seen, name)) for name in (*names, "constant_share", "dead_domain")}
+        return Reading(scalars)
+
+    def _snapshot(self) -> None:
+        """Keep the latest look; when all places are taken every second one goes, and the next come half as often."""
+        if len(self.snapshots) == MOST_SNAPSHOTS - 1:  # the last place is that of the latest look
+            self.snapshots = self.snapshots[::2]
+            self.growth **= 2
+        snapshot = self._latest_snapshot()
+        if snapshot is not None:
+            self.snapshots.append(snapshot)
+
+    def _latest_snapshot(self) -> dict[str, Any] | None:
+        if self.latest is None:
+            return None
+        step, features, weights = self.latest
+        geometry = self.geometry
+        units = important_units(features, weights, UNITS_1D if geometry.dimension == 1 else UNITS_ND)
+        chosen = features[:, units]
+        with np.errstate(over="ignore"):  # beyond float16 is inf
+            values = np.stack([geometry.coarsen(unit, MOST_POINTS) for unit in chosen.T]).astype(np.float16)
+        return {
+            "step": step,
+            "units": units,
+            "places": unit_places(geometry, chosen)[0],
+            "values": values,
+        }
+
+    def fixed(self) -> dict[str, Any]:
+        """Snapshots, the latest look among them, and where their points lie."""
+        kept = list(self.snapshots)
+        if self.latest is not None and (not kept or kept[-1]["step"] != self.latest[0]):
+            latest = self._latest_snapshot()
+            kept += [latest] if latest is not None else []
+        if not kept:
+            return {}
+        points = self.geometry.points
+        return {
+            "basis/snapshot_steps": np.array([snapshot["step"] for snapshot in kept]),
+            "basis/snapshot_units": np.stack([snapshot["units"] for snapshot in kept]),
+            "basis/snapshot_places": np.stack([snapshot["places"] for snapshot in kept]),
+            "basis/snapshots": np.stack([snapshot["values"] for snapshot in kept]),
+            "basis/snapshot_points": np.stack(
+                [self.geometry.coarsen(column, MOST_POINTS) for column in points.T], axis=-1
+            ),
+        }
+
+    def notes(self) -> list[str]:
+        """Which layer was watched, and why the projection error is absent."""
+        said = [f"basis: input of layer {self.listened.name!r}"] if self.listened.name else []
+        said += [f"basis is absent: {self.lost}"] if self.lost else []
+        return said + ([f"basis/projection_error is absent: {self.absent}"] if self.absent else [])
+
+    def state_dict(self) -> dict[str, Any]:
+        """The snapshots."""
+        snapshots = {str(number): snapshot for number, snapshot in enumerate(self.snapshots)}
+        return {"growth": self.growth, "snapshots": snapshots} if snapshots else {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take the snapshots back; an empty state begins anew."""
+        self._forget()
+        if state:
+            self.growth = float(state["growth"])
+            self.snapshots = [dict(snapshot) for snapshot in state["snapshots"].values()]

@@ -1,0 +1,5 @@
+"""Where to look, what should be there, and one evaluation of the module that leaves it as it was."""
+
+from lightning_seqfit.probe.probe import Observation, Probe
+
+__all__ = ["Observation", "Probe"]

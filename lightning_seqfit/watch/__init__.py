@@ -1,0 +1,1 @@
+"""Where Lightning's hooks become looks, and looks reach monitors, loggers and files."""
