@@ -8,11 +8,13 @@ may have drawn from it.
 from __future__ import annotations
 
 import random
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import thread as pools
 from contextlib import contextmanager
 from functools import cache, wraps
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,7 @@ from lightning_seqfit.probe.guard.process import Shared
 
 # Their threads move data and write files.
 _HARMLESS = frozenset({"tensorboard", "tqdm", "wandb", "torch", "lightning", "asyncio", "multiprocessing", "fsspec"})
+_WAITS_FOR_WORK = pools._worker.__code__
 _SOURCES: tuple[tuple[str, ModuleType, Any], ...] = (
     ("numpy", np.random, np.random.mtrand._rand),
     ("python", random, random._inst),
@@ -33,8 +36,16 @@ def others_may_draw() -> bool:
     """Whether threads run that may draw random numbers."""
     if threading.active_count() == 1:
         return False
-    here = threading.current_thread()
-    return any(thread is not here and not _is_harmless(thread) for thread in threading.enumerate())
+    here, frames = threading.current_thread(), sys._current_frames()
+    return any(
+        thread is not here and not _is_harmless(thread) and not _is_idle(frames.get(thread.ident or 0))
+        for thread in threading.enumerate()
+    )
+
+
+def _is_idle(frame: FrameType | None) -> bool:
+    """Whether a thread of a pool waits for work, as those do with which torch compiles."""
+    return frame is not None and frame.f_code is _WAITS_FOR_WORK
 
 
 def _is_harmless(thread: threading.Thread) -> bool:
