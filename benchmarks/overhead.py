@@ -1,76 +1,44 @@
 """What the callbacks cost: the default demo's training with and without everything attached, alternating.
 
     python benchmarks/overhead.py [--pairs 7] [--steps 8000] [--callbacks ErrorFront OscillationCount]
+    python benchmarks/overhead.py --steps 100000
+    python benchmarks/overhead.py --memory [--steps 100000]
 
-Prints the median of the ratios of each pair, of the time from the first to the last batch and of the whole fit with
-teardown, and the cost of a look by part.
+Prints the median and the range of the ratios of each pair, of the time from the first to the last batch and of the
+whole fit with teardown, beside the goals, and the cost of a look by part. With ``--memory`` instead (on Linux): the
+resident memory of a training without and of one with them, each in a process of its own, after a tenth of the steps and
+after all.
 """
 
 from __future__ import annotations
 
 import argparse
-import logging
+import re
 import statistics
-import tempfile
 import time
-import warnings
 from collections import defaultdict
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 import lightning as L
-import torch
-from lightning.pytorch.loggers import TensorBoardLogger
+from harness import compare, conditions, load, quieten, spread, train, with_callbacks
 
 from lightning_seqfit import Probe, callbacks
-from lightning_seqfit.callbacks import SequentialFitting
-from lightning_seqfit.demos import TanhRegression, sine
-from lightning_seqfit.diagnostics.basis import BasisDiagnostic
-from lightning_seqfit.diagnostics.front import FrontDiagnostic
-from lightning_seqfit.diagnostics.oscillations import OscillationDiagnostic
-from lightning_seqfit.diagnostics.spectrum import SpectrumDiagnostic
+from lightning_seqfit.demos import sine
 from lightning_seqfit.record import Record
-from lightning_seqfit.watch.watch import Watch
+from lightning_seqfit.watch.publish import Publisher
+
+#: Largest ratios that the project wants, by steps: from the first to the last batch, and of the whole fit.
+GOALS = {8_000: (1.025, 1.09), 100_000: (1.006, None)}
+#: Steps of a long run, and of one without another number.
+LONG, USUAL = 100_000, 8_000
 
 
-class Clock(L.Callback):
-    """Notes when the first batch begins and when the last one, with all callbacks before this one, is done."""
-
-    first = last = 0.0
-
-    def on_train_batch_start(self, *args: Any) -> None:
-        self.first = self.first or time.perf_counter()
-
-    def on_train_batch_end(self, *args: Any) -> None:
-        self.last = time.perf_counter()
-
-
-def train(steps: int, *watchers: L.Callback) -> tuple[float, float]:
-    """Seconds from the first to the last batch, and of the whole fit."""
-    L.seed_everything(0, verbose=False)
-    clock = Clock()
-    with tempfile.TemporaryDirectory() as folder:
-        trainer = L.Trainer(
-            max_steps=steps,
-            callbacks=[*watchers, clock],
-            logger=TensorBoardLogger(folder),
-            accelerator="cpu",
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
-        module = TanhRegression()
-        begun = time.perf_counter()
-        trainer.fit(module)
-        return clock.last - clock.first, time.perf_counter() - begun
-
-
-def watcher() -> SequentialFitting:
-    return SequentialFitting(Probe.grid(bounds=[(0.0, 1.0)], target=sine))
-
-
-def some(names: list[str]) -> list[L.Callback]:
-    """Callbacks of these names on one probe."""
+def chosen(names: list[str]) -> list[L.Callback]:
+    """Callbacks of these names on one probe, at their own cadence."""
     probe = Probe.grid(bounds=[(0.0, 1.0)], target=sine)
     return [getattr(callbacks, name)(probe) for name in names]
 
@@ -89,20 +57,18 @@ def timed(spent: dict[str, list[float]], part: str, function: Callable[..., Any]
 def parts(steps: int) -> dict[str, float]:
     """Median milliseconds of each part of a look."""
     spent: dict[str, list[float]] = defaultdict(list)
+    (watcher,) = chosen(["SequentialFitting"])
     places: list[tuple[Any, str, str]] = [
         (Probe, "observe", "forward, guarded"),
-        (FrontDiagnostic, "look", "measure: front"),
-        (OscillationDiagnostic, "look", "measure: oscillations"),
-        (SpectrumDiagnostic, "look", "measure: spectrum"),
-        (BasisDiagnostic, "look", "measure: basis"),
-        (Watch, "_publish", "loggers"),
+        *((type(d), "look", f"measure: {d.name}") for d in watcher._diagnostics),  # type: ignore[attr-defined]
+        (Publisher, "publish", "loggers"),
         (Record, "append", "record"),
     ]
     originals = [(owner, name, getattr(owner, name)) for owner, name, _ in places]
     for owner, name, part in places:
         setattr(owner, name, timed(spent, part, getattr(owner, name)))
     try:
-        train(steps, watcher())
+        train(steps, with_callbacks(lambda: [watcher]))
     finally:
         for owner, name, function in originals:
             setattr(owner, name, function)
@@ -110,51 +76,84 @@ def parts(steps: int) -> dict[str, float]:
 
 
 def step_without_look(repeats: int = 20_000) -> float:
-    """Median microseconds of our hook on a step at which no look is due."""
-    callback = watcher()
+    """Median microseconds of our hook on a step at which no look is due: the fifth, between those at 4 and at 6."""
+    (callback,) = chosen(["SequentialFitting"])
     microseconds: list[float] = []
 
     class Ask(L.Callback):
         def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-            watch = callback._watch
-            assert watch is not None
-            watch.next_step = trainer.global_step + 1
             for _ in range(5):
                 begun = time.perf_counter()
                 for _ in range(repeats):
                     callback.on_train_batch_end(trainer, module, None, None, 0)
                 microseconds.append(1e6 * (time.perf_counter() - begun) / repeats)
 
-    train(5, Ask(), callback)
+    train(5, with_callbacks(lambda: [Ask(), callback]))
     return statistics.median(microseconds)
+
+
+class Scales(L.Callback):
+    """Weighs the process after a tenth of the steps and after all of them."""
+
+    def __init__(self, steps: int) -> None:
+        self.after = (steps // 10, steps)
+        self.resident: list[float] = []
+
+    def on_train_batch_end(self, trainer: L.Trainer, *args: Any) -> None:
+        if trainer.global_step in self.after:
+            self.resident.append(mebibytes("VmRSS"))
+
+
+def mebibytes(field: str) -> float:
+    """Memory of this process, as Linux knows it: ``VmRSS`` now, ``VmHWM`` at its highest."""
+    found = re.search(rf"^{field}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
+    assert found is not None
+    return int(found[1]) / 1024
+
+
+def weighed(names: list[str], steps: int) -> list[float]:
+    """Resident memory after a tenth of the steps and after all, and the highest of the process, in MiB."""
+    quieten()
+    scales = Scales(steps)
+    train(steps, with_callbacks(lambda: [*(chosen(names) if names else []), scales]))
+    return [*scales.resident, mebibytes("VmHWM")]
+
+
+def print_memory(names: list[str], steps: int) -> None:
+    print("| attached | after a tenth, MiB | after all, MiB | grown, MiB | highest, pictures included, MiB |")
+    print("|---|---|---|---|---|")
+    for kind in ([], names):
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
+            tenth, end, highest = fresh.submit(weighed, kind, steps).result()
+        label = ", ".join(kind) or "nothing"
+        print(f"| {label} | {tenth:.1f} | {end:.1f} | {end - tenth:+.1f} | {highest:.1f} |", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=7)
-    parser.add_argument("--steps", type=int, default=8_000)
+    parser.add_argument("--steps", type=int, help=f"default: {USUAL:,}; with --memory {LONG:,}")
     parser.add_argument("--callbacks", nargs="+", default=["SequentialFitting"], choices=callbacks.__all__)
+    parser.add_argument("--memory", action="store_true", help="resident memory instead of time")
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    warnings.filterwarnings("ignore")
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    names: list[str] = options.callbacks
+    steps: int = options.steps or (LONG if options.memory else USUAL)
+    quieten()
+    if options.memory:
+        print_memory(names, steps)
+        return
 
-    train(200, watcher())  # imports and caches
-    batches, fits = [], []
-    for number in range(options.pairs):
-        order = [False, True] if number % 2 == 0 else [True, False]
-        times = {watched: train(options.steps, *(some(options.callbacks) if watched else [])) for watched in order}
-        batches.append(times[True][0] / times[False][0])
-        fits.append(times[True][1] / times[False][1])
-        print(
-            f"pair {number + 1}: bare {times[False][0]:.2f} s, watched {times[True][0]:.2f} s, "
-            f"ratio {batches[-1]:.3f}; whole fit {fits[-1]:.3f}",
-            flush=True,
-        )
-    print(f"\nmedian ratio, first to last batch  {statistics.median(batches):.3f}")
-    print(f"median ratio, whole fit            {statistics.median(fits):.3f}")
+    print(conditions(options.pairs, steps), flush=True)
+    attached = ", ".join(names)
+    ratios = compare({attached: with_callbacks(lambda: chosen(names))}, options.pairs, steps)[attached]
+    print()
+    of_parts = ("first to last batch", "whole fit")
+    for part, values, goal in zip(of_parts, zip(*ratios, strict=True), GOALS.get(steps, (None, None)), strict=True):
+        said = f", goal at most {goal}" if goal else ""
+        print(f"median ratio, {part:<20} {spread(list(values))}{said}")
+    print(f"load after: {load()}")
     print("\none look, median milliseconds")
-    split = parts(min(options.steps, 4_000))
+    split = parts(min(steps, 4_000))
     for part, milliseconds in split.items():
         print(f"  {part:<22} {milliseconds:.3f}")
     print(f"  {'sum':<22} {sum(split.values()):.3f}")

@@ -9,39 +9,34 @@ own: what the profiler measures of itself. Medians; the last column is everythin
 from __future__ import annotations
 
 import argparse
-import logging
 import os
-import tempfile
-import warnings
+from pathlib import Path
 
 import lightning as L
 import numpy as np
 import torch
+from harness import Attached, quieten, train
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.profilers import SimpleProfiler
 
 from lightning_seqfit import Probe, callbacks, load
-from lightning_seqfit.demos import TanhRegression, sine
+from lightning_seqfit.demos import sine
 
 
 def durations(callback: L.Callback, steps: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Seconds of every call of every hook of a callback, and the steps at which it looked."""
-    L.seed_everything(0, verbose=False)
-    profiler = SimpleProfiler()
-    with tempfile.TemporaryDirectory() as folder:
+    profiler, looks = SimpleProfiler(), np.zeros(0, dtype=np.int64)
+
+    def attach(folder: Path, module: L.LightningModule) -> Attached:
         logger = TensorBoardLogger(folder)
-        trainer = L.Trainer(
-            max_steps=steps,
-            callbacks=[callback],
-            logger=logger,
-            profiler=profiler,
-            accelerator="cpu",
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
-        trainer.fit(TanhRegression())
-        looks = load(logger.log_dir).steps if hasattr(callback, "probe") else np.zeros(0, dtype=np.int64)
+
+        def read() -> None:
+            nonlocal looks
+            looks = load(logger.log_dir).steps if hasattr(callback, "probe") else looks
+
+        return Attached(logger, [callback], read)
+
+    train(steps, attach, profiler=profiler)
     prefix = f"[Callback]{callback.state_key}."
     recorded = profiler.recorded_durations
     hooks = {name.removeprefix(prefix): np.array(recorded[name]) for name in recorded if name.startswith(prefix)}
@@ -68,9 +63,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2_000)
     parser.add_argument("--every", type=int, default=20)
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    warnings.filterwarnings("ignore")
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    quieten()
     print(f"{os.cpu_count()} cores, PyTorch {torch.__version__} on {torch.get_num_threads()} thread\n")
     columns = ["callback", "looks", "a look, ms", "a step without a look, µs", "the end, s"]
     print("| " + " | ".join(columns) + " |")

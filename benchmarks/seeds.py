@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from lightning_seqfit import load
-from lightning_seqfit.cli import DEMOS, run_demo
+from lightning_seqfit.cli.demo import train
+from lightning_seqfit.demos.catalogue import DEMOS
 
 RUNS = [
     *(("sine", "tanh", seed) for seed in range(5)),
@@ -54,14 +55,13 @@ def row(run: tuple[str, str, int]) -> list[str]:
     target, network, seed = run
     warnings.filterwarnings("ignore")
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    demo = DEMOS[target, network]
     silent = io.StringIO()
     with (
         tempfile.TemporaryDirectory() as folder,
         contextlib.redirect_stdout(silent),
         contextlib.redirect_stderr(silent),
     ):
-        seen = load(run_demo(demo, "run", seed=seed, max_steps=demo.max_steps, logdir=Path(folder)))
+        seen = load(train(DEMOS[target], network, seed=seed, logdir=Path(folder)))
     front, counts = seen.front, seen.oscillations
     assert front is not None
     assert counts is not None

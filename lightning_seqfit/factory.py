@@ -52,7 +52,7 @@ def callbacks() -> list[Any]:
 
 
 def _attached(path: Path) -> Any:
-    """Make the callback that a file describes, one that gives way to the script."""
+    """Make the callback that a file describes, one that stands aside for the script."""
     import yaml  # type: ignore[import-untyped]
     from jsonargparse import ArgumentParser
 
@@ -65,7 +65,7 @@ def _attached(path: Path) -> Any:
     parser.add_class_arguments(getattr(ours, kind), "callback")
     with _script_by_name():
         callback = parser.instantiate(parser.parse_object({"callback": arguments})).callback
-    callback.gives_way = True
+    callback.from_outside = True
     return callback
 
 

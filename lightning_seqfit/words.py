@@ -22,6 +22,18 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f} %" if share >= 1.0 else f"{math.floor(100 * share + 0.5 if share < 0.99 else 99)} %"
 
 
+def significant(value: float, digits: int) -> str:
+    """Return a number with so many digits that say something, and never as a power of ten below a million.
+
+    Examples
+    --------
+    >>> significant(156.3, 2), significant(1.004, 2), significant(-0.0123456, 3), significant(2.5e7, 2)
+    ('160', '1', '-0.0123', '2.5e+07')
+    """
+    rounded = float(f"{value:.{digits}g}")
+    return f"{rounded:,.0f}" if 1 <= abs(rounded) < 1e6 and rounded.is_integer() else f"{rounded:.{digits}g}"
+
+
 def how_far(fitted: float, relative_rmse: float, scale_of: str) -> str:
     """How far a fit has come; empty: not known.
 

@@ -130,3 +130,42 @@ def test_the_module_is_left_alone() -> None:
     assert module.training
     assert module.layer.weight.grad is None
     assert all(torch.equal(before[name], value) for name, value in module.state_dict().items())
+
+
+class Odd:
+    """An object that cannot be printed."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no words")
+
+
+class OddNumber(int):
+    __repr__ = Odd.__repr__  # type: ignore[assignment]
+
+
+class Counted:
+    """An object that is another each time that it is printed."""
+
+    printed = 0
+
+    def __repr__(self) -> str:
+        Counted.printed += 1
+        return f"{self.printed} times"
+
+
+HOLDS: dict[str, Callable[[Any], Any]] = {
+    "itself": lambda odd: odd,
+    "in a list": lambda odd: [odd],
+    "as a key": lambda odd: {odd: 1, (odd, 1): 2},
+    "in a set": lambda odd: {odd},
+    "in an array": lambda odd: np.array([odd, None], dtype=object),
+    "in a closure": lambda odd: lambda: odd,
+}
+
+
+@pytest.mark.parametrize("odd", [Odd, lambda: OddNumber(3), Counted], ids=["odd", "number", "counted"])
+@pytest.mark.parametrize("holds", HOLDS)
+def test_an_object_with_an_odd_repr_is_no_obstacle_and_no_difference(holds: str, odd: Callable[[], Any]) -> None:
+    module = Module(step)
+    module.held = HOLDS[holds](odd())  # type: ignore[assignment]
+    assert probe().check(module) == ("module.numbers: count(0) -> count(2)",)

@@ -12,11 +12,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonargparse import ArgumentParser
 from torch import nn
 
-from lightning_seqfit import Probe, checks
+from lightning_seqfit import Probe
 from lightning_seqfit.callbacks import ErrorFront, SequentialFitting
 from lightning_seqfit.geometry import Grid
+from lightning_seqfit.probe.checks import arguments, values
 
 UNIT = [(0.0, 1.0)]
 CENTRES = (np.arange(64) + 0.5) / 64
@@ -92,15 +94,15 @@ def test_a_truth_value_is_no_target_and_an_array_of_them_is_one(truth: Any) -> N
 @given(st.integers(-(2**40), 2**40))
 def test_whole_numbers_come_through_as_they_are(number: int) -> None:
     for given_as in (number, np.int64(number), np.array(number), torch.tensor(number)):
-        assert checks.as_whole(given_as) == number
-        assert checks.as_real(given_as) == number
+        assert arguments.as_whole(given_as) == number
+        assert arguments.as_real(given_as) == number
 
 
 @given(st.floats(width=32, allow_nan=False) | st.decimals(-1000, 1000, places=3) | st.fractions(-9, 9))
 def test_numbers_come_through_as_they_are(number: Any) -> None:
-    assert checks.as_real(number) == float(number)
+    assert arguments.as_real(number) == float(number)
     if isinstance(number, float):
-        assert checks.as_real(np.float32(number)) == checks.as_real(torch.tensor(number)) == number
+        assert arguments.as_real(np.float32(number)) == arguments.as_real(torch.tensor(number)) == number
     if isinstance(number, Decimal):
         assert np.asarray(grid([number] * 64).target).tolist() == [float(number)] * 64
 
@@ -144,14 +146,14 @@ class TestLimits:
     @given(st.lists(st.integers(8, 10**7), min_size=1, max_size=3))
     def test_a_resolution_that_is_advised_is_accepted(self, resolution: list[int]) -> None:
         try:
-            checks.checked_resolution(resolution, ((0.0, 1.0),) * len(resolution))
+            arguments.checked_resolution(resolution, ((0.0, 1.0),) * len(resolution))
         except ValueError as error:
             assert np.prod([float(cells) for cells in resolution]) > 2**21
             advised = re.search(r"such as resolution=\(?([\d, ]+)\)?$", str(error))
             assert advised or max(resolution) > 2**15  # one axis is so long that the others cannot make up for it
             if advised:
                 numbers = [int(cells) for cells in advised[1].split(",")]
-                checks.checked_resolution(
+                arguments.checked_resolution(
                     numbers if len(numbers) == len(resolution) else numbers[0], ((0.0, 1.0),) * len(resolution)
                 )
 
@@ -159,7 +161,7 @@ class TestLimits:
         with pytest.raises(ValueError, match=r"400,001 points.*at most 200,000, such as points\[::3\]"):
             Probe.points(np.arange(400_001.0), 0.0)
         assert len(np.arange(400_001)[::3]) <= 200_000
-        assert len(checks.checked_points(np.arange(200_000.0))) == 200_000
+        assert len(values.checked_points(np.arange(200_000.0))) == 200_000
 
 
 class TestRoom:
@@ -262,3 +264,61 @@ class TestValues:
             grid(Lazy())
         with pytest.raises(TypeError, match="points is Lazy: give N numbers"):
             Probe.points(Lazy(), 0.0)  # type: ignore[arg-type]
+
+
+class Odd:
+    """Raises whatever it is asked."""
+
+    def __repr__(self) -> str:
+        raise KeyError("no words")
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError("no attributes")
+
+    def __iter__(self) -> Any:
+        raise OSError("no members")
+
+
+KEYWORDS = [
+    *("predict", "output", "needs_grad", "name", "quantity", "relative", "noise", "scale"),
+    *("bounds", "axes", "ends", "resolution"),
+]
+
+
+class TestWords:
+    @pytest.mark.parametrize("keyword", KEYWORDS)
+    def test_an_object_that_cannot_be_printed_is_refused_in_words(self, keyword: str) -> None:
+        with pytest.raises((ValueError, TypeError), match=rf"^{keyword}=<Odd>"):
+            grid(**{keyword: Odd()})
+
+    @pytest.mark.parametrize("quantity", [None, 5, b"CO2", ["CO2"]], ids=repr)
+    def test_a_quantity_that_is_no_text_is_refused(self, quantity: Any) -> None:
+        with pytest.raises(TypeError, match=r"^quantity=.* is no text: name what is predicted, with its unit, such as"):
+            grid(quantity=quantity)
+
+    @pytest.mark.parametrize("number", [10**16, 10**400, 10**5000], ids=["long", "no float", "no text"])
+    def test_a_resolution_beyond_all_numbers_is_refused_with_one_that_does(self, number: int) -> None:
+        for resolution, axes, instead in ((number, 1, "2097152"), (number, 2, "1448"), ([number, 64], 2, None)):
+            with pytest.raises(ValueError, match=r"cells, more than a look can take: give at most 2,097,152") as caught:
+                Probe.grid(UNIT * axes, 0.0, resolution=resolution)
+            assert len(str(caught.value)) < 700
+            assert instead is None or str(caught.value).endswith(f"such as resolution={instead}")
+
+    def test_what_is_long_is_repeated_in_part(self) -> None:
+        with pytest.raises(ValueError, match=r"^axes=\['x', 'x',.*\.\.\. does not name 1 axes") as caught:
+            grid(axes=["x"] * 100_000)
+        assert len(str(caught.value)) < 600
+
+    def test_a_keyword_that_there_is_not_is_refused_with_those_that_there_are(self) -> None:
+        for make in (grid, lambda **k: Probe.points(CENTRES, WAVE, **k), lambda **k: Probe(grid().geometry, 0.0, **k)):
+            with pytest.raises(TypeError, match=r"takes no 'nois': its keywords are predict, output, .* noise, scale$"):
+                make(nois=0.1)
+
+    def test_a_configuration_may_give_each_keyword_that_a_probe_takes(self) -> None:
+        given = {"output": 1, "needs_grad": True, "name": "left", "quantity": "u (m)", "relative": "local"}
+        given |= {"noise": 0.5, "scale": 2.0}
+        for make, places in ((Probe.grid, {"bounds": UNIT}), (Probe.points, {"points": CENTRES.tolist()})):
+            parser = ArgumentParser(exit_on_error=False)
+            parser.add_function_arguments(make, "probe")
+            probe = make(**parser.parse_object({"probe": {**places, "target": 0.0, **given}}).probe.as_dict())
+            assert {name: getattr(probe, name) for name in given} == given

@@ -258,6 +258,7 @@ def test_the_table_of_costs_is_what_the_command_prints(
     (command,) = snippets(PAGE)["What it costs", "sh"]
     _, script = command.split()
     monkeypatch.setattr("sys.argv", [script, "--steps", "20"])
+    monkeypatch.syspath_prepend(str((ROOT / script).parent))  # as python itself does
     level = logging.getLogger("lightning.pytorch").level
     try:
         runpy.run_path(str(ROOT / script), run_name="__main__")

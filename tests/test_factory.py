@@ -114,7 +114,7 @@ def test_a_file_may_hold_the_probe_alone(text: str, axes: tuple[str], described:
     described(text)
     (callback,) = factory.callbacks()
     assert type(callback) is SequentialFitting
-    assert callback.every_n_steps == 100
+    assert callback.every_n_steps == "auto"
     assert callback.probe.geometry.axes == axes
 
 
@@ -208,7 +208,7 @@ def test_it_gives_way_to_a_callback_of_the_script_with_the_same_name(
     described(f"probe: {PROBE}")
     (attached,) = factory.callbacks()
     (own,) = factory.callbacks()
-    own.gives_way = False  # as one that the script makes
+    own.from_outside = False  # as one that the script makes
     run = trainer(tmp_path, *((attached, own) if first == "ours" else (own, attached)))
     with pytest.warns(UserWarning, match="two probes are named 'probe'"):
         run.fit(TanhRegression(width=8))

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from lightning_seqfit.probe.guard import leave_untouched
+from lightning_seqfit.probe.guard import generators, leave_untouched
 from tests.attach.kinds.base import contents
 from tests.training import assert_same
 
@@ -311,7 +311,14 @@ def states() -> dict[str, Any]:
     return {"python": random.getstate(), "numpy": np.random.get_state(), "torch": torch.get_rng_state()}
 
 
-def test_the_global_generators_are_put_back_with_the_second_of_a_pair_of_normal_numbers(seeded: int) -> None:
+@pytest.mark.parametrize("by", ["memory", "state"])
+def test_the_global_generators_are_put_back_with_the_second_of_a_pair_of_normal_numbers(
+    by: str, seeded: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for found in ("_offset_of_twister", "_offset_of_gauss"):
+        assert getattr(generators, found)() is not None
+        if by == "state":  # as where the memory is laid out otherwise
+            monkeypatch.setattr(generators, found, lambda: None)
     for _ in range(2):  # with none kept, and with one
         before = states()
         with leave_untouched(nn.Module(), CPU):

@@ -15,7 +15,9 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from lightning_seqfit import Probe, load
 from lightning_seqfit.callbacks import SequentialFitting
-from lightning_seqfit.cli import DEMOS, main, run_demo
+from lightning_seqfit.cli import main
+from lightning_seqfit.cli.demo import train
+from lightning_seqfit.demos.catalogue import DEMOS
 from lightning_seqfit.geometry import Grid, Scattered
 
 CENTRES = (np.arange(512) + 0.5) / 512
@@ -170,10 +172,7 @@ def test_the_weekly_demo_looks_at_the_weeks_themselves(tmp_path: Path, capsys: p
 
 @pytest.mark.slow
 def test_the_weekly_points_and_the_monthly_grid_agree_on_what_is_missing(tmp_path: Path) -> None:
-    runs = [
-        load(run_demo(DEMOS[name, "tanh"], name, seed=2, max_steps=4_000, logdir=tmp_path))
-        for name in ("co2", "co2-weekly")
-    ]
+    runs = [load(train(demo, seed=2, max_steps=4_000, logdir=tmp_path)) for demo in (DEMOS["co2"], DEMOS["co2-weekly"])]
     for run in runs:
         assert run.spectrum is not None
         assert run.basis is not None

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from lightning_seqfit import Probe
-from lightning_seqfit.probe.checks import DEFAULT_RESOLUTION
+from lightning_seqfit.probe.checks.arguments import DEFAULT_RESOLUTION
 from lightning_seqfit.probe.guard import leave_untouched
 
 UNIT = [(0.0, 1.0)]

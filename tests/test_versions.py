@@ -18,7 +18,7 @@ EXTRAS = PROJECT["optional-dependencies"]
 TESTED = {
     "constraints-lowest.txt": [*PROJECT["dependencies"], *EXTRAS["soap"], *EXTRAS["test"]],
     "constraints-clients.txt": EXTRAS["clients"],
-    "constraints.txt": EXTRAS["dev"],
+    "constraints.txt": [*EXTRAS["dev"], *EXTRAS["lint"]],
 }
 
 

@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from lightning_seqfit import Probe, Run, load
 from lightning_seqfit.callbacks import SequentialFitting
-from lightning_seqfit.watch.watch import next_look
+from lightning_seqfit.watch.schedule import next_look
 
 STEPS = 40
 
@@ -198,7 +198,7 @@ def steps_taken(folder: Path) -> dict[int, int]:
     return {int(row["step"]): int(float(row["taken"])) for row in curves(folder) if row["taken"]}
 
 
-def due(visited: Sequence[int], every_n_steps: int = 100, start: int = 0) -> list[int]:
+def due(visited: Sequence[int], every_n_steps: Any = "auto", start: int = 0) -> list[int]:
     """Steps of the looks of a fit, given the steps at which its batches ended."""
     looks = [start]
     for step in visited:
@@ -208,7 +208,7 @@ def due(visited: Sequence[int], every_n_steps: int = 100, start: int = 0) -> lis
 
 
 def assert_complete(
-    folder: Path, name: str = "", every_n_steps: int = 100, unlogged: Mapping[int, int] | None = None
+    folder: Path, name: str = "", every_n_steps: Any = "auto", unlogged: Mapping[int, int] | None = None
 ) -> Run:
     """The record of one fit from step 0: all looks that are due, on the axis of the module's own curves.
 

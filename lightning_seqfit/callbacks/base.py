@@ -9,11 +9,12 @@ from typing import Any
 
 import lightning.pytorch as pl
 
-from lightning_seqfit.diagnostics.base import Diagnostic
+from lightning_seqfit.diagnostics import Diagnostic, checked_own
 from lightning_seqfit.probe import Probe
 from lightning_seqfit.probe.checks import checked_cadence
 from lightning_seqfit.watch.readiness import has_a_hook_of_its_own
-from lightning_seqfit.watch.watch import Cadence, Watch
+from lightning_seqfit.watch.schedule import Cadence
+from lightning_seqfit.watch.watch import Watch
 from lightning_seqfit.words import warn
 
 
@@ -24,15 +25,21 @@ class ProbeCallback(pl.Callback):
     every tag once, a look whenever one of them is due.
     """
 
-    def __init__(self, probe: Probe, diagnostics: Sequence[Diagnostic], every_n_steps: Cadence) -> None:
+    def __init__(
+        self,
+        probe: Probe,
+        diagnostics: Sequence[Diagnostic],
+        every_n_steps: Cadence,
+        also: Sequence[Diagnostic],
+    ) -> None:
         if not isinstance(probe, Probe):
             raise TypeError(f"probe is {type(probe).__name__}: make one with lightning_seqfit.Probe.grid(...)")
         _refuse_old_pytorch_lightning()
         self.probe = probe
         self.every_n_steps: Cadence = checked_cadence(every_n_steps)
-        self._diagnostics = list(diagnostics)
+        self._diagnostics = [*diagnostics, *checked_own(also)]
         self._state_key = f"seqfit.{type(self).__name__}[{_name(probe)}]"
-        self.gives_way = False  # attached without the script's knowledge: what it cannot do is said, not raised
+        self.from_outside = False  # attached without the script's knowledge: what it cannot do is said, not raised
         self._watch: Watch | None = None
         self._restored: dict[str, Any] | None = None
         self._starting = False  # a fit was called, and its training has not started yet
@@ -51,14 +58,14 @@ class ProbeCallback(pl.Callback):
         try:
             self._refuse_clashes(_ours(trainer))
         except ValueError as error:
-            if not self.gives_way:
+            if not self.from_outside:
                 raise
             self._stand_aside(trainer, error)
 
     def _refuse_clashes(self, ours: list[ProbeCallback]) -> None:
         others = [other for other in ours if other.probe is not self.probe]
         rivals = [other for other in others if _name(other.probe) == _name(self.probe)]
-        if any(self.gives_way or not rival.gives_way for rival in rivals):
+        if any(self.from_outside or not rival.from_outside for rival in rivals):
             name = _name(self.probe)
             unnamed = ", as one without a name is called" if name == "probe" else ""
             raise ValueError(
@@ -142,7 +149,7 @@ class ProbeCallback(pl.Callback):
         try:
             begin()
         except Exception as error:
-            if not self.gives_way:
+            if not self.from_outside:
                 raise
             self._watch = None
             self._stand_aside(trainer, error)
@@ -162,7 +169,7 @@ class ProbeCallback(pl.Callback):
             peer._starting, peer._restored = False, None
             for diagnostic in peer._diagnostics:
                 diagnostics.setdefault(diagnostic.name, diagnostic)
-        self._watch.diagnostics = diagnostics
+        self._watch.measuring.diagnostics = diagnostics
         return self._watch, restored
 
     def on_train_batch_end(

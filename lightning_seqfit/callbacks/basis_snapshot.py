@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lightning_seqfit.callbacks.base import ProbeCallback
+from lightning_seqfit.diagnostics import Diagnostic
 from lightning_seqfit.diagnostics.basis import BasisDiagnostic
 from lightning_seqfit.probe import Probe
-from lightning_seqfit.watch.watch import Cadence
+from lightning_seqfit.watch.schedule import Cadence
 
 
 class BasisSnapshot(ProbeCallback):
@@ -19,7 +22,7 @@ class BasisSnapshot(ProbeCallback):
     Parameters
     ----------
     probe : where to look and what should be there.
-    every_n_steps : optimizer steps between looks (the first ones are closer), or a function (step) -> bool.
+    every_n_steps, also : as for :class:`~lightning_seqfit.callbacks.SequentialFitting`.
     layer : dotted name of the layer whose input is the basis; default: the last ``nn.Linear`` that ran. A
         module without one has no basis to look at, which is said once; all else goes on.
 
@@ -36,5 +39,12 @@ class BasisSnapshot(ProbeCallback):
     >>> callback = BasisSnapshot(probe, layer="network.layers.4")
     """
 
-    def __init__(self, probe: Probe, *, every_n_steps: Cadence = 100, layer: str | None = None) -> None:
-        super().__init__(probe, [BasisDiagnostic(layer)], every_n_steps)
+    def __init__(
+        self,
+        probe: Probe,
+        *,
+        every_n_steps: Cadence = "auto",
+        layer: str | None = None,
+        also: Sequence[Diagnostic] = (),
+    ) -> None:
+        super().__init__(probe, [BasisDiagnostic(layer)], every_n_steps, also)

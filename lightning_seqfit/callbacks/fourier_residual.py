@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lightning_seqfit.callbacks.base import ProbeCallback
+from lightning_seqfit.diagnostics import Diagnostic
 from lightning_seqfit.diagnostics.spectrum import SpectrumDiagnostic
 from lightning_seqfit.probe import Probe
-from lightning_seqfit.watch.watch import Cadence
+from lightning_seqfit.watch.schedule import Cadence
 
 
 class FourierResidual(ProbeCallback):
@@ -19,7 +22,7 @@ class FourierResidual(ProbeCallback):
     Parameters
     ----------
     probe : where to look and what should be there.
-    every_n_steps : optimizer steps between looks (the first ones are closer), or a function (step) -> bool.
+    every_n_steps, also : as for :class:`~lightning_seqfit.callbacks.SequentialFitting`.
     tolerance : relative error at which a band is fitted, between 0 and 1.
 
     Raises
@@ -35,5 +38,7 @@ class FourierResidual(ProbeCallback):
     >>> callback = FourierResidual(probe, every_n_steps=50)
     """
 
-    def __init__(self, probe: Probe, *, every_n_steps: Cadence = 100, tolerance: float = 0.25) -> None:
-        super().__init__(probe, [SpectrumDiagnostic(tolerance)], every_n_steps)
+    def __init__(
+        self, probe: Probe, *, every_n_steps: Cadence = "auto", tolerance: float = 0.25, also: Sequence[Diagnostic] = ()
+    ) -> None:
+        super().__init__(probe, [SpectrumDiagnostic(tolerance)], every_n_steps, also)

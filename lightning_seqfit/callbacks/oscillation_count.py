@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lightning_seqfit.callbacks.base import ProbeCallback
+from lightning_seqfit.diagnostics import Diagnostic
 from lightning_seqfit.diagnostics.oscillations import OscillationDiagnostic
 from lightning_seqfit.probe import Probe
-from lightning_seqfit.watch.watch import Cadence
+from lightning_seqfit.watch.schedule import Cadence
 
 
 class OscillationCount(ProbeCallback):
@@ -18,7 +21,7 @@ class OscillationCount(ProbeCallback):
     Parameters
     ----------
     probe : where to look and what should be there.
-    every_n_steps : optimizer steps between looks (the first ones are closer), or a function (step) -> bool.
+    every_n_steps, also : as for :class:`~lightning_seqfit.callbacks.SequentialFitting`.
     tolerance : relative error at which an oscillation matches, between 0 and 1.
 
     Raises
@@ -34,5 +37,7 @@ class OscillationCount(ProbeCallback):
     >>> callback = OscillationCount(probe, every_n_steps=50)
     """
 
-    def __init__(self, probe: Probe, *, every_n_steps: Cadence = 100, tolerance: float = 0.25) -> None:
-        super().__init__(probe, [OscillationDiagnostic(tolerance)], every_n_steps)
+    def __init__(
+        self, probe: Probe, *, every_n_steps: Cadence = "auto", tolerance: float = 0.25, also: Sequence[Diagnostic] = ()
+    ) -> None:
+        super().__init__(probe, [OscillationDiagnostic(tolerance)], every_n_steps, also)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lightning_seqfit.callbacks.base import ProbeCallback
-from lightning_seqfit.diagnostics.basis import BasisDiagnostic
-from lightning_seqfit.diagnostics.front import FrontDiagnostic
-from lightning_seqfit.diagnostics.oscillations import OscillationDiagnostic
-from lightning_seqfit.diagnostics.spectrum import SpectrumDiagnostic
+from lightning_seqfit.diagnostics import Diagnostic, make_all
 from lightning_seqfit.probe import Probe
-from lightning_seqfit.watch.watch import Cadence
+from lightning_seqfit.watch.schedule import Cadence
 
 
 class SequentialFitting(ProbeCallback):
@@ -20,10 +19,12 @@ class SequentialFitting(ProbeCallback):
     Parameters
     ----------
     probe : where to look and what should be there.
-    every_n_steps : optimizer steps between looks (the first ones are closer), or a function (step) -> bool.
+    every_n_steps : optimizer steps between looks (the first ones are closer), a function (step) -> bool, or ``"auto"``:
+        1, 2, 3, 4, 6, 8, 11, ... until they are 50 steps apart, and then 8 % of the steps so far.
     tolerance : relative error at which a place, an oscillation or a band is fitted, between 0 and 1.
     layer : dotted name of the layer whose input is the basis; default: the last ``nn.Linear`` that ran. A
         module without one has no basis to look at, which is said once; all else goes on.
+    also : further diagnostics, of your own: :class:`~lightning_seqfit.diagnostics.Diagnostic`.
 
     Raises
     ------
@@ -52,12 +53,12 @@ class SequentialFitting(ProbeCallback):
     """
 
     def __init__(
-        self, probe: Probe, *, every_n_steps: Cadence = 100, tolerance: float = 0.25, layer: str | None = None
+        self,
+        probe: Probe,
+        *,
+        every_n_steps: Cadence = "auto",
+        tolerance: float = 0.25,
+        layer: str | None = None,
+        also: Sequence[Diagnostic] = (),
     ) -> None:
-        diagnostics = [
-            FrontDiagnostic(tolerance),
-            OscillationDiagnostic(tolerance),
-            SpectrumDiagnostic(tolerance),
-            BasisDiagnostic(layer),
-        ]
-        super().__init__(probe, diagnostics, every_n_steps)
+        super().__init__(probe, make_all(tolerance=tolerance, layer=layer), every_n_steps, also)

@@ -6,13 +6,13 @@ from lightning_seqfit.demos.data import co2_monthly, co2_weekly
 from lightning_seqfit.demos.modules import (
     SIRENCO2,
     FunctionRegression,
-    Regression,
     SIRENRegression,
     TanhCO2,
     TanhRegression,
 )
 from lightning_seqfit.demos.networks import SIREN, FourierFeatureMLP, TanhMLP
 from lightning_seqfit.demos.pinns import Advection, Helmholtz, advection_residual, helmholtz_residual
+from lightning_seqfit.demos.regression import Regression
 from lightning_seqfit.demos.targets import (
     cosine,
     low_frequency,

@@ -57,18 +57,7 @@ class TanhMLP(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Linear(width, out_features))
 
     def forward(self, points: Tensor) -> Tensor:
-        """Evaluate the network.
-
-        Parameters
-        ----------
-        points : Tensor, shape (N, in_features)
-            Where to evaluate.
-
-        Returns
-        -------
-        Tensor, shape (N, out_features)
-            The network's output.
-        """
+        """Evaluate the network at points (N, in_features), shape (N, out_features)."""
         output: Tensor = self.layers(points)
         return output
 
@@ -122,14 +111,8 @@ class SIREN(nn.Module):
 
     Parameters
     ----------
-    in_features : int
-        Coordinates of a point.
-    width : int
-        Units in each hidden layer. The default is this project's own.
-    depth : int
-        Number of hidden layers, the first one included.
-    out_features : int
-        Components of the prediction.
+    in_features, width, depth, out_features : int
+        As for :class:`TanhMLP`.
     omega_0 : float
         Angular frequency of the sine layers. The default is the authors'.
 
@@ -150,12 +133,7 @@ class SIREN(nn.Module):
     """
 
     def __init__(
-        self,
-        in_features: int = 1,
-        width: int = 50,
-        depth: int = 2,
-        out_features: int = 1,
-        omega_0: float = 30.0,
+        self, in_features: int = 1, width: int = 50, depth: int = 2, out_features: int = 1, omega_0: float = 30.0
     ) -> None:
         super().__init__()
         _check_sizes(in_features=in_features, width=width, depth=depth, out_features=out_features)
@@ -171,18 +149,7 @@ class SIREN(nn.Module):
         nn.init.uniform_(linear_layers[0].weight, -1 / in_features, 1 / in_features)
 
     def forward(self, points: Tensor) -> Tensor:
-        """Evaluate the network.
-
-        Parameters
-        ----------
-        points : Tensor, shape (N, in_features)
-            Where to evaluate.
-
-        Returns
-        -------
-        Tensor, shape (N, out_features)
-            The network's output.
-        """
+        """Evaluate the network at points (N, in_features), shape (N, out_features)."""
         output: Tensor = self.layers(points)
         return output
 

@@ -15,8 +15,8 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 
-from lightning_seqfit.demos.modules import STEPS_PER_EPOCH, FullBatch
 from lightning_seqfit.demos.networks import SIREN, TanhMLP
+from lightning_seqfit.demos.regression import STEPS_PER_EPOCH, FullBatch, log_when_asked
 
 __all__ = ["Advection", "Helmholtz", "advection_residual", "helmholtz_residual"]
 
@@ -85,7 +85,7 @@ class Helmholtz(L.LightningModule):
         points, ends = batch
         residual = helmholtz_residual(self, points.requires_grad_(), create_graph=True)
         loss: Tensor = residual.square().mean() + self.boundary_weight * self(ends).square().mean()
-        _log_now_and_then(self, loss)
+        log_when_asked(self, loss)
         return loss
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -173,7 +173,7 @@ class Advection(L.LightningModule):
         residual = advection_residual(self, points.requires_grad_(), create_graph=True)
         error = self(known)[:, 0] - self.solution(known)
         loss: Tensor = residual.square().mean() + 2 * self.data_weight * error.square().mean()
-        _log_now_and_then(self, loss)
+        log_when_asked(self, loss)
         return loss
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -205,10 +205,3 @@ def _network(name: str, in_features: int, omega_0: float) -> nn.Module:
     if name not in networks:
         raise ValueError(f"network={name!r} is not available: use one of {', '.join(networks)}")
     return networks[name]()
-
-
-def _log_now_and_then(module: L.LightningModule, loss: Tensor) -> None:
-    """Log the loss when Lightning would take it: a value that it drops costs as much."""
-    interval = module.trainer.log_every_n_steps  # type: ignore[attr-defined]
-    if interval and (module.global_step + 1) % interval == 0:
-        module.log("train_loss", loss)

@@ -1,13 +1,15 @@
-"""What a callback measures: one diagnostic for each measure, bound to a probe."""
+"""What a look measures: a diagnostic binds one measure to a probe, from the layer it listens to to its figures."""
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lightning_seqfit.geometry import FloatArray, Geometry
 from lightning_seqfit.measures.scale import NO_SCALE, Scale
@@ -15,6 +17,19 @@ from lightning_seqfit.measures.trend import Trend
 from lightning_seqfit.probe import Observation
 from lightning_seqfit.probe.checks import checked_tolerance as checked_tolerance
 from lightning_seqfit.probe.read_out import ReadOut
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from lightning_seqfit.record import Run
+
+#: Kind of numbers (as ``dtype.kind``) and shape of an array, a word or a number an axis, such as ``("f", "looks 3")``.
+#: A word is one length throughout a file; ``looks``, ``cells`` and ``axes`` are those of the record. A kind that ends
+#: in ``?`` need not be there.
+Form = tuple[str, str]
+
+#: Values of one array of one look, at the most.
+MOST_VALUES = 1024
 
 
 @dataclass(frozen=True)
@@ -44,57 +59,169 @@ class Reading:
 
     Attributes
     ----------
-    scalars : by tag.
-    fields : shape ``(N,)``, for the record, which keeps block means.
-    arrays : of any one shape, at most 1,024 values, for the record.
+    scalars : numbers by tag, as they stand under ``seqfit/``; NaN: not known.
+    fields : by name, shape ``(N,)``, for the record, which keeps block means.
+    arrays : by name, of any one shape, at most 1,024 values each, for the record.
     """
 
-    scalars: dict[str, float]
-    fields: dict[str, FloatArray] = field(default_factory=dict)
-    arrays: dict[str, FloatArray] = field(default_factory=dict)
+    scalars: Mapping[str, float] = field(default_factory=dict)
+    fields: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a file holds of one diagnostic.
+
+    Attributes
+    ----------
+    arrays : by name, without the diagnostic's own before it.
+    scalars : values per look by tag, shape ``(looks,)``.
+    looks : their number.
+    axes : names of the probe's axes.
+    """
+
+    arrays: Mapping[str, NDArray[Any]]
+    scalars: Mapping[str, FloatArray]
+    looks: int
+    axes: Sequence[str]
+
+    def scalar(self, tag: str) -> FloatArray:
+        """Values of a tag, NaN where there are none."""
+        return self.scalars.get(tag, np.full(self.looks, np.nan))
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One thing that a summary says of a run.
+
+    Attributes
+    ----------
+    label, value : a row of a table.
+    said : the same in a sentence or a title; empty: not known.
+    headline : it belongs in the line on the console.
+    """
+
+    label: str
+    value: str
+    said: str = ""
+    headline: bool = False
 
 
 class Diagnostic(ABC):
-    """One measure bound to one probe: holds the state that accumulates, and names its tags."""
+    """One measure bound to one probe, in one place: what it listens to, measures, keeps, says and draws.
 
-    name: ClassVar[str]
+    To write one's own, give it a :attr:`name` and a :meth:`look`, and pass it to a callback with ``also=[...]``. Its
+    scalars are logged and can be monitored; what it has recorded is in ``load(...).extra[name]``. All other methods
+    have a default.
 
-    @property
-    def read_out(self) -> ReadOut | None:
-        """The layer whose input it wants to see; None: it looks at the prediction only."""
-        return None
+    Attributes
+    ----------
+    name : of its own, letters, digits and ``_ . -``: where its arrays are in the record.
+    section : name under which a :class:`~lightning_seqfit.record.Run` has what :meth:`read` made; empty: under
+        ``extra``.
+    read_out : the layer that it listens to, ``ReadOut("net.2")``, ``ReadOut()`` for the last ``nn.Linear``; None: it
+        looks at the prediction only. Without it an observation has no ``features``.
 
-    @abstractmethod
-    def begin(self, scene: Scene) -> None:
+    Examples
+    --------
+    >>> class Largest(Diagnostic):
+    ...     name = "largest"
+    ...
+    ...     def begin(self, scene):
+    ...         self.points = scene.geometry.points
+    ...
+    ...     def look(self, observation, scale, step):
+    ...         worst = np.argmax(np.abs(observation.residual))
+    ...         return Reading({"largest/where": self.points[worst, 0]})
+    """
+
+    name: str
+    section: ClassVar[str] = ""
+    read_out: ReadOut | None = None
+
+    def begin(self, scene: Scene) -> None:  # noqa: B027 - not all have something to do
         """Compute what the target alone decides. State is kept: a resumed or a second fit goes on."""
 
     @abstractmethod
     def look(self, observation: Observation, scale: float, step: int) -> Reading:
-        """Measure one look; ``scale`` is the mean square that errors are relative to, ``step`` counts over all fits."""
+        """Measure one look.
 
-    def fixed(self) -> dict[str, Any]:
-        """Arrays and numbers of the whole run for the record's file; fields have shape ``(N,)``."""
+        Parameters
+        ----------
+        observation : what was seen, float64; ``features`` and ``weights`` are those of the layer of :attr:`read_out`.
+        scale : the mean square that errors are relative to; NaN: not known.
+        step : optimizer steps, counted over all fits.
+        """
+
+    def fixed(self) -> Mapping[str, Any]:
+        """Arrays and numbers of the whole run, by name, for the record's file; fields have shape ``(N,)``."""
         return {}
 
     def notes(self) -> list[str]:
         """What is absent, and why."""
         return []
 
-    def summary(self) -> str:
-        """What the line on the console says of it at the end, beside the counts that every line has; empty: nothing."""
-        return ""
-
     def state_dict(self) -> dict[str, Any]:
-        """State that accumulates, as arrays and builtin values."""
+        """State that accumulates, for a checkpoint: arrays, tensors and builtin values."""
         return {}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:  # noqa: B027 - most diagnostics have no state
-        """Become what :meth:`state_dict` saw."""
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:  # noqa: B027 - most have no state
+        """Become what :meth:`state_dict` saw; an empty state begins anew."""
 
     @property
-    def options(self) -> tuple[Any, ...]:
-        """What two diagnostics of one name must agree on to share a probe."""
+    def options(self) -> tuple[tuple[str, Any], ...]:
+        """(name, value) of what two diagnostics of one name must agree on to share a probe, and two runs a record."""
         return ()
+
+    @classmethod
+    def forms(cls) -> Mapping[str, Form]:
+        """Arrays that its section of a file consists of; all are there as soon as the first one is."""
+        return {}
+
+    @classmethod
+    def read(cls, stored: Stored) -> Any:
+        """Make its section of a run from what the file holds; None: it was not watched.
+
+        Raises
+        ------
+        ValueError
+            If that is damaged.
+        """
+        return None
+
+    @classmethod
+    def facts(cls, run: Run) -> list[Fact]:
+        """What a summary says of it."""
+        return []
+
+    @classmethod
+    def figures(cls, run: Run) -> Mapping[str, Callable[[Run], Figure]]:
+        """What draws it, by the name that a figure gets as tag and file."""
+        return {}
+
+
+Section = TypeVar("Section")
+
+
+def read_section(kind: type[Section], stored: Stored, forms: Mapping[str, Form], **scalars: Any) -> Section | None:
+    """Make a section whose fields are the arrays of its forms, and scalars; None without the first array."""
+    if next(iter(forms)) not in stored.arrays:
+        return None
+    arrays: dict[str, Any] = {name: stored.arrays[name] for name in forms if name in stored.arrays}
+    arrays |= {name: float(array) for name, array in arrays.items() if not array.shape}
+    return kind(**arrays, **scalars)
+
+
+def number(value: float, form: str) -> str:
+    """Return a number as a table shows it.
+
+    Examples
+    --------
+    >>> number(0.5, "{:.2f}"), number(math.nan, "{:.2f}")
+    ('0.50', 'not known yet')
+    """
+    return form.format(value) if math.isfinite(value) else "not known yet"
 
 
 def checked_history(state: Mapping[str, Any], kind: type) -> dict[str, Any]:

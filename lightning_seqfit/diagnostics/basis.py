@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from lightning_seqfit.diagnostics.base import Diagnostic, Reading, Scene
+from lightning_seqfit.diagnostics.base import Diagnostic, Fact, Form, Reading, Scene, Stored, number, read_section
+from lightning_seqfit.figures import line, plane, training
 from lightning_seqfit.geometry import FloatArray, IntArray
 from lightning_seqfit.measures.basis import important_units, measure_basis, unit_places
 from lightning_seqfit.probe import Observation
 from lightning_seqfit.probe.read_out import ReadOut
-from lightning_seqfit.words import warn
+from lightning_seqfit.words import significant, warn
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from lightning_seqfit.record import Run
 
 #: Snapshots kept of a run, units shown in one along one axis and along several, and points of each.
 MOST_SNAPSHOTS, UNITS_1D, UNITS_ND, MOST_POINTS = 12, 16, 8, 4096
@@ -25,14 +34,57 @@ DECOMPOSED_POINTS = 1024
 SNAPSHOT_GROWTH = 1.4
 
 
+@dataclass(frozen=True)
+class BasisRecord:
+    """The basis over the looks, each of shape ``(looks,)``, and its snapshots: S of U units at P points.
+
+    Attributes
+    ----------
+    numerical_rank, effective_rank, monotone_share, median_laps, projection_error, constant_share, dead_domain : NaN
+        where absent.
+    snapshot_steps : shape ``(S,)``, counted over all fits.
+    snapshot_units : numbers of the weightiest units, shape ``(S, U)``.
+    snapshot_places : where each unit rises or falls, shape ``(S, U, d)``.
+    snapshots : values, shape ``(S, U, P)``, float16.
+    snapshot_points : shape ``(P, d)``.
+    """
+
+    numerical_rank: FloatArray
+    effective_rank: FloatArray
+    monotone_share: FloatArray
+    median_laps: FloatArray
+    projection_error: FloatArray
+    constant_share: FloatArray
+    dead_domain: FloatArray
+    snapshot_steps: NDArray[np.int64]
+    snapshot_units: NDArray[np.int64]
+    snapshot_places: FloatArray
+    snapshots: NDArray[np.float16]
+    snapshot_points: FloatArray
+
+
+_MEASURED = (
+    "numerical_rank",
+    "effective_rank",
+    "monotone_share",
+    "median_laps",
+    "projection_error",
+    "constant_share",
+    "dead_domain",
+)
+
+
 class BasisDiagnostic(Diagnostic):
     """Rank, shape and reach of the basis at each look, and snapshots of its weightiest units now and then."""
 
     name = "basis"
+    section: ClassVar[str] = "basis"
+
+    read_out: ReadOut
 
     def __init__(self, layer: str | None) -> None:
         self.layer = layer
-        self.listened = ReadOut(layer)
+        self.read_out = ReadOut(layer)
         self.lost = ""  # why there was no basis to look at
         self._forget()
 
@@ -43,24 +95,22 @@ class BasisDiagnostic(Diagnostic):
         self.absent = ""
 
     @property
-    def read_out(self) -> ReadOut:
-        """The layer that it listens to."""
-        return self.listened
-
-    @property
     def options(self) -> tuple[Any, ...]:
         """The layer."""
         return (("layer", self.layer),)
 
     def begin(self, scene: Scene) -> None:
         """Remember the scene, and look for the layer anew: the module may be another."""
-        self.listened, self.lost = ReadOut(self.layer), ""
+        self.read_out, self.lost = ReadOut(self.layer), ""
         self.geometry, self.rows = scene.geometry, np.arange(len(scene.target))
         fewer, numbers = scene.geometry.thinned(MEASURED_POINTS[scene.geometry.dimension - 1])
         if len(numbers) < len(scene.target):
-            self.geometry, self.rows, self.listened.rows = fewer, numbers, numbers
+            self.geometry, self.rows, self.read_out.rows = fewer, numbers, numbers
         self.target = scene.target[self.rows]
         self.decomposed: IntArray | None = None
+        self.fewer: IntArray | None = None
+        if self.geometry.dimension == 1 and scene.noise == 0.0:  # noise is fitted more easily at fewer points
+            self.fewer = self.geometry.lines(0)[0][::2]
         if len(self.rows) > DECOMPOSED_POINTS:  # at random, always the same: a stride would favour one axis
             drawn = np.random.default_rng(0).choice(len(self.rows), DECOMPOSED_POINTS, replace=False)
             self.decomposed = np.sort(drawn).astype(np.intp)
@@ -70,19 +120,19 @@ class BasisDiagnostic(Diagnostic):
         features = observation.features
         if features is None:
             if not self.lost:
-                warn(f"there is no basis to look at, all else goes on: {self.listened.absent}")
-            self.lost = self.listened.absent
+                warn(f"there is no basis to look at, all else goes on: {self.read_out.absent}")
+            self.lost = self.read_out.absent
             return Reading({})
         only_output = observation.weights if observation.outputs == 1 else None
         prediction = observation.prediction[self.rows]
-        seen = measure_basis(self.geometry, features, self.target, prediction, scale, only_output, self.decomposed)
+        seen = measure_basis(
+            self.geometry, features, self.target, prediction, scale, only_output, self.decomposed, self.fewer
+        )
         self.absent = seen.projection_note
         self.latest = (step, features, observation.weights)
         if not self.snapshots or step >= self.growth * self.snapshots[-1]["step"]:
             self._snapshot()
-        names = ("numerical_rank", "effective_rank", "monotone_share", "median_laps", "projection_error")
-        scalars = {f"basis/{name}": float(getattr(seen, name)) for name in (*names, "constant_share", "dead_domain")}
-        return Reading(scalars)
+        return Reading({f"basis/{name}": float(getattr(seen, name)) for name in _MEASURED})
 
     def _snapshot(self) -> None:
         """Keep the latest look; when all places are taken every second one goes, and the next come half as often."""
@@ -119,18 +169,16 @@ class BasisDiagnostic(Diagnostic):
             return {}
         points = self.geometry.points
         return {
-            "basis/snapshot_steps": np.array([snapshot["step"] for snapshot in kept]),
-            "basis/snapshot_units": np.stack([snapshot["units"] for snapshot in kept]),
-            "basis/snapshot_places": np.stack([snapshot["places"] for snapshot in kept]),
-            "basis/snapshots": np.stack([snapshot["values"] for snapshot in kept]),
-            "basis/snapshot_points": np.stack(
-                [self.geometry.coarsen(column, MOST_POINTS) for column in points.T], axis=-1
-            ),
+            "snapshot_steps": np.array([snapshot["step"] for snapshot in kept]),
+            "snapshot_units": np.stack([snapshot["units"] for snapshot in kept]),
+            "snapshot_places": np.stack([snapshot["places"] for snapshot in kept]),
+            "snapshots": np.stack([snapshot["values"] for snapshot in kept]),
+            "snapshot_points": np.stack([self.geometry.coarsen(column, MOST_POINTS) for column in points.T], axis=-1),
         }
 
     def notes(self) -> list[str]:
         """Which layer was watched, and why the projection error is absent."""
-        said = [f"basis: input of layer {self.listened.name!r}"] if self.listened.name else []
+        said = [f"basis: input of layer {self.read_out.name!r}"] if self.read_out.name else []
         said += [f"basis is absent: {self.lost}"] if self.lost else []
         return said + ([f"basis/projection_error is absent: {self.absent}"] if self.absent else [])
 
@@ -145,3 +193,52 @@ class BasisDiagnostic(Diagnostic):
         if state:
             self.growth = float(state["growth"])
             self.snapshots = [dict(snapshot) for snapshot in state["snapshots"].values()]
+
+    @classmethod
+    def forms(cls) -> Mapping[str, Form]:
+        """The snapshots."""
+        return {
+            "snapshots": ("f", "snapshots units points"),
+            "snapshot_steps": ("i", "snapshots"),
+            "snapshot_units": ("i", "snapshots units"),
+            "snapshot_places": ("f", "snapshots units axes"),
+            "snapshot_points": ("f", "points axes"),
+        }
+
+    @classmethod
+    def read(cls, stored: Stored) -> BasisRecord | None:
+        """The basis over the looks."""
+        return read_section(
+            BasisRecord, stored, cls.forms(), **{name: stored.scalar(f"basis/{name}") for name in _MEASURED}
+        )
+
+    @classmethod
+    def facts(cls, run: Run) -> list[Fact]:
+        """How many functions it has, of which shape, and what they could express."""
+        seen = run.basis
+        if seen is None:
+            return []
+        ranks = seen.numerical_rank[np.isfinite(seen.numerical_rank)]
+        laps = seen.median_laps[-1]
+        return [
+            Fact(
+                "rank of the basis",
+                " to ".join(number(rank, "{:g}") for rank in seen.numerical_rank[[0, -1]]),
+                f"from {ranks[0]:g} to {ranks[-1]:g}" if ranks.size else "",
+            ),
+            Fact("median laps", number(laps, "{:.1f}"), _laps(laps)),
+            Fact("projection error", number(seen.projection_error[-1], "{:.3f}")),
+        ]
+
+    @classmethod
+    def figures(cls, run: Run) -> Mapping[str, Callable[[Run], Figure]]:
+        """The functions at a few moments, and how their number grew."""
+        return {"basis": line.basis if len(run.axes) == 1 else plane.basis, "rank": training.rank}
+
+
+def _laps(laps: float) -> str:
+    """What is said of the units' shape; empty: not known."""
+    if not math.isfinite(laps):
+        return ""
+    counted = significant(laps, 2)
+    return f"{counted} lap{'' if counted == '1' else 's'} in the median at the end (1: a step)"

@@ -3,23 +3,71 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from lightning_seqfit.diagnostics.base import Diagnostic, Reading, Scene, checked_history, checked_tolerance
+from lightning_seqfit.diagnostics.base import (
+    Diagnostic,
+    Fact,
+    Form,
+    Reading,
+    Scene,
+    Stored,
+    checked_history,
+    checked_tolerance,
+    number,
+    read_section,
+)
+from lightning_seqfit.figures import line, plane
 from lightning_seqfit.geometry import BoolArray, FloatArray
 from lightning_seqfit.measures import front
 from lightning_seqfit.probe import Observation
-from lightning_seqfit.words import percent
+from lightning_seqfit.words import how_far, percent
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from lightning_seqfit.record import Run
+
+
+@dataclass(frozen=True)
+class FrontRecord:
+    """The error front over the looks; arrays have the look as first axis, but for the last four.
+
+    Attributes
+    ----------
+    local_error : q, shape ``(looks, cells)``.
+    fitted : fitted share, shape ``(looks,)``; likewise ``sequentiality`` and ``speed``.
+    depth, inwardness : by face, shape ``(looks,)`` each.
+    overall_inwardness : shape ``(looks,)``.
+    arrival, settled : first step at which a cell was fitted, and since when it is; shape ``(cells,)``, ``inf``: never.
+    active : the cells that count, shape ``(cells,)``.
+    tolerance : relative error at which a point is fitted.
+    quiet : share of the domain in which the target hardly oscillates, which counts neither way; NaN: in older records.
+    """
+
+    local_error: FloatArray
+    fitted: FloatArray
+    sequentiality: FloatArray
+    speed: FloatArray
+    depth: dict[str, FloatArray]
+    inwardness: dict[str, FloatArray]
+    overall_inwardness: FloatArray
+    arrival: FloatArray
+    settled: FloatArray
+    active: BoolArray
+    tolerance: float
+    quiet: float = math.nan
 
 
 class FrontDiagnostic(Diagnostic):
     """The error front and its history."""
 
     name = "front"
+    section: ClassVar[str] = "front"
 
     def __init__(self, tolerance: float) -> None:
         self.tolerance = checked_tolerance(tolerance)
@@ -65,23 +113,19 @@ class FrontDiagnostic(Diagnostic):
             **{f"front/inwardness/{face}": inwardness.get(face, math.nan) for face in geometry.faces},
             "front/speed": front.speed(self.history),
         }
-        return Reading(scalars, {"front/local_error": seen.local_error})
+        return Reading(scalars, {"local_error": seen.local_error})
 
     def fixed(self) -> dict[str, Any]:
         """Arrivals, active points and the tolerance."""
-        arrays: dict[str, Any] = {"front/active": self.active, "front/tolerance": self.tolerance}
+        arrays: dict[str, Any] = {"active": self.active, "tolerance": self.tolerance, "quiet": _quiet(self.active)}
         if self.history is not None:
-            arrays |= {"front/arrival": self.history.arrival, "front/settled": self.history.settled}
+            arrays |= {"arrival": self.history.arrival, "settled": self.history.settled}
         return arrays
 
     def notes(self) -> list[str]:
         """Which share of the domain counts neither way."""
-        quiet = quiet_share(self.active)
+        quiet = quiet_share(_quiet(self.active))
         return [f"front: {quiet}, where the target hardly oscillates; that counts neither way"] if quiet else []
-
-    def summary(self) -> str:
-        """Which share of the domain counts neither way."""
-        return quiet_share(self.active)
 
     def state_dict(self) -> dict[str, Any]:
         """The history."""
@@ -91,14 +135,83 @@ class FrontDiagnostic(Diagnostic):
         """Take the history back; an empty state begins anew."""
         self.history = front.FrontHistory(**checked_history(state, front.FrontHistory)) if state else None
 
+    @classmethod
+    def forms(cls) -> Mapping[str, Form]:
+        """Local error of every look, and what was decided once."""
+        return {
+            "arrival": ("f", "cells"),
+            "settled": ("f", "cells"),
+            "active": ("b", "cells"),
+            "tolerance": ("f", ""),
+            "quiet": ("f?", ""),
+            "local_error": ("f", "looks cells"),
+        }
 
-def quiet_share(active: BoolArray) -> str:
-    """What to say of the points that are not active; empty: there are none.
+    @classmethod
+    def read(cls, stored: Stored) -> FrontRecord | None:
+        """The front over the looks."""
+        faces = [f"{axis}_{side}" for axis in stored.axes for side in ("min", "max")]
+        return read_section(
+            FrontRecord,
+            stored,
+            cls.forms(),
+            **{name: stored.scalar(f"front/{name}") for name in ("fitted", "sequentiality", "speed")},
+            **{
+                name: {face: stored.scalar(f"front/{name}/{face}") for face in faces}
+                for name in ("depth", "inwardness")
+            },
+            overall_inwardness=stored.scalar("front/inwardness"),
+        )
+
+    @classmethod
+    def facts(cls, run: Run) -> list[Fact]:
+        """How far it has come, from where, in which order, and which share of the domain counts neither way."""
+        seen = run.front
+        if seen is None:
+            return []
+        far = how_far(seen.fitted[-1], run.scalars["error/relative_rmse"][-1], run.scale_of)
+        order = seen.sequentiality[-1], seen.overall_inwardness[-1]
+        quiet = quiet_share(seen.quiet)
+        return [
+            Fact(
+                "fitted" if run.scale_of != "first look" else "error",
+                far.removesuffix(" fitted") or "not known yet",
+                far,
+                headline=True,
+            ),
+            *(Fact(f"depth from {face}", number(seen.depth[face][-1], "{:.2f}")) for face in run.faces),
+            Fact(
+                "sequentiality",
+                number(order[0], "{:.2f}"),
+                f"sequentiality {order[0]:.2f}" if math.isfinite(order[0]) else "",
+            ),
+            *(Fact(f"inwardness from {face}", number(seen.inwardness[face][-1], "{:+.2f}")) for face in run.faces),
+            Fact(
+                "inwardness",
+                number(order[1], "{:+.2f}"),
+                f"inwardness {order[1]:+.2f}" if math.isfinite(order[1]) else "",
+            ),
+            *([Fact("quiet", quiet.partition(" of the")[0], quiet, headline=True)] if quiet else []),
+        ]
+
+    @classmethod
+    def figures(cls, run: Run) -> Mapping[str, Callable[[Run], Figure]]:
+        """Where the front was when."""
+        if len(run.axes) == 1:
+            return {"front": line.space_time, "arrival": line.arrival}
+        return {"front": plane.front}
+
+
+def _quiet(active: BoolArray) -> float:
+    return 1.0 - float(np.mean(active))
+
+
+def quiet_share(share: float) -> str:
+    """What to say of the share of the points that are not active; empty: there are none, or it is not known.
 
     Examples
     --------
-    >>> quiet_share(np.arange(100) < 77), quiet_share(np.arange(1000) > 0), quiet_share(np.ones(3, dtype=bool))
+    >>> quiet_share(0.23), quiet_share(0.001), quiet_share(0.0)
     ('23 % of the domain is quiet', 'less than 1 % of the domain is quiet', '')
     """
-    share = 1.0 - float(np.mean(active))
     return f"{percent(share)} of the domain is quiet" if share > 0.0 else ""

@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from lightning_seqfit.diagnostics.base import Diagnostic, Reading, Scene, checked_tolerance
+from lightning_seqfit.diagnostics.base import Diagnostic, Fact, Reading, Scene, Stored, checked_tolerance
 from lightning_seqfit.geometry import FloatArray
 from lightning_seqfit.measures.front import LEAST_LOCAL
 from lightning_seqfit.measures.lobes import count_lobes, target_lobes
 from lightning_seqfit.measures.oscillations import LEAST_POWER, Oscillations, count_oscillations, target_laps
 from lightning_seqfit.probe import Observation
 
+if TYPE_CHECKING:
+    from lightning_seqfit.record import Run
+
+
+@dataclass(frozen=True)
+class OscillationsRecord:
+    """Oscillation counts over the looks, each of shape ``(looks,)``, in halves."""
+
+    target: FloatArray
+    model: FloatArray
+    fitted: FloatArray
+    missing: FloatArray
+    spurious: FloatArray
+
+
+_COUNTS = ("target", "model", "fitted", "missing", "spurious")
+
 
 class OscillationDiagnostic(Diagnostic):
     """Counts at each look; nothing accumulates."""
 
     name = "oscillations"
+    section: ClassVar[str] = "oscillations"
 
     def __init__(self, tolerance: float) -> None:
         self.tolerance = checked_tolerance(tolerance)
@@ -42,5 +61,20 @@ class OscillationDiagnostic(Diagnostic):
     def look(self, observation: Observation, scale: float, step: int) -> Reading:
         """Count the model's."""
         counts = self.count(observation.prediction, observation.residual, self.tolerance)
-        names = ("target", "model", "fitted", "missing", "spurious")
-        return Reading({f"oscillations/{name}": float(getattr(counts, name)) for name in names})
+        return Reading({f"oscillations/{name}": float(getattr(counts, name)) for name in _COUNTS})
+
+    @classmethod
+    def read(cls, stored: Stored) -> OscillationsRecord | None:
+        """The counts over the looks."""
+        if "oscillations/target" not in stored.scalars:
+            return None
+        return OscillationsRecord(**{name: stored.scalar(f"oscillations/{name}") for name in _COUNTS})
+
+    @classmethod
+    def facts(cls, run: Run) -> list[Fact]:
+        """How many of the target's are fitted."""
+        seen, kind = run.oscillations, "oscillations" if len(run.axes) == 1 else "lobes"
+        if seen is None:
+            return []
+        counted = f"{seen.fitted[-1]:g} of {seen.target[-1]:g}"
+        return [Fact(f"{kind} fitted", counted, f"{counted} {kind}" if seen.target[-1] > 0 else "", headline=True)]

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from lightning_seqfit.diagnostics.base import Diagnostic, Reading, Scene, checked_history, checked_tolerance
-from lightning_seqfit.geometry import FloatArray
+from lightning_seqfit.diagnostics.base import (
+    Diagnostic,
+    Fact,
+    Form,
+    Reading,
+    Scene,
+    Stored,
+    checked_history,
+    checked_tolerance,
+    number,
+    read_section,
+)
+from lightning_seqfit.figures import training
+from lightning_seqfit.geometry import BoolArray, FloatArray
 from lightning_seqfit.measures import spectrum
 from lightning_seqfit.measures.oscillations import roughness
 from lightning_seqfit.probe import Observation
@@ -18,15 +32,55 @@ from lightning_seqfit.probe import Observation
 #: Frequencies kept of each look.
 MOST_FREQUENCIES = 1024
 #: Share of the target's oscillation at no frequency from which on it is said.
-LEAST_UNTOLD = 0.1
+LEAST_UNRESOLVED = 0.1
 #: Roughness of the target from which on it is said: that of a wave with 9 random points a cycle.
 MOST_ROUGHNESS = 0.33
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from lightning_seqfit.record import Run
+
+
+@dataclass(frozen=True)
+class SpectrumRecord:
+    """The residual's spectrum over the looks; arrays have the look as first axis, but for the last five.
+
+    Attributes
+    ----------
+    relative_error, share : by band label such as ``"8-16"``, shape ``(looks,)`` each; NaN where a band does not carry.
+    trend : trend term / scale, shape ``(looks,)``; likewise ``front_frequency`` and ``spectral_order``.
+    power : of the residual at ``frequency``, shape ``(looks, frequencies)``; the first one is the trend term.
+    frequency : cycles per domain length, shape ``(frequencies,)``.
+    edges : of the bands, shape ``(bands + 1,)``.
+    carrying : bands in which the target oscillates, shape ``(bands,)``.
+    converged : first step at which a band was fitted, shape ``(bands,)``; ``inf``: never.
+    target_trend_share : variance of the target's trend / variance of the target.
+    """
+
+    relative_error: dict[str, FloatArray]
+    share: dict[str, FloatArray]
+    trend: FloatArray
+    front_frequency: FloatArray
+    spectral_order: FloatArray
+    power: FloatArray
+    frequency: FloatArray
+    edges: NDArray[np.int64]
+    carrying: BoolArray
+    converged: FloatArray
+    target_trend_share: float
+
+    @property
+    def labels(self) -> list[str]:
+        """Labels of the bands, low to high."""
+        return list(self.share)
 
 
 class SpectrumDiagnostic(Diagnostic):
     """The residual's spectrum, and when each band of the target was fitted."""
 
     name = "fourier"
+    section: ClassVar[str] = "spectrum"
 
     def __init__(self, tolerance: float) -> None:
         self.tolerance = checked_tolerance(tolerance)
@@ -47,6 +101,7 @@ class SpectrumDiagnostic(Diagnostic):
         carrying = [label for label, carries in zip(labels, self.target.carrying, strict=True) if carries]
         self.error_tags = [f"fourier/relative_error/{label}" for label in carrying]
         self.share_tags = [f"fourier/share/{label}" for label in labels]
+        self.shell = np.maximum(np.rint(self.target.frequency), self.target.frequency > 0).astype(np.intp)
         self._ordered = None
 
     def look(self, observation: Observation, scale: float, step: int) -> Reading:
@@ -63,25 +118,24 @@ class SpectrumDiagnostic(Diagnostic):
             "fourier/front_frequency": spectrum.front_frequency(self.target, seen, self.tolerance),
             "fourier/spectral_order": self._order,
         }
-        return Reading(scalars, arrays={"fourier/power": self._recorded(seen.power)})
+        return Reading(scalars, arrays={"power": self._recorded(seen.power)})
 
     def _recorded(self, power: FloatArray) -> FloatArray:
         """Power in the shells around whole frequencies; along several axes whatever the direction."""
-        shell = np.maximum(np.rint(self.target.frequency), self.target.frequency > 0).astype(np.intp)
-        summed: FloatArray = np.bincount(shell, power)[:MOST_FREQUENCIES].astype(np.float64)
+        summed: FloatArray = np.bincount(self.shell, power)[:MOST_FREQUENCIES].astype(np.float64)
         return summed
 
     def fixed(self) -> dict[str, Any]:
         """Bands, which of them carry, and when they converged."""
         arrays: dict[str, Any] = {
-            "fourier/edges": self.target.edges,
-            "fourier/carrying": self.target.carrying,
-            "fourier/band_power": self.target.band_power,
-            "fourier/frequency": np.arange(len(self._recorded(self.target.frequency)), dtype=np.float64),
-            "fourier/target_trend_share": spectrum.trend_share_of_target(self.scene.trend, self.scene.target),
+            "edges": self.target.edges,
+            "carrying": self.target.carrying,
+            "band_power": self.target.band_power,
+            "frequency": np.arange(len(self._recorded(self.target.frequency)), dtype=np.float64),
+            "target_trend_share": spectrum.trend_share_of_target(self.scene.trend, self.scene.target),
         }
         if self.history is not None:
-            arrays["fourier/converged"] = self.history.converged
+            arrays["converged"] = self.history.converged
         return {name: np.asarray(value) for name, value in arrays.items()}
 
     def notes(self) -> list[str]:
@@ -99,11 +153,11 @@ class SpectrumDiagnostic(Diagnostic):
                 f"fourier: gaps leave no stretch in which frequencies less than {self.scene.geometry.resolution:.3g} "
                 f"cycles apart can be told; absent: {', '.join(narrow)}"
             )
-        untold = float(target.band_power[-1] / target.band_power.sum())
-        if untold > LEAST_UNTOLD:
+        unresolved = float(target.band_power[-1] / target.band_power.sum())
+        if unresolved > LEAST_UNRESOLVED:
             said.append(
-                f"fourier: {untold:.0%} of the target's oscillation is at no frequency that the points can tell; what "
-                f"the model lacks of it is in fourier/share/{target.labels[-1]}: give more points"
+                f"fourier: {unresolved:.0%} of the target's oscillation is at no frequency that the points can tell; "
+                f"what the model lacks of it is in fourier/share/{target.labels[-1]}: give more points"
             )
         rough = roughness(self.scene.geometry, self.scene.trend.oscillation)
         if rough > MOST_ROUGHNESS:
@@ -122,3 +176,50 @@ class SpectrumDiagnostic(Diagnostic):
         """Take the history back; an empty state begins anew."""
         kind = spectrum.SpectrumHistory
         self.history = kind(**checked_history(state, kind)) if state else None
+
+    @classmethod
+    def forms(cls) -> Mapping[str, Form]:
+        """The spectrum of every look, and the target's bands."""
+        return {
+            "converged": ("f", "bands"),
+            "carrying": ("b", "bands"),
+            "edges": ("i", "edges"),
+            "frequency": ("f", "frequencies"),
+            "power": ("f", "looks frequencies"),
+            "target_trend_share": ("f", ""),
+        }
+
+    @classmethod
+    def read(cls, stored: Stored) -> SpectrumRecord | None:
+        """The spectrum over the looks."""
+        if "edges" not in stored.arrays:
+            return None
+        edges, bands = stored.arrays["edges"].tolist(), len(stored.arrays["carrying"])
+        if len(edges) != bands + 1 or any(low >= high for low, high in itertools.pairwise(edges)):
+            raise ValueError(f"'fourier/edges' is {edges}, expected rising edges of {bands} bands")
+        labels = [f"{low}-{high}" for low, high in itertools.pairwise(edges)]
+        return read_section(
+            SpectrumRecord,
+            stored,
+            cls.forms(),
+            **{
+                name: {label: stored.scalar(f"fourier/{name}/{label}") for label in labels}
+                for name in ("relative_error", "share")
+            },
+            **{name: stored.scalar(f"fourier/{name}") for name in ("trend", "front_frequency", "spectral_order")},
+        )
+
+    @classmethod
+    def facts(cls, run: Run) -> list[Fact]:
+        """The order in which bands were fitted."""
+        seen = run.spectrum
+        if seen is None:
+            return []
+        order, several = seen.spectral_order[-1], np.count_nonzero(seen.carrying) > 1
+        said = f"spectral order {order:+.2f}" if math.isfinite(order) else ""
+        return [Fact("spectral order", number(order, "{:+.2f}") if several else "none: one band", said)]
+
+    @classmethod
+    def figures(cls, run: Run) -> Mapping[str, Callable[[Run], Figure]]:
+        """What is missing, and when."""
+        return {"spectrum": training.spectrum}

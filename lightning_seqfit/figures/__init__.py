@@ -6,17 +6,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.image import imsave
 from numpy.typing import NDArray
+from PIL.Image import fromarray
 
-from lightning_seqfit.figures import line, plane, training
+from lightning_seqfit.figures import line, plane
 from lightning_seqfit.figures.parts import printable
-from lightning_seqfit.record import Run
+
+if TYPE_CHECKING:
+    from lightning_seqfit.record import Run
 
 Image = NDArray[np.uint8]
 
@@ -24,19 +26,10 @@ Image = NDArray[np.uint8]
 def draw(run: Run) -> dict[str, Figure]:
     """Every figure that a record has the arrays for, by the name it gets as tag and file."""
     run = _in_print(run)
-    figures: dict[str, Callable[[Run], Figure]] = {}
-    if len(run.axes) == 1:
-        figures["fit"] = line.fit
-        if run.front is not None:
-            figures |= {"front": line.space_time, "arrival": line.arrival}
-    else:
-        figures["fit"] = plane.fit
-        if run.front is not None:
-            figures["front"] = plane.front
-    if run.spectrum is not None:
-        figures["spectrum"] = training.spectrum
-    if run.basis is not None:
-        figures |= {"basis": line.basis if len(run.axes) == 1 else plane.basis, "rank": training.rank}
+    figures: dict[str, Callable[[Run], Figure]] = {"fit": line.fit if len(run.axes) == 1 else plane.fit}
+    for diagnostic in run.diagnostics:
+        if not diagnostic.section or run.sections.get(diagnostic.section) is not None:
+            figures |= diagnostic.figures(run)
     return {name: make(run) for name, make in figures.items()}
 
 
@@ -48,15 +41,17 @@ def _in_print(run: Run) -> Run:
 
 def as_image(figure: Figure) -> Image:
     """Pixels, shape ``(height, width, 3)``."""
-    canvas: Any = FigureCanvasAgg(figure)  # untyped in Matplotlib
+    canvas: Any = figure.canvas  # that of a figure of ours knows the sizes of the texts that were measured on it
+    if not isinstance(canvas, FigureCanvasAgg):
+        canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
 def as_png(image: Image) -> bytes:
-    """Pixels as PNG, packed as fast as can be: a tenth larger, in two thirds of the time."""
+    """Pixels as PNG, packed fast: a fifth larger than as small as can be, in half of the time."""
     packed = BytesIO()
-    imsave(packed, image, format="png", pil_kwargs={"compress_level": 1})
+    fromarray(image).save(packed, "PNG", compress_level=1)
     return packed.getvalue()
 
 

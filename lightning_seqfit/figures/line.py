@@ -3,65 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.collections import PolyCollection
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
-from matplotlib.patheffects import Normal, Stroke
 
-from lightning_seqfit.figures.parts import (
-    DPI,
-    ERROR,
-    MODEL,
-    QUIET,
-    SIZE,
-    TARGET,
-    add_legend_below,
-    arrange,
-    direction,
-    edges,
-    error_label,
-    finite,
-    fitted_words,
-    latest,
-    median_laps,
-    moments,
-    progress,
-    say_absent,
-    sheet,
-    turn_inwards,
-    unfitted,
-)
+from lightning_seqfit.figures import parts
+from lightning_seqfit.figures.parts import ERROR, MODEL, OUTLINED, QUIET, SIZE, TARGET
 from lightning_seqfit.geometry import MOST_CELLS, BoolArray, FloatArray
-from lightning_seqfit.record import Run
+
+if TYPE_CHECKING:
+    from lightning_seqfit.record import Run
 
 #: Columns of pixels across the axes, about.
 _COLUMNS = 720
-_OUTLINED = [Stroke(linewidth=3.5, foreground="black"), Normal()]
 
 
 def space_time(run: Run) -> Figure:
     """Local error over position and step, with the fronts drawn in."""
     front = run.front
     assert front is not None
-    figure, axes = sheet(f"Local error: {progress(run)}")
-    shown = latest(run)
+    figure, axes = parts.sheet(f"Local error: {parts.progress(run)}")
+    shown = parts.latest(run)
     steps, squared = run.total_steps[shown], front.local_error[shown].T
-    error = np.sqrt(finite(squared))
+    error = np.sqrt(parts.finite(squared))
     first, last = float(steps[0]), float(max(steps[-1], steps[0] + 1))
     image = axes.pcolorfast(
-        edges(steps, first, last), _cell_edges(run), error, cmap=ERROR, vmin=0.0, vmax=1.0, rasterized=True
+        parts.edges(steps, first, last), _cell_edges(run), error, cmap=ERROR, vmin=0.0, vmax=1.0, rasterized=True
     )
-    figure.colorbar(image, ax=axes, label=error_label(run), extend="max")
+    figure.colorbar(image, ax=axes, label=parts.error_label(run), extend="max")
     _draw_fronts(axes, run, shown)
     _mark_quiet(axes, run, vertical=True)
     _mark_gaps(axes, run, vertical=True, zorder=2.5)
     axes.set(xlabel="optimizer step", ylabel=run.axes[0], ylim=run.bounds[0], xlim=(first, last))
-    add_legend_below(axes)
-    arrange(figure, axes, right=0.985)
+    parts.add_legend_below(axes)
+    parts.arrange(figure, axes, right=0.985)
     return figure
 
 
@@ -71,10 +50,10 @@ def fit(run: Run) -> Figure:
     Of more points than an axis has columns of pixels, each column shows how far the values in it reach.
     """
     run = run.fine or run
-    figure, axes = sheet(f"Fit at step {run.steps[-1]:,}: {progress(run)}")
+    figure, axes = parts.sheet(f"Fit at step {run.steps[-1]:,}: {parts.progress(run)}")
     target = np.stack([run.target] * 2) if run.target_range is None else run.target_range
     prediction = np.stack([run.prediction[-1]] * 2) if run.prediction_range is None else run.prediction_range
-    prediction = finite(prediction.astype(np.float64))
+    prediction = parts.finite(prediction.astype(np.float64))
     if len(run.points) > MOST_CELLS:
         position, (low, high) = _envelope(run, prediction)
         label = "prediction: range"
@@ -88,18 +67,18 @@ def fit(run: Run) -> Figure:
         axes.plot(*_broken(run, position, run.target), color=TARGET, linewidth=1.0, label="target")
     known = prediction[np.isfinite(prediction)]
     if not known.size:
-        say_absent(axes, "the prediction is finite nowhere")
+        parts.say_absent(axes, "the prediction is finite nowhere")
     if run.front is not None:
-        missing = _stretches(run, unfitted(run.front)[-1])
-        _mark(axes, missing, color="0.6", alpha=0.25, linewidth=0, label=f"not {fitted_words(run)}")
+        missing = _stretches(run, parts.unfitted(run.front)[-1])
+        _mark(axes, missing, color="0.6", alpha=0.25, linewidth=0, label=f"not {parts.fitted_words(run)}")
     _mark_gaps(axes, run, zorder=1.5)
     low, high, room = float(target.min()), float(target.max()), 0.25
     if low == high and known.size:  # without a size of its own, as of a residual: that of the prediction
         low, high, room = min(low, float(known.min())), max(high, float(known.max())), 0.1
     room *= (high - low) or 4.0
     axes.set(xlabel=run.axes[0], ylabel=run.quantity, xlim=run.bounds[0], ylim=(low - room, high + room))
-    add_legend_below(axes)
-    arrange(figure, axes)
+    parts.add_legend_below(axes)
+    parts.arrange(figure, axes)
     return figure
 
 
@@ -107,32 +86,25 @@ def arrival(run: Run) -> Figure:
     """When each place was fitted, against its position."""
     front = run.front
     assert front is not None
-    figure, axes = sheet(f"Arrival of the fit: {direction(front)}")
-    position, last, fitted = run.points[:, 0], float(run.total_steps[-1]), fitted_words(run)
+    figure, axes = parts.sheet(f"Arrival of the fit: {parts.direction(run)}")
+    position, last, fitted = run.points[:, 0], float(run.total_steps[-1]), parts.fitted_words(run)
     first, settled = (np.where(front.active, times, np.nan) for times in (front.arrival, front.settled))
     if np.isfinite(first).any():
-        axes.plot(*_broken(run, position, finite(first)), color=TARGET, linewidth=2.0, label=f"first {fitted}")
+        axes.plot(*_broken(run, position, parts.finite(first)), color=TARGET, linewidth=2.0, label=f"first {fitted}")
     else:
-        say_absent(axes, f"no place is {fitted} yet" if front.active.any() else "the target is flat everywhere")
+        parts.say_absent(axes, f"no place is {fitted} yet" if front.active.any() else "the target is flat everywhere")
     again = np.where(np.isfinite(settled) & (settled > first), settled, np.nan)
     if np.isfinite(again).any():
-        axes.plot(
-            position,
-            again,
-            color=MODEL,
-            linewidth=0,
-            marker=".",
-            markersize=4,
-            label=f"lost and {'fitted again' if fitted == 'fitted' else 'back'}",
-        )
+        label = f"lost and {'fitted again' if fitted == 'fitted' else 'back'}"
+        axes.plot(position, again, color=MODEL, linewidth=0, marker=".", markersize=4, label=label)
     never = front.active & np.isinf(front.arrival)
     if never.any():
         axes.plot(position[never], np.full(never.sum(), last), "|", color="0.35", markersize=7, label="not yet")
     _mark_quiet(axes, run)
     _mark_gaps(axes, run, zorder=1.5)
     axes.set(xlabel=run.axes[0], ylabel="optimizer step", xlim=run.bounds[0], ylim=(0.0, 1.05 * max(last, 1.0)))
-    add_legend_below(axes)
-    arrange(figure, axes)
+    parts.add_legend_below(axes)
+    parts.arrange(figure, axes)
     return figure
 
 
@@ -140,27 +112,30 @@ def basis(run: Run) -> Figure:
     """The weightiest basis functions at a few moments, ordered by where they rise or fall."""
     seen = run.basis
     assert seen is not None
-    shown = moments(seen.snapshot_steps)
-    figure = Figure(figsize=SIZE, dpi=DPI)
-    said = median_laps(seen)
+    shown = parts.moments(seen.snapshot_steps)
+    figure = parts.paper(SIZE)
+    said = parts.after(": ", run.summary().said("median laps"))
     figure.suptitle(f"Basis functions{said}", fontsize=12)
     position = seen.snapshot_points[:, 0]
     for number, moment in enumerate(shown):
         axes = figure.add_subplot(1, len(shown), number + 1)
         places = seen.snapshot_places[moment][:, 0]
         order = np.argsort(np.where(np.isfinite(places), places, np.inf), kind="stable")
-        units = finite(seen.snapshots[moment][order].astype(np.float64))
+        units = parts.finite(seen.snapshots[moment][order].astype(np.float64))
+        curves = []
         for row, values in enumerate(units):
             known = values[np.isfinite(values)] if np.isfinite(values).any() else np.zeros(1)
             middle, reach = (known.max() + known.min()) / 2, np.ptp(known) or 1.0
-            axes.plot(position, row - 0.8 * (values - middle) / reach, color=colormaps["viridis"](row / len(units)))
-        axes.set_title(f"step {seen.snapshot_steps[moment]:,}", fontsize=10)
+            curves.append(np.column_stack((position, row - 0.8 * (values - middle) / reach)))
+        colours = colormaps["viridis"](np.arange(len(units)) / len(units))
+        drawn = LineCollection(curves, colors=colours, joinstyle="round", capstyle="projecting")
+        axes.add_collection(drawn, autolim=False)
+        parts.entitle(axes, f"step {seen.snapshot_steps[moment]:,}")
         axes.set(xlabel=run.axes[0], xlim=run.bounds[0], ylim=(len(units) - 0.4, -0.6), yticks=[])
         axes.locator_params(axis="x", nbins=3)
-        turn_inwards(axes)
         if number == 0:
             axes.set_ylabel(f"{len(units)} weightiest units, each to its own scale")
-    arrange(figure, figure.axes[0], top=0.86, bottom=0.12, wspace=0.17)
+    parts.arrange(figure, figure.axes[0], inwards=True, top=0.86, bottom=0.12, wspace=0.17)
     return figure
 
 
@@ -168,12 +143,12 @@ def _draw_fronts(axes: Axes, run: Run, shown: BoolArray) -> None:
     """Draw white lines between what is fitted and what is not, over the looks that are shown; say why there is none."""
     front = run.front
     assert front is not None
-    fitted = fitted_words(run)
+    fitted = parts.fitted_words(run)
     known = front.active & ~np.isnan(front.local_error[shown])
-    missing = unfitted(front)[shown]
+    missing = parts.unfitted(front)[shown]
     if missing[known].all() or not missing[known].any():
         why = f"nothing is {fitted} yet" if missing.any() else f"all that counts is {fitted} at every look"
-        say_absent(axes, f"no front: {why if known.any() else 'it was not measured'}")
+        parts.say_absent(axes, f"no front: {why if known.any() else 'it was not measured'}")
         return
     steps, places = run.total_steps[shown], run.points[:, 0]
     classes = np.pad(np.where(known, missing, np.nan).T, ((1, 1), (0, 0)), mode="edge")
@@ -181,8 +156,8 @@ def _draw_fronts(axes: Axes, run: Run, shown: BoolArray) -> None:
         steps, classes = np.array([steps[0], steps[0] + 1]), np.repeat(classes, 2, axis=1)
     low, high = run.bounds[0]
     lines = axes.contour(steps, np.concatenate(([low], places, [high])), classes, levels=[0.5], colors="white")
-    lines.set(linewidth=1.8, path_effects=_OUTLINED)
-    axes.plot([], [], color="white", linewidth=1.8, path_effects=_OUTLINED, label=f"front: edge of what is {fitted}")
+    lines.set(linewidth=1.8, path_effects=OUTLINED)
+    axes.plot([], [], color="white", linewidth=1.8, path_effects=OUTLINED, label=f"front: edge of what is {fitted}")
 
 
 def _envelope(run: Run, reach: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -230,4 +205,4 @@ def _mark(axes: Axes, stretches: Sequence[tuple[float, float]], *, vertical: boo
 
 
 def _cell_edges(run: Run) -> FloatArray:
-    return edges(run.points[:, 0], *run.bounds[0])
+    return parts.edges(run.points[:, 0], *run.bounds[0])

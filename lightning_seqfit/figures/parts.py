@@ -6,23 +6,32 @@ import math
 import re
 import textwrap
 from collections.abc import Collection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.axis import XAxis, YAxis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cbook import is_math_text
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.lines import Line2D
+from matplotlib.markers import TICKDOWN, TICKLEFT, TICKRIGHT
 from matplotlib.mathtext import MathTextParser
+from matplotlib.patheffects import Normal, Stroke
+from matplotlib.text import Text
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+from matplotlib.transforms import ScaledTranslation
 from numpy.typing import NDArray
 
 from lightning_seqfit.geometry import BoolArray, FloatArray
 from lightning_seqfit.measures.trend import NOTHING
-from lightning_seqfit.record import BasisRecord, FrontRecord, Run
-from lightning_seqfit.words import how_far, percent
+from lightning_seqfit.words import percent
+
+if TYPE_CHECKING:
+    from lightning_seqfit.diagnostics.front import FrontRecord
+    from lightning_seqfit.record import Run
 
 #: Grey where the prediction is not finite.
 UNKNOWN = "0.7"
@@ -41,35 +50,107 @@ _ONE = {
     "given": "as large as scale",
     "first look": "as at the first look",
 }
+OUTLINED = [Stroke(linewidth=3.5, foreground="black"), Normal()]
+#: For each side on which an axis has its numbers: which way is outwards, its marks, how the numbers are aligned.
+_SIDES: dict[str, tuple[tuple[int, int], int, str, str]] = {
+    "bottom": ((0, -1), TICKDOWN, "center", "top"),
+    "left": ((-1, 0), TICKLEFT, "right", "center_baseline"),
+    "right": ((1, 0), TICKRIGHT, "left", "center_baseline"),
+}
+#: Points: a mark's length, and how far off it the numbers stand.
+_MARK, _PAD = 3.5, 3.5
 #: Letters of a text, and of one with mathtext, which is shorter than it is written.
 LONGEST_TEXT, LONGEST_MATHTEXT = 60, 120
 
 
+def paper(size: tuple[float, float] | None = None) -> Figure:
+    """Return an empty figure, of a size in inches, whose texts can be measured."""
+    figure = Figure(figsize=size, dpi=DPI)
+    FigureCanvasAgg(figure)
+    return figure
+
+
 def sheet(title: str) -> tuple[Figure, Axes]:
     """Return a figure with one set of axes."""
-    figure = Figure(figsize=SIZE, dpi=DPI)
+    figure = paper(SIZE)
     axes = figure.add_subplot()
-    axes.set_title(title, fontsize=12, y=1.0)  # to find out that it belongs there Matplotlib lays out all ticks
+    entitle(axes, title, 12)
     return figure, axes
 
 
-def arrange(figure: Figure, *axes: Axes, **margins: float) -> None:
-    """Set the margins; the left one is as wide as the labels of these axes need.
+def entitle(axes: Axes, title: str, size: int = 10) -> None:
+    """Set the title where it belongs: to find that out Matplotlib lays out all ticks."""
+    axes.set_title(title, fontsize=size, y=1.0)
+
+
+def arrange(figure: Figure, *axes: Axes, inwards: bool = False, **margins: float) -> None:
+    """Set the margins, the left one as wide as the labels of these axes need, and write the numbers of all.
 
     Matplotlib's own layouts measure every text of a figure, some of them twice, which takes as long as drawing it.
     """
-    margins = {"right": 0.965, "top": 0.93, "bottom": 0.215, **margins}
+    figure.subplots_adjust(**{"right": 0.965, "top": 0.93, "bottom": 0.215, **margins})
+    taken = {one: write_numbers(one.yaxis) for one in figure.axes}
     # at most half of it: mathtext may be as tall as it likes
-    left = min((needed_left(figure, *axes) + 0.06) / figure.get_figwidth(), 0.5)
-    figure.subplots_adjust(left=left, **margins)
+    figure.subplots_adjust(left=min((max(taken[one] for one in axes) + 0.06) / figure.get_figwidth(), 0.5))
+    for one in figure.axes:
+        write_numbers(one.xaxis, inwards=inwards)
 
 
-def needed_left(figure: Figure, *axes: Axes) -> float:
-    """Inches that the vertical axes with their labels take, to the left of where they stand."""
-    canvas: Any = FigureCanvasAgg(figure)  # untyped in Matplotlib
-    renderer = canvas.get_renderer()
-    boxes = [(one, one.yaxis.get_tightbbox(renderer)) for one in axes]
-    return max([one.bbox.x0 - box.x0 for one, box in boxes if box is not None], default=0.0) / figure.dpi
+def write_numbers(axis: XAxis | YAxis, *, inwards: bool = False) -> float:
+    """Write the numbers of an axis beside it as it is now; return the inches that they and its label take.
+
+    Matplotlib's own ticks follow the axis, but are five artists each that are laid out four times, which takes longer
+    than all the rest of a figure. ``inwards``: the outermost numbers are written towards the middle of the axis, off
+    those of the axes beside it.
+    """
+    axes, along_x, shown = axis.axes, isinstance(axis, XAxis), axis.get_tick_params()
+    figure, formatter, places = axes.get_figure(), axis.get_major_formatter(), axis.get_majorticklocs()
+    assert isinstance(figure, Figure)
+    side = "bottom" if along_x else "right" if shown.get("right") else "left"
+    outwards, mark, ha, va = _SIDES[side]
+    along = axes.get_xaxis_transform() if along_x else axes.get_yaxis_transform()
+    (low, high), edge, length = axis.get_view_interval(), float(side == "right"), shown.get("length", _MARK)
+
+    def beside(inches: float) -> ScaledTranslation:
+        return ScaledTranslation(inches * outwards[0], inches * outwards[1], figure.dpi_scale_trans)
+
+    def size(text: Text) -> float:
+        box = text.get_window_extent()
+        return (box.height if along_x else box.width) / figure.dpi
+
+    shares = (places - low) / (high - low)
+    ticks = np.flatnonzero(np.abs(shares - 0.5) <= 0.5 + 1e-10)
+    spots = [(place, edge) if along_x else (edge, place) for place in places]
+    texts = formatter.format_ticks(places.tolist())
+    if ticks.size and length:
+        style: dict[str, Any] = {
+            "marker": mark,
+            "markersize": length,
+            "markeredgewidth": 0.8,
+            "color": "black",
+            "linestyle": "none",
+        }
+        figure.add_artist(Line2D(*np.transpose(spots)[:, ticks], transform=along, **style))
+    taken = 0.0
+    if ticks.size and shown.get(f"label{side}", True):
+        taken = (length + _PAD) / 72
+        transform, written = along + beside(taken), []
+        for tick in ticks:
+            if inwards:
+                ha = "left" if shares[tick] < 0.08 else "right" if shares[tick] > 0.92 else "center"
+            x, y = spots[tick]
+            written.append(figure.text(x, y, texts[tick], transform=transform, ha=ha, va=va))
+        taken += max(map(size, written[:1] if along_x else written))
+    if taken and (power := formatter.get_offset()):  # such as 1e6, at the far end
+        far, off = max(edge, float(along_x)), _PAD / 72
+        above = beside(taken + off) if along_x else ScaledTranslation(0, off, figure.dpi_scale_trans)
+        ha, va = "right" if far else "left", "top" if along_x else "baseline"
+        figure.text(far, float(not along_x), power, transform=axes.transAxes + above, ha=ha, va=va)
+    everything = ("left", "right", "bottom", "top", "labelleft", "labelright", "labelbottom", "labeltop")
+    axes.tick_params(axis="x" if along_x else "y", **dict.fromkeys(everything, False))
+    distance = taken + axis.labelpad / 72
+    axis.set_label_coords(*((0.5, 0.0) if along_x else (edge, 0.5)), transform=axes.transAxes + beside(distance))
+    return distance + size(axis.label) if axis.label.get_text() else taken
 
 
 def add_legend(axes: Axes, **where: Any) -> None:
@@ -86,29 +167,6 @@ def add_legend_below(axes: Axes) -> None:
 def say_absent(axes: Axes, reason: str) -> None:
     """Say in the legend why something is not drawn."""
     axes.plot([], [], linestyle="none", label=textwrap.fill(reason, 70))
-
-
-def number(value: float, digits: int) -> str:
-    """Return a number with so many digits that say something, and never as a power of ten below a million.
-
-    Examples
-    --------
-    >>> number(156.3, 2), number(1.004, 2), number(-0.0123456, 3), number(1234.5, 2), number(2.5e7, 2)
-    ('160', '1', '-0.0123', '1,200', '2.5e+07')
-    """
-    rounded = float(f"{value:.{digits}g}")
-    return f"{rounded:,.0f}" if 1 <= abs(rounded) < 1e6 and rounded.is_integer() else f"{rounded:.{digits}g}"
-
-
-def turn_inwards(axes: Axes) -> None:
-    """Write the numbers at the ends of the horizontal axis towards its middle, off those of the axes beside it."""
-    low, high = axes.get_xlim()
-    ticks = [tick for tick in axes.get_xticks() if low <= tick <= high]
-    axes.set_xticks(ticks)
-    for tick, place in zip(axes.xaxis.get_major_ticks(), ticks, strict=True):
-        share = (place - low) / (high - low)
-        if not 0.08 < share < 0.92:
-            tick.label1.set_horizontalalignment("left" if share < 0.5 else "right")
 
 
 def make_log(axes: Axes) -> None:
@@ -179,34 +237,20 @@ def fitted_words(run: Run) -> str:
     return f"below {percent(run.front.tolerance)} of the first error"
 
 
-def median_laps(basis: BasisRecord) -> str:
-    """What a title says of the units' shape."""
-    if not np.isfinite(basis.median_laps[-1]):
-        return ""
-    laps = number(basis.median_laps[-1], 2)
-    return f": {laps} lap{'' if laps == '1' else 's'} in the median at the end (1: a step)"
+def after(sign: str, said: str) -> str:
+    """What is said, with a sign before it; empty: nothing is."""
+    return f"{sign}{said}" if said else ""
 
 
 def progress(run: Run) -> str:
     """What a title says: fitted share and oscillations."""
-    fitted = np.nan if run.front is None else run.front.fitted[-1]
-    error = run.scalars["error/relative_rmse"][-1]
-    said = [how for how in [how_far(fitted, error, run.scale_of)] if how]
-    counts = run.oscillations
-    if counts is not None and counts.target[-1] > 0:
-        counted = "oscillations" if len(run.axes) == 1 else "lobes"
-        said.append(f"{counts.fitted[-1]:g} of {counts.target[-1]:g} {counted}")
-    return ", ".join(said) or f"relative RMSE {number(error, 3)}"
+    summary = run.summary()
+    return summary.said("fitted", "error", "oscillations fitted", "lobes fitted") or summary.said("relative error")
 
 
-def direction(front: FrontRecord) -> str:
+def direction(run: Run) -> str:
     """What a title says of arrivals: what is known of their order."""
-    said = []
-    if np.isfinite(front.sequentiality[-1]):
-        said.append(f"sequentiality {front.sequentiality[-1]:.2f}")
-    if np.isfinite(front.overall_inwardness[-1]):
-        said.append(f"inwardness {front.overall_inwardness[-1]:+.2f}")
-    return ", ".join(said) or "too little has arrived to tell its order"
+    return run.summary().said("sequentiality", "inwardness") or "too little has arrived to tell its order"
 
 
 def moments(steps: NDArray[Any], count: int = 4) -> NDArray[np.intp]:

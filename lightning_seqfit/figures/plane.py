@@ -11,7 +11,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -25,27 +25,16 @@ from matplotlib.patches import Patch, PathPatch
 from matplotlib.path import Path
 from matplotlib.patheffects import Normal, Stroke
 from matplotlib.text import Text
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator
 from numpy.typing import NDArray
 
-from lightning_seqfit.figures.parts import (
-    DPI,
-    ERROR,
-    QUIET,
-    UNKNOWN,
-    direction,
-    error_label,
-    finite,
-    fitted_words,
-    median_laps,
-    moments,
-    needed_left,
-    number,
-    progress,
-    turn_inwards,
-)
+from lightning_seqfit.figures import parts
+from lightning_seqfit.figures.parts import DPI, ERROR, OUTLINED, QUIET, UNKNOWN
 from lightning_seqfit.geometry import BoolArray, FloatArray
-from lightning_seqfit.record import Run
+from lightning_seqfit.words import significant
+
+if TYPE_CHECKING:
+    from lightning_seqfit.record import Run
 
 _NEVER = "0.35"
 _VALUES = colormaps["RdBu_r"].with_extremes(bad=UNKNOWN)
@@ -68,15 +57,15 @@ def fit(run: Run) -> Figure:
     """Target, prediction at the last look, and their difference."""
     run = run.fine or run
     slices = _slices(run)
-    figure, rows = _panels(run, slices, f"Fit at step {run.steps[-1]:,}: {progress(run)}")
+    figure, rows = _panels(run, slices, f"Fit at step {run.steps[-1]:,}: {parts.progress(run)}")
     values, half = _value_range(run), _difference_range(run)
     for one, (left, middle, right) in zip(slices, rows, strict=True):
         _draw_image(left, one, one.target, _VALUES, values)
         prediction = one.prediction[-1].astype(np.float64)
-        middle.set_title("prediction", fontsize=10)
-        _draw_image(middle, one, finite(prediction), _VALUES, values)
-        right.set_title(f"prediction - target, from -{number(half, 2)} to {number(half, 2)}", fontsize=10)
-        _draw_image(right, one, finite(prediction - one.target), _VALUES, (-half, half))
+        parts.entitle(middle, "prediction")
+        _draw_image(middle, one, parts.finite(prediction), _VALUES, values)
+        parts.entitle(right, f"prediction - target, from -{significant(half, 2)} to {significant(half, 2)}")
+        _draw_image(right, one, parts.finite(prediction - one.target), _VALUES, (-half, half))
     left, middle, right = rows[-1]
     _add_bar(left, _VALUES, values, run.quantity)
     _add_bar(middle, _VALUES, values, run.quantity, extend="both")
@@ -90,7 +79,7 @@ def front(run: Run) -> Figure:
     run = run.fine or run
     assert run.front is not None
     slices = _slices(run)
-    said = f"{progress(run)}; {direction(run.front)}"
+    said = f"{parts.progress(run)}; {parts.direction(run)}"
     figure, rows = _panels(run, slices, f"Error front at step {run.steps[-1]:,}: {said}")
     values = _value_range(run)
     quiet = never = unknown = False
@@ -98,20 +87,20 @@ def front(run: Run) -> Figure:
         seen = one.front
         assert seen is not None
         _draw_image(left, one, one.target, _VALUES, values)
-        error = np.sqrt(finite(seen.local_error[-1].astype(np.float64)))
+        error = np.sqrt(parts.finite(seen.local_error[-1].astype(np.float64)))
         _draw_error(middle, one, error)
         quiet |= not seen.active.all()
         never |= bool((seen.active & np.isinf(seen.arrival)).any())
         unknown |= bool(np.isnan(error).any())
     left, middle, _ = rows[-1]
     _add_bar(left, _VALUES, values, run.quantity)
-    _add_bar(middle, ERROR, (0.0, 1.0), error_label(run), extend="max")
+    _add_bar(middle, ERROR, (0.0, 1.0), parts.error_label(run), extend="max")
     _draw_arrivals([right for _, _, right in rows], slices)
     for one, panels in zip(slices, rows, strict=True):
         for axes in panels:
             assert one.front is not None
             _hatch(axes, one, ~one.front.active)
-    _add_legend(figure, quiet=quiet, never=f"not {fitted_words(run)} yet" if never else "", unknown=unknown)
+    _add_legend(figure, quiet=quiet, never=f"not {parts.fitted_words(run)} yet" if never else "", unknown=unknown)
     return figure
 
 
@@ -120,30 +109,32 @@ def basis(run: Run) -> Figure:
     seen = run.basis
     assert seen is not None
     shape = _grid_shape(run, seen.snapshot_points)
-    shown = moments(seen.snapshot_steps)
+    shown = parts.moments(seen.snapshot_steps)
     count = seen.snapshots.shape[1]
-    said = median_laps(seen)
-    figure = Figure(dpi=DPI)
+    said = parts.after(": ", run.summary().said("median laps"))
+    figure = parts.paper()
     axes = figure.add_subplot()
+    rows, columns = range(len(shown)), range(count)
+    width = max(count, 6)  # that of the title
+    axes.set(xlim=(0.0, width + _TILE - 1), ylim=(1 - _TILE - len(shown), 0.0))  # first: else each image sets them
     for row, moment in enumerate(shown):
         for column, values in enumerate(seen.snapshots[moment].astype(np.float64)):
             axes.imshow(
-                _picture(_middle(finite(values), shape), shape),
+                _picture(_middle(parts.finite(values), shape), shape),
                 extent=(column, column + _TILE, -row - _TILE, -row),
                 origin="lower",
                 cmap=_VALUES,
                 aspect="auto",
                 interpolation="nearest",
             )
-    rows, columns = range(len(shown)), range(count)
-    width = max(count, 6)  # that of the title
-    axes.set(xlim=(0.0, width + _TILE - 1), ylim=(1 - _TILE - len(shown), 0.0))
-    axes.set_yticks([-row - _TILE / 2 for row in rows], [f"step {seen.snapshot_steps[moment]:,}" for moment in shown])
-    axes.set_xticks([column + _TILE / 2 for column in columns], [f"{column + 1}" for column in columns])
+    axes.yaxis.set_major_locator(FixedLocator([-row - _TILE / 2 for row in rows]))
+    axes.yaxis.set_major_formatter(FixedFormatter([f"step {seen.snapshot_steps[moment]:,}" for moment in shown]))
+    axes.xaxis.set_major_locator(FixedLocator([column + _TILE / 2 for column in columns]))
+    axes.xaxis.set_major_formatter(FixedFormatter([f"{column + 1}" for column in columns]))
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     axes.set_xlabel(f"units by weight, each to its own scale; {run.axes[0]} to the right, {run.axes[1]} upwards")
-    _place(figure, [[axes]], width * _RASTER, len(shown) * _RASTER * _height(run), below=0.6, above=0.4)
+    _place(figure, [[axes]], (width * _RASTER, len(shown) * _RASTER * _height(run)), (0.6, 0.4))
     figure.suptitle(
         f"Basis functions{said}{_named(run, seen.snapshot_points, shape)}",
         fontsize=12,
@@ -158,7 +149,7 @@ def _panels(run: Run, slices: list[Run], title: str) -> tuple[Figure, list[list[
 
     The first in each row has the title of a target, the slice's place in space.
     """
-    figure = Figure(dpi=DPI)
+    figure = parts.paper()
     rows = [
         [figure.add_subplot(len(slices), 3, 3 * row + column + 1) for column in range(3)] for row in range(len(slices))
     ]
@@ -168,70 +159,72 @@ def _panels(run: Run, slices: list[Run], title: str) -> tuple[Figure, list[list[
             axes.set(xlim=run.bounds[0], ylim=run.bounds[1], xlabel=run.axes[0] if last else "")
             axes.locator_params(axis="x", nbins=5)
             axes.tick_params(labelleft=column == 0, labelbottom=last)
-            if last:
-                turn_inwards(axes)
         panels[0].set_ylabel(run.axes[1])
         at = f" at {_where(run, one)}" if len(run.shape) > 2 else f", on {run.shape[0]} x {run.shape[1]} cells"
-        panels[0].set_title(f"target{at}", fontsize=10)
-    _place(figure, rows, _PANEL, _PANEL * _height(run), below=_BELOW, above=_ABOVE)
+        parts.entitle(panels[0], f"target{at}")
+    _place(figure, rows, (_PANEL, _PANEL * _height(run)), (_BELOW, _ABOVE), inwards=True)
     figure.suptitle(title, fontsize=12, y=1 - 0.12 / figure.get_figheight(), va="top")
     return figure, rows
 
 
-def _place(figure: Figure, rows: list[list[Axes]], width: float, height: float, *, below: float, above: float) -> None:
-    """Give axes in rows their size in inches, and the figure one that has room for their labels."""
-    left = 0.7
+def _place(
+    figure: Figure, rows: list[list[Axes]], size: tuple[float, float], room: tuple[float, float], inwards: bool = False
+) -> None:
+    """Give axes in rows their size in inches and their numbers, and the figure one with room below and above them."""
+    (width, height), (below, above), left = size, room, 0.7
     for measured in (False, True):  # how wide labels are depends on how high the axes are
-        left = needed_left(figure, *(panels[0] for panels in rows)) + 0.06 if measured else left
-        size = (left + len(rows[0]) * (width + _GAP), below + len(rows) * (height + _BETWEEN) - _BETWEEN + above)
-        figure.set_size_inches(size)
+        if measured:
+            left = 0.06 + max(parts.write_numbers(axes.yaxis) for panels in rows for axes in panels)
+        paper = (left + len(rows[0]) * (width + _GAP), below + len(rows) * (height + _BETWEEN) - _BETWEEN + above)
+        figure.set_size_inches(paper)
         for row, panels in enumerate(reversed(rows)):
             bottom = below + row * (height + _BETWEEN)
             for column, axes in enumerate(panels):
                 start = left + column * (width + _GAP)
-                axes.set_position((start / size[0], bottom / size[1], width / size[0], height / size[1]))
+                axes.set_position((start / paper[0], bottom / paper[1], width / paper[0], height / paper[1]))
+    for axes in figure.axes:
+        parts.write_numbers(axes.xaxis, inwards=inwards)
 
 
 def _draw_error(axes: Axes, run: Run, error: FloatArray) -> None:
     """Draw the local error, and a line around every place that is not fitted."""
     seen = run.front
     assert seen is not None
-    axes.set_title("local error", fontsize=10)
+    parts.entitle(axes, "local error")
     _draw_image(axes, run, error, ERROR, (0.0, 1.0))
     known = seen.active & np.isfinite(error)
     outline = _draw_contours(axes, run, np.where(known, error > seen.tolerance, np.nan), colors="white")
     if outline is not None:
-        axes.set_title(f"local error, outlined where it is {seen.tolerance:g}", fontsize=10)
-        outline.set(linewidth=1.8, path_effects=[Stroke(linewidth=3.5, foreground="black"), Normal()])
+        parts.entitle(axes, f"local error, outlined where it is {seen.tolerance:g}")
+        outline.set(linewidth=1.8, path_effects=OUTLINED)
 
 
 def _draw_arrivals(panels: list[Axes], slices: list[Run]) -> None:
     """When each cell was fitted, in slices below each other that share their colours and a bar."""
-    fitted = fitted_words(slices[0])
+    fitted = parts.fitted_words(slices[0])
     times = [np.where(one.front.active, one.front.arrival, np.nan) for one in slices if one.front is not None]
     together = np.concatenate(times)
     known = together[np.isfinite(together)]
     if not known.size:
         for axes, one, own in zip(panels, slices, times, strict=True):
-            axes.set_title(f"first {fitted}: nowhere yet", fontsize=10)
+            parts.entitle(axes, f"first {fitted}: nowhere yet")
             _draw_image(axes, one, np.minimum(own, 2.0), _ARRIVALS, (0.0, 1.0))
         return
     first, last = float(known.min()), float(known.max())
     colours = (min(first, last / 2), max(last, 1.0))  # what came nearly at once looks nearly alike
-    bar = _add_bar(panels[-1], _ARRIVALS, colours, "optimizer step")
     steps = _contour_steps(slices[0], first, last, colours)
     ticks = steps.tolist()
     if last - ticks[-1] >= _NAMES * (colours[1] - colours[0]):
         ticks.append(last)
-    bar.set_ticks(ticks, labels=[f"{step:,.0f}" for step in ticks])
+    bar = _add_bar(panels[-1], _ARRIVALS, colours, "optimizer step", ticks=ticks)
     bar.ax.vlines(steps, 0.0, 1.0, transform=bar.ax.get_xaxis_transform(), color="black", linewidth=1.0)
     for axes, one, own in zip(panels, slices, times, strict=True):
-        axes.set_title(f"first {fitted}{'' if np.isfinite(own).any() else ': nowhere yet'}", fontsize=10)
+        parts.entitle(axes, f"first {fitted}{'' if np.isfinite(own).any() else ': nowhere yet'}")
         _draw_image(axes, one, np.minimum(own, 2.0 * colours[1]), _ARRIVALS, colours)
         later = np.where(np.isnan(own), np.nan, np.searchsorted(steps, own))
         lines = _draw_contours(axes, one, later, colors="black", linewidths=1.2)
         if lines is not None:
-            axes.set_title(f"first {fitted}, and where the front was", fontsize=10)
+            parts.entitle(axes, f"first {fitted}, and where the front was")
             names = {order + 0.5: f"{step:,.0f}" for order, step in enumerate(steps)}
             _thin_out(axes, axes.clabel(lines, fmt=names, fontsize=8, inline=False))
 
@@ -295,21 +288,25 @@ def _draw_image(axes: Axes, run: Run, field: FloatArray, colours: Colormap, colo
 
 
 def _add_bar(
-    axes: Axes, colours: Colormap, colour_range: tuple[float, float], label: str, extend: str = "neither"
+    axes: Axes, colours: Colormap, limits: tuple[float, float], label: str, extend: str = "neither", ticks: Any = None
 ) -> Colorbar:
     """Add a colour bar below the axes."""
     figure = axes.get_figure()
     assert isinstance(figure, Figure)
     box, height = axes.get_position(), figure.get_figheight()
     place = figure.add_axes((box.x0 + 0.05 * box.width, 0.84 / height, 0.9 * box.width, 0.1 / height))
-    shown = ScalarMappable(Normalize(*colour_range), colours)
+    shown = ScalarMappable(Normalize(*limits), colours)
     bar = figure.colorbar(shown, cax=place, orientation="horizontal", extend=extend)
     bar.set_label(label if len(label) <= 2 * _LETTERS or "$" in label else textwrap.fill(label, len(label) // 2 + 8))
     if len(label) > _LETTERS:
         text = place.xaxis.label
         room = DPI * (box.width * figure.get_figwidth() + 0.5 * _GAP)
         text.set_fontsize(10 / max(1.0, text.get_window_extent().width / room))
-    place.locator_params(nbins=5)
+    if ticks is None:
+        place.locator_params(nbins=5)
+    else:
+        bar.set_ticks(ticks, labels=[f"{step:,.0f}" for step in ticks])
+    parts.write_numbers(place.xaxis)
     return bar
 
 
@@ -375,8 +372,7 @@ def _slice(run: Run, layer: int) -> Run:
             settled=cut(front.settled),
             active=cut(front.active),
         )
-    return replace(
-        run,
+    return run.replace(
         shape=run.shape[:2],
         points=cut(run.points),
         target=cut(run.target),
@@ -390,7 +386,8 @@ def _where(run: Run, one: Run) -> str:
     """What a title says of a slice: where it is, and why it is shown."""
     places = [each.points[0, 2] for each in _slices(run)]
     why = "middle" if one.points[0, 2] == places[0] else "largest error"
-    return f"{run.axes[2]} = {number(one.points[0, 2], 3)}: {why if len(places) > 1 else 'middle, and largest error'}"
+    why = why if len(places) > 1 else "middle, and largest error"
+    return f"{run.axes[2]} = {significant(one.points[0, 2], 3)}: {why}"
 
 
 def _middle(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
@@ -400,7 +397,9 @@ def _middle(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
 
 def _named(run: Run, points: FloatArray, shape: tuple[int, ...]) -> str:
     """What a title says of the middle slice."""
-    return f"; slice at {run.axes[2]} = {number(_middle(points[:, 2], shape).flat[0], 3)}" if len(shape) > 2 else ""
+    return (
+        f"; slice at {run.axes[2]} = {significant(_middle(points[:, 2], shape).flat[0], 3)}" if len(shape) > 2 else ""
+    )
 
 
 def _picture(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:

@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from lightning_seqfit.figures.parts import (
-    DPI,
-    ERROR,
-    MODEL,
-    SIZE,
-    TARGET,
-    add_legend,
-    add_legend_below,
-    arrange,
-    edges,
-    finite,
-    latest,
-    make_log,
-    say_absent,
-    sheet,
-)
+from lightning_seqfit.figures import parts
+from lightning_seqfit.figures.parts import ERROR, MODEL, SIZE, TARGET
 from lightning_seqfit.geometry import FloatArray
-from lightning_seqfit.record import BasisRecord, Run
+
+if TYPE_CHECKING:
+    from lightning_seqfit.record import Run
 
 _CONVERGED: dict[str, Any] = {"marker": "o", "linewidth": 0, "color": "white", "markeredgecolor": "black"}
 #: How a record's note begins that says why.
@@ -45,34 +34,35 @@ def spectrum(run: Run) -> Figure:
     """
     seen = run.spectrum
     assert seen is not None
-    order = seen.spectral_order[-1]
-    said = f", spectral order {order:+.2f}" if np.isfinite(order) else ""
-    figure, axes = sheet(f"Spectrum of the residual: what is missing, and when{said}")
-    shown = latest(run)
+    said = parts.after(", ", run.summary().said("spectral order"))
+    figure, axes = parts.sheet(f"Spectrum of the residual: what is missing, and when{said}")
+    shown = parts.latest(run)
     steps, power = run.total_steps[shown], seen.power[shown][:, 1:].T
     first, last = float(steps[0]), float(max(steps[-1], steps[0] + 1))
-    amplitude = np.sqrt(2 * finite(power))
+    amplitude = np.sqrt(2 * parts.finite(power))
     largest = (float(np.nanmax(amplitude)) if np.isfinite(amplitude).any() else 1.0) or 1.0
     frequency = seen.frequency[1:]
     highest = float(frequency[-1] + 0.5)
     axes.set(xlabel="optimizer step", ylabel=_frequency_label(run))
     axes.set(xlim=(first, last), ylim=(_LOWEST, highest))
-    make_log(axes)
+    parts.make_log(axes)
     # An image over the whole of the axes, its rows as logarithmic as they are: a mesh, and an image that Matplotlib
-    # itself has to bend, take four times as long.
-    rows = _cells(edges(frequency, 0.5, highest), np.geomspace(_LOWEST, highest, 2 * _PIXELS[0] + 1)[1::2])
-    columns = _cells(edges(steps, first, last), np.linspace(first, last, 2 * _PIXELS[1] + 1)[1::2])
+    # itself has to bend, take four times as long; and one that has its colours already, half as long as one of numbers.
+    rows = _cells(parts.edges(frequency, 0.5, highest), np.geomspace(_LOWEST, highest, 2 * _PIXELS[0] + 1)[1::2])
+    columns = _cells(parts.edges(steps, first, last), np.linspace(first, last, 2 * _PIXELS[1] + 1)[1::2])
+    scale = LogNorm(vmin=1e-3 * largest, vmax=largest)
     image = axes.imshow(
-        np.maximum(amplitude, 1e-3 * largest)[np.ix_(rows, columns)],
+        ERROR(scale(np.maximum(amplitude, 1e-3 * largest)), bytes=True)[np.ix_(rows, columns)],
         extent=(0, 1, 0, 1),
         transform=axes.transAxes,
         origin="lower",
         aspect="auto",
         interpolation="nearest",
-        cmap=ERROR,
-        norm=LogNorm(vmin=1e-3 * largest, vmax=largest),
     )
-    bar = figure.colorbar(image, ax=axes, label=f"amplitude of the residual ({run.quantity})", format="{x:g}")
+    image.set(cmap=ERROR, norm=scale)
+    bar = figure.colorbar(
+        ScalarMappable(scale, ERROR), ax=axes, label=f"amplitude of the residual ({run.quantity})", format="{x:g}"
+    )
     bar.minorticks_off()
     for number, band in enumerate(np.flatnonzero(seen.carrying)):
         label = "bands in which the target oscillates" if number == 0 else None
@@ -83,11 +73,11 @@ def spectrum(run: Run) -> Figure:
     if np.isfinite(seen.converged).any():
         axes.plot([], [], label="band within tolerance", **_CONVERGED)
     elif seen.carrying.any():
-        say_absent(axes, "no band is within tolerance yet")
+        parts.say_absent(axes, "no band is within tolerance yet")
     else:
-        say_absent(axes, "no bands are marked: the target oscillates in none")
-    add_legend_below(axes)
-    arrange(figure, axes, right=0.975)
+        parts.say_absent(axes, "no bands are marked: the target oscillates in none")
+    parts.add_legend_below(axes)
+    parts.arrange(figure, axes, right=0.975)
     return figure
 
 
@@ -95,29 +85,29 @@ def rank(run: Run) -> Figure:
     """Rank of the basis, and the error that it allows beside the actual one, over training."""
     seen = run.basis
     assert seen is not None
-    figure = Figure(figsize=SIZE, dpi=DPI)
+    figure = parts.paper(SIZE)
     upper, lower = figure.subplots(2, 1, sharex=True)
     steps, actual = run.total_steps, run.scalars["error/relative_rmse"]
-    upper.set_title(_growth(seen), fontsize=12)
+    parts.entitle(upper, f"Rank of the basis: {run.summary().said('rank of the basis') or 'not known'}", 12)
     upper.plot(steps, seen.numerical_rank, color=TARGET, label="numerical rank")
     upper.plot(steps, seen.effective_rank, color=TARGET, linestyle="--", label="effective rank")
     upper.set(ylabel="rank", ylim=(0.0, None))
     upper.yaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
     if not np.isfinite(seen.numerical_rank).any():
-        say_absent(upper, "not known: the units are not finite")
+        parts.say_absent(upper, "not known: the units are not finite")
     lower.plot(steps, actual, color=MODEL, label="actual error")
     if np.isfinite(seen.projection_error).any():
         label = "error that the basis allows (projection)"
         lower.plot(steps, seen.projection_error, color=TARGET, linestyle="--", label=label)
     else:
         reasons = [note.partition(_NO_PROJECTION)[2] for note in run.notes if note.startswith(_NO_PROJECTION)]
-        say_absent(lower, f"no error that the basis allows: {(reasons or ['it was not measured'])[-1]}")
+        parts.say_absent(lower, f"no error that the basis allows: {(reasons or ['it was not measured'])[-1]}")
     lower.set(ylabel="relative error", xlabel="optimizer step")
-    make_log(lower)
+    parts.make_log(lower)
     lower.set_xlim(float(steps[0]), float(max(steps[-1], steps[0] + 1)))
     for axes in (upper, lower):
-        add_legend(axes, loc="best")
-    arrange(figure, upper, lower, bottom=0.12, hspace=0.1)
+        parts.add_legend(axes, loc="best")
+    parts.arrange(figure, upper, lower, bottom=0.12, hspace=0.1)
     return figure
 
 
@@ -128,9 +118,3 @@ def _frequency_label(run: Run) -> str:
 def _cells(borders: FloatArray, places: FloatArray) -> NDArray[np.intp]:
     """Numbers of the cells between ``borders`` in which the places lie."""
     return np.clip(np.searchsorted(borders, places, side="right") - 1, 0, len(borders) - 2)
-
-
-def _growth(seen: BasisRecord) -> str:
-    """What a title says of the rank: from where to where."""
-    ranks = seen.numerical_rank[np.isfinite(seen.numerical_rank)]
-    return f"Rank of the basis: from {ranks[0]:g} to {ranks[-1]:g}" if ranks.size else "Rank of the basis: not known"

@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from lightning_seqfit.geometry.grid import Grid
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -24,8 +28,12 @@ class Geometry(ABC):
     ----------
     bounds : tuple of (low, high) per axis, in the user's units.
     axes : tuple of axis names.
+    kind : what the points are, as it stands in a record.
+    shape : points along each axis; None: they are no lattice.
     """
 
+    kind: ClassVar[str]
+    shape: tuple[int, ...] | None
     bounds: tuple[tuple[float, float], ...]
     axes: tuple[str, ...]
 
@@ -106,6 +114,21 @@ class Geometry(ABC):
     @abstractmethod
     def coarsen(self, field: FloatArray, limit: int = MOST_CELLS) -> FloatArray:
         """Field on at most ``limit`` cells: block means; every value where they are few enough. Low face first."""
+
+    @property
+    def lattice(self) -> Grid | None:
+        """The same as a grid, of which others with more cells can be made; None: the points lie anywhere."""
+        return None
+
+    @property
+    def covered(self) -> float:
+        """Share of the box that is not in a gap."""
+        return 1.0
+
+    @property
+    def even(self) -> bool:
+        """Whether neighbours are equally far from each other."""
+        return True
 
     def thinned(self, count: int) -> tuple[Geometry, IntArray]:
         """Evenly chosen points, about ``count``, as a geometry of their own, and their numbers here; by default all."""

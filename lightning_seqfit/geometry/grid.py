@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from typing import ClassVar
 
 import numpy as np
 from scipy import ndimage
@@ -37,6 +38,7 @@ class Grid(Geometry):
     [0.0, 0.25, 0.5, 0.75, 1.0]
     """
 
+    kind: ClassVar[str] = "grid"
     bounds: tuple[tuple[float, float], ...]
     shape: tuple[int, ...]
     axes: tuple[str, ...]
@@ -58,6 +60,11 @@ class Grid(Geometry):
             for (low, high), cells in zip(self.bounds, self.shape, strict=True)
         ]
         return np.stack([c.ravel() for c in np.meshgrid(*centres, indexing="ij")], axis=-1)
+
+    @property
+    def lattice(self) -> Grid:
+        """The grid itself."""
+        return self
 
     def conventions(self) -> dict[str, Geometry]:
         """As many points where ``linspace`` puts them, with its ``endpoint`` and without; none where they are."""

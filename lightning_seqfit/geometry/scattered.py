@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -49,6 +50,8 @@ class Scattered(Geometry):
     ([[0, 1, 2, 3], [4, 5]], 2.0)
     """
 
+    kind: ClassVar[str] = "series"
+    shape: tuple[int, ...] | None = field(default=None, init=False)
     coordinates: FloatArray
     bounds: tuple[tuple[float, float], ...]
     axes: tuple[str, ...] = ("x",)

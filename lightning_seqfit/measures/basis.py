@@ -21,11 +21,10 @@ The input of the read-out layer is a matrix Phi, one row per point and one colum
 The singular values come from the Gram matrix on the smaller side, whose eigenvalues are their squares. Those below 1e-6
 s_1 are the rounding of units computed in float32: they are set to 0 and take no part in the projection. A pivoted
 Cholesky factorisation comes first, which takes unit after unit and ends once no other has more than 1e-13 s_1^2 of its
-own left: of many units that are much alike, such as smooth steps, only a few reach the eigenvalue solver. It is left
-out where more than 128 units, or points, are not alike: where it takes all of an even choice of 64 or more of them.
-Where more than 128 reach the solver, their eigenvectors are not computed, which would take most of the time: the least-
-squares fit is then damped by (1e-6 s_1)^2 (Tikhonov) instead of cut off there. Singular values above 1e-3 s_1 are right
-to five digits; near 1e-6 s_1 they are not, and one just above may be set to 0.
+own left: of many units that are much alike, such as smooth steps, only a few reach the eigenvalue solver. Where more
+than 128 do, their eigenvectors are not computed, which would take most of the time: the least-squares fit is then
+damped by (1e-6 s_1)^2 (Tikhonov) instead of cut off there. Singular values above 1e-3 s_1 are right to five digits;
+near 1e-6 s_1 they are not, and one just above may be set to 0.
 
 References
 ----------
@@ -35,8 +34,10 @@ O. Roy and M. Vetterli, "The effective rank: a measure of effective dimensionali
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import linalg
@@ -61,6 +62,9 @@ LINEAR_TOLERANCE = 1e-3
 _COMPRESSION = 1e-13
 # With more columns than this eigenvectors are not computed.
 _MOST_VECTORS = 128
+# A factor with more than this share of the Gram matrix' columns is of no use. Fewer points are too few where it has
+# more columns than this share of them, and where they are less than twice as many as the laps of a unit.
+_MOST_COLUMNS, _POINTS_PER_LAP = 0.9, 2
 
 
 @dataclass(frozen=True)
@@ -69,8 +73,8 @@ class Basis:
 
     Attributes
     ----------
-    singular_values : of the units less their means, in descending order, shape ``(min(n, width),)`` for n points that
-        are decomposed.
+    singular_values : of the units less their means, in descending order, shape ``(min(n, width),)`` for the n points
+        that are decomposed.
     numerical_rank : singular values above 1e-3 of the largest, a whole number, 0 and up.
     effective_rank : exponential of their entropy, from 1 to the number of units; 0: no unit varies.
     laps : total variation / range per unit and axis, 1 and up, shape ``(width, d)``; NaN: constant along the axis.
@@ -102,6 +106,7 @@ def measure_basis(
     scale: float,
     weights: FloatArray | None = None,
     decomposed: IntArray | None = None,
+    fewer: IntArray | None = None,
 ) -> Basis:
     """Measure the basis that the last hidden layer offers.
 
@@ -116,6 +121,8 @@ def measure_basis(
     weights : of a layer with one output, shape ``(width,)``: the prediction must then be that output, scaled and
         shifted. A rich basis can reproduce what a hard constraint makes of its output, without being what is fitted.
     decomposed : numbers of the points that singular values and projection go by; default: all. Laps go by all.
+    fewer : numbers of points that are tried first where there are more than 128 units. They are enough where the
+        factorisation takes at most 0.9 times as many units, and no unit has more than half as many laps.
 
     Returns
     -------
@@ -139,38 +146,34 @@ def measure_basis(
     >>> basis.projection_error < 1e-9
     True
     """
-    chosen = features
-    if decomposed is not None:
-        chosen, target, prediction = features[decomposed], target[decomposed], prediction[decomposed]
-    points, width = chosen.shape
-    centred = _centred(chosen) if decomposed is None or np.isfinite(features).all() else None
-    if centred is None:
-        return Basis(
-            singular_values=np.full(min(points, width), math.nan),
-            numerical_rank=math.nan,
-            effective_rank=math.nan,
-            laps=np.full((width, geometry.dimension), math.nan),
-            constant_share=math.nan,
-            median_laps=math.nan,
-            monotone_share=math.nan,
-            dead_domain=math.nan,
-            projection_error=math.nan,
-            projection_note="the units are not finite",
-        )
-    decomposition = _decompose(centred)
+    width = features.shape[1]
+    rows = fewer if fewer is not None and width > _MOST_VECTORS else decomposed
+    centred = _centred(features if rows is None else features[rows])
+    if centred is None or (rows is not None and not np.isfinite(features).all()):
+        nan, values = math.nan, np.full(min(len(features if rows is None else rows), width), math.nan)
+        laps = np.full((width, geometry.dimension), nan)
+        return Basis(values, nan, nan, laps, nan, nan, nan, nan, nan, "the units are not finite")
+    reduced = rows is not decomposed
+    decomposition = _decompose(centred, _MOST_COLUMNS * len(centred) if reduced else math.inf)
+    if decomposition is None:
+        return measure_basis(geometry, features, target, prediction, scale, weights, decomposed)
+    laps, dead_domain = _walk(geometry, features, np.sqrt(decomposition.powers / len(centred)))
+    varying = ~np.isnan(laps).all(axis=1)
+    most = np.fmax.reduce(laps[varying], axis=1)
+    if reduced and _POINTS_PER_LAP * most.max(initial=0.0) > len(centred):
+        return measure_basis(geometry, features, target, prediction, scale, weights, decomposed)
+    if rows is not None:
+        target, prediction = target[rows], prediction[rows]
     singular_values = decomposition.singular_values
     error, note = _projection_error(decomposition, target, prediction, scale, weights)
-    laps, dead_domain = _walk(geometry, features, _deviations(decomposition))
-    varying = ~np.isnan(laps).all(axis=1)
-    most = np.nanmax(laps[varying], axis=1)
     return Basis(
         singular_values=singular_values,
         numerical_rank=float(np.count_nonzero(singular_values > RANK_TOLERANCE * singular_values[0])),
         effective_rank=_effective_rank(singular_values),
         laps=laps,
-        constant_share=float(np.mean(~varying)),
-        median_laps=float(np.median(most)) if most.size else math.nan,
-        monotone_share=float(np.mean(most <= MONOTONE_LAPS)) if most.size else math.nan,
+        constant_share=(width - most.size) / width,
+        median_laps=statistics.median(most.tolist()) if most.size else math.nan,
+        monotone_share=int(np.count_nonzero(most <= MONOTONE_LAPS)) / most.size if most.size else math.nan,
         dead_domain=dead_domain,
         projection_error=error,
         projection_note=note,
@@ -180,9 +183,9 @@ def measure_basis(
 def _centred(features: FloatArray) -> FloatArray | None:
     """Phi less its column means, in float64; None where it or its squares are not finite."""
     with np.errstate(invalid="ignore", over="ignore"):
-        centred = features.astype(np.float64)
-        centred -= centred[0].copy()  # makes a constant column exactly 0, which its mean need not
-        centred -= centred.mean(axis=0)
+        # less the first row makes a constant column exactly 0, which its mean need not
+        centred = np.subtract(features, features[0], dtype=np.float64)
+        centred -= np.add.reduce(centred, axis=0) / len(centred)
         return centred if math.isfinite(np.vdot(centred, centred)) else None
 
 
@@ -205,7 +208,8 @@ class _Decomposition:
     residual: Callable[[FloatArray], FloatArray]
 
 
-def _decompose(centred: FloatArray) -> _Decomposition:
+def _decompose(centred: FloatArray, most: float) -> _Decomposition | None:
+    """Decompose Phi; None where more than ``most`` of its units, or points, are independent."""
     points, width = centred.shape
     more_units = points < width
     gram = centred @ centred.T if more_units else centred.T @ centred
@@ -217,7 +221,13 @@ def _decompose(centred: FloatArray) -> _Decomposition:
 
     # sum(lambda^2) / sum(lambda) is a lower bound on the largest lambda
     tolerance = _COMPRESSION * float(np.vdot(gram, gram)) / trace
-    factor = _factor(gram, tolerance) if _compressible(gram, tolerance) else None
+    lower, order, columns, _ = linalg.lapack.dpstrf(gram.T, tol=tolerance, lower=1)
+    if columns > most:
+        return None
+    factor = None
+    if len(gram) <= _MOST_VECTORS or columns <= _MOST_COLUMNS * len(gram):  # factor factor^T: gram up to the tolerance
+        factor = np.empty((len(gram), columns))
+        factor[order - 1] = lower[:, :columns] * _lower_triangle(len(gram))[:, :columns]
     # the eigenvalues of factor^T factor are those of factor factor^T, which are not 0
     inner = gram if factor is None else factor.T @ factor
     exact = len(inner) <= _MOST_VECTORS
@@ -248,25 +258,9 @@ def _decompose(centred: FloatArray) -> _Decomposition:
     return _Decomposition(centred, powers, singular_values, rank, residual)
 
 
-def _compressible(gram: FloatArray, tolerance: float) -> bool:
-    """Whether some of the functions are redundant: of a large Gram matrix, to go by a part of it."""
-    if len(gram) <= _MOST_VECTORS:
-        return True
-    part = gram[:: len(gram) // 64, :: len(gram) // 64]
-    return _pivoted_cholesky(part, tolerance)[2] < len(part)
-
-
-def _factor(gram: FloatArray, tolerance: float) -> FloatArray:
-    """Return L with L L^T the Gram matrix up to the tolerance, shape ``(n, columns)``."""
-    lower, order, columns = _pivoted_cholesky(gram, tolerance)
-    factor = np.empty((len(gram), columns))
-    factor[order - 1] = np.tril(lower[:, :columns])
-    return factor
-
-
-def _pivoted_cholesky(gram: FloatArray, tolerance: float) -> tuple[FloatArray, IntArray, int]:
-    lower, order, columns, _ = linalg.lapack.dpstrf(gram.T, tol=tolerance, lower=1)
-    return lower, order, int(columns)
+@lru_cache(maxsize=1)
+def _lower_triangle(size: int) -> FloatArray:
+    return np.asfortranarray(np.tri(size))  # as LAPACK lays out what it multiplies
 
 
 def _effective_rank(singular_values: FloatArray) -> float:
@@ -295,19 +289,20 @@ def _projection_error(
         return math.nan, "there are as many independent units as points: they reproduce any target"
     size = float(np.max(np.abs(prediction))) or 1.0
     fields = np.stack([target, prediction / size])
-    fields -= fields.mean(axis=1, keepdims=True)
-    error, unexplained = np.sqrt(np.mean(decomposition.residual(fields) ** 2, axis=1))
+    fields -= np.add.reduce(fields, axis=1, keepdims=True) / fields.shape[1]
+    left = decomposition.residual(fields)
+    left *= left
+    error, unexplained = np.sqrt(np.add.reduce(left, axis=1) / left.shape[1]).tolist()
+    deviation = _rms(fields[1])
     rounding = ROUNDING  # a prediction that hardly varies about a large value is its rounding to float32
     if weights is not None and np.isfinite(weights).all():
         combined = decomposition.centred @ weights
         unexplained = max(unexplained, _unexplained(fields[1], combined))
-        # so is what large terms leave that cancel each other
-        spread = math.sqrt(float(np.mean(combined**2)))
-        largest = max(float(decomposition.centred.max()), -float(decomposition.centred.min()))
-        terms = largest * float(np.sum(np.abs(weights)))
-        share = terms / spread if spread > 0.0 else 0.0
-        rounding *= max(1.0, share * math.sqrt(float(np.mean(fields[1] ** 2))))
-    if unexplained > max(LINEAR_TOLERANCE * math.sqrt(np.mean(fields[1] ** 2)), rounding):
+        if unexplained > LINEAR_TOLERANCE * deviation:  # so is what large terms leave that cancel each other
+            spread = _rms(combined)
+            terms = float(np.max(np.abs(decomposition.centred))) * float(np.sum(np.abs(weights)))
+            rounding *= max(1.0, terms / spread * deviation if spread > 0.0 else 0.0)
+    if unexplained > max(LINEAR_TOLERANCE * deviation, rounding):
         return math.nan, (
             "the output is not linear in this layer: something follows it, such as a hard constraint or rounding to "
             "half precision"
@@ -317,12 +312,15 @@ def _projection_error(
 
 def _unexplained(prediction: FloatArray, combined: FloatArray) -> float:
     """RMS of what a scaled output of the layer leaves of a prediction of mean 0."""
-    combined = combined - combined.mean()
-    size = float(np.max(np.abs(combined))) or 1.0
-    combined /= size
+    combined = combined - np.add.reduce(combined) / len(combined)
+    combined /= float(np.abs(combined).max()) or 1.0
     power = float(combined @ combined)
     scaled = combined * (float(combined @ prediction) / power) if power > 0.0 else combined
-    return math.sqrt(float(np.mean((prediction - scaled) ** 2)))
+    return _rms(prediction - scaled)
+
+
+def _rms(field: FloatArray) -> float:
+    return math.sqrt(np.add.reduce(field * field) / len(field))
 
 
 def unit_laps(geometry: Geometry, features: FloatArray) -> FloatArray:
@@ -356,11 +354,11 @@ def _walk(geometry: Geometry, features: FloatArray, deviations: FloatArray | Non
     for axis in range(geometry.dimension):
         lines = geometry.lines(axis)
         values = _along(features, lines)
-        change = np.diff(values, axis=0)  # in the precision of the features: twice the memory is ten times the time
+        change = values[1:] - values[:-1]  # in the precision of the features: twice the memory is ten times the time
         np.abs(change, out=change)
         steps = change.reshape(-1, width)
         variation[:, axis] = np.ones(len(steps), change.dtype) @ steps  # a fast sum
-        ranges = values.max(axis=0) - values.min(axis=0)
+        ranges = _fold(np.maximum, values) - _fold(np.minimum, values)
         spread[:, axis], reach[:, axis] = ranges.sum(axis=0), ranges.max(axis=0)
         if dead is not None and weights is not None:
             together = steps @ weights
@@ -371,11 +369,6 @@ def _walk(geometry: Geometry, features: FloatArray, deviations: FloatArray | Non
     varies = reach > CONSTANT_RANGE * reach.max(initial=0.0)
     laps = np.divide(variation, spread, out=np.full_like(spread, math.nan), where=varies)
     return laps, 0.0 if dead is None else geometry.mean(dead)
-
-
-def _deviations(decomposition: _Decomposition) -> FloatArray:
-    """Standard deviation of each unit, shape ``(width,)``."""
-    return np.sqrt(decomposition.powers / len(decomposition.centred))
 
 
 def _weights(deviations: FloatArray) -> FloatArray:
@@ -404,9 +397,16 @@ def _dead(steps: FloatArray) -> FloatArray:
 def _along(features: FloatArray, lines: IntArray) -> FloatArray:
     """Features along lines, shape ``(points, lines, width)``; a view along a grid's first axis."""
     order = lines.T.ravel()
-    in_order = order[0] == 0 and np.all(np.diff(order) == 1)
+    in_order = np.array_equal(order, np.arange(len(order)))
     chosen = features if in_order else np.take(features, order, axis=0)
     return chosen.reshape(*lines.T.shape, -1)
+
+
+def _fold(function: Callable[[FloatArray, FloatArray], FloatArray], values: FloatArray) -> FloatArray:
+    """Reduce the first axis by halves, with maximum or minimum, which may take a value twice: a third of the time."""
+    while (half := (len(values) + 1) // 2) < len(values):
+        values = function(values[:half], values[-half:])
+    return np.asarray(values[0])
 
 
 def unit_places(geometry: Geometry, features: FloatArray) -> tuple[FloatArray, FloatArray]:

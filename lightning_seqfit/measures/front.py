@@ -33,6 +33,7 @@ import numpy as np
 
 from lightning_seqfit.geometry import BoolArray, FloatArray, Geometry
 from lightning_seqfit.measures.noise import noise_allowance
+from lightning_seqfit.measures.ranks import average_ranks, correlation
 from lightning_seqfit.measures.trend import Trend
 
 #: Share of the mean square of u' from which on a point is active; and relative to the place.
@@ -133,8 +134,7 @@ def local_scale(geometry: Geometry, trend: Trend, *, noise: float = 0.0) -> Floa
 
 def _power(trend: Trend, noise: float) -> tuple[FloatArray, float]:
     """u'^2 and the noise relative to the largest value of u', so that squares of extreme targets stay in range."""
-    size = float(np.max(np.abs(trend.oscillation)))
-    return (trend.oscillation / size) ** 2, noise / size
+    return (trend.oscillation / trend.largest) ** 2, noise / trend.largest
 
 
 def measure_front(
@@ -185,10 +185,11 @@ def measure_front(
         _mark_sharp_errors(geometry, trend, residual, local_error, tolerance)
     fitted = local_error <= tolerance**2
     unfitted = _unfitted_parts(geometry, trend.window, active & ~fitted)
+    count = int(np.count_nonzero(active))
     return Front(
         local_error=local_error,
         fitted=fitted,
-        fitted_share=float(np.mean(fitted[active])) if active.any() else 1.0,
+        fitted_share=int(np.count_nonzero(fitted & active)) / count if count else 1.0,
         unfitted=unfitted,
         depth=_depths(geometry, active, unfitted),
     )
@@ -202,13 +203,16 @@ def _local_error(
     known = math.isfinite(root)
     limit = math.sqrt(_LARGEST_ERROR)
     finite = np.isfinite(residual)
+    whole = bool(finite.all())
     with np.errstate(over="ignore"):  # inf is clipped below
         relative = residual / root if known else np.where(residual == 0.0, 0.0, limit)
-    squared = np.where(finite, np.clip(np.where(finite, relative, 0.0), -limit, limit) ** 2, 0.0)
+    if not whole:
+        relative = np.where(finite, relative, 0.0)
+    squared = np.minimum(np.abs(relative), limit) ** 2
     error = np.maximum(geometry.moving_mean(squared, window), 0.0)
     if noise > 0.0 and known:
         error = np.maximum(error - noise_allowance(geometry, window, noise / root), 0.0)
-    if not finite.all():
+    if not whole:
         error[geometry.moving_mean((~finite).astype(np.float64), window) > 1e-9] = np.inf
     return error
 
@@ -219,18 +223,18 @@ def _mark_sharp_errors(
     """Raise the local error where the error itself is large, and its window hides it."""
     oscillates = trend.variance > 0.0
     if oscillates:
-        deviation = trend.oscillation
+        most = trend.largest
         # a window that is shorter than a wavelength sees less of it
         parts = [width / wave for width, wave in zip(trend.window, trend.wavelength, strict=True) if wave < math.inf]
         crest = 2.0 / math.sqrt(min(parts, default=1.0))
     else:
-        deviation, crest = trend.values + trend.oscillation, 1.0
-        deviation = deviation - deviation.mean()
-    limit = crest * tolerance * float(np.max(np.abs(deviation), initial=0.0))
+        target, crest = trend.values + trend.oscillation, 1.0
+        most = float(np.max(np.abs(target - target.mean()), initial=0.0))
+    limit = crest * tolerance * most
     size = np.abs(residual)
-    sharp = size > limit
-    if limit <= 0.0 or not sharp.any():
+    if limit <= 0.0 or float(size.max()) <= limit:
         return
+    sharp = size > limit
     # in units in which the limit is the squared tolerance
     excess = tolerance**2 * (np.minimum(size, math.sqrt(_LARGEST_ERROR) * limit) / limit) ** 2
     if not oscillates:  # the mean over the sharp places within half a window
@@ -252,7 +256,7 @@ def _unfitted_parts(geometry: Geometry, window: tuple[float, ...], unfitted: Boo
     if not kept.any():
         sizes = np.bincount(labels)
         sizes[0] = 0
-        kept[int(np.argmax(sizes))] = True
+        kept[int(sizes.argmax())] = True
     parts: BoolArray = kept[labels]
     return parts
 
@@ -280,15 +284,14 @@ def _depths(geometry: Geometry, active: BoolArray, unfitted: BoolArray) -> dict[
     depth = {}
     for axis, name in enumerate(geometry.axes):
         lines = geometry.lines(axis)
-        lines = lines[unfitted[lines].any(axis=1)]
+        lines = lines if len(lines) == 1 else lines[unfitted[lines].any(axis=1)]
         met = unfitted[lines]
-        passed = np.cumsum(active[lines], axis=1)  # active points up to and with each point of the line
-        first = np.argmax(met, axis=1)
-        last = met.shape[1] - 1 - np.argmax(met[:, ::-1], axis=1)
-        row = np.arange(len(lines))
-        total = passed[:, -1]
-        depth[f"{name}_min"] = float(np.mean((passed[row, first] - 1) / total))
-        depth[f"{name}_max"] = float(np.mean((total - passed[row, last]) / total))
+        passed = active[lines].cumsum(axis=1)  # active points up to and with each point of the line
+        row, total = np.arange(len(lines)), passed[:, -1]
+        before = (passed[row, met.argmax(axis=1)] - 1) / total
+        behind = (total - passed[row, met.shape[1] - 1 - met[:, ::-1].argmax(axis=1)]) / total
+        depth[f"{name}_min"] = float(np.add.reduce(before) / len(lines))
+        depth[f"{name}_max"] = float(np.add.reduce(behind) / len(lines))
     return depth
 
 
@@ -366,11 +369,11 @@ def update(history: FrontHistory | None, front: Front, active: BoolArray, step: 
 def _advance(history: FrontHistory, local_error: FloatArray) -> FrontHistory:
     """Carry the integral of the concentration on to a new lowest mean clipped error."""
     clipped = np.minimum(local_error, 1.0)
-    mean = float(np.mean(clipped)) if clipped.size else 0.0
+    mean = float(np.add.reduce(clipped)) / clipped.size if clipped.size else 0.0
     low, high = SEQUENTIALITY_RANGE
     if not low < mean < high:
         return history
-    concentration = float(np.var(clipped)) / (mean * (1 - mean))
+    concentration = float(np.mean((clipped - mean) ** 2)) / (mean * (1 - mean))
     looks = history.looks_inside + 1
     if math.isnan(history.level):
         return replace(history, looks_inside=looks, level=mean, concentration=concentration)
@@ -399,7 +402,7 @@ def sequentiality(history: FrontHistory) -> float:
     """
     if history.looks_inside < SEQUENTIALITY_LOOKS or history.covered < SEQUENTIALITY_COVERED:
         return math.nan
-    return float(np.clip(history.integral / history.covered, 0.0, 1.0))
+    return min(max(history.integral / history.covered, 0.0), 1.0)
 
 
 def inwardness(geometry: Geometry, active: BoolArray, history: FrontHistory) -> dict[str, float]:
@@ -434,25 +437,12 @@ def _inwardness(arrival: FloatArray, eligible: BoolArray) -> float:
     # Points that are out rank behind all others, where they leave the ranks of the rest as they are.
     never = float(np.max(arrival, where=np.isfinite(arrival), initial=0.0)) + 1.0
     order = np.where(eligible, np.minimum(arrival, never), never + 1.0)
-    ranks = _average_ranks(order)
+    ranks = average_ranks(order)
     places = np.cumsum(eligible, axis=1).astype(np.float64)
     count = np.count_nonzero(eligible, axis=1, keepdims=True)
     ranks = np.where(eligible, ranks - (count + 1) / 2, 0.0)
     places = np.where(eligible, places - (count + 1) / 2, 0.0)
-    spread = np.sqrt(np.sum(ranks**2, axis=1) * np.sum(places**2, axis=1))
-    together = np.sum(ranks * places, axis=1)
-    return float(np.mean(np.divide(together, spread, out=np.zeros_like(spread), where=spread > 0)))
-
-
-def _average_ranks(values: FloatArray) -> FloatArray:
-    """Ranks within each row from 1 on, ties averaged, as ``scipy.stats.rankdata``; fast where few values differ."""
-    steps, number = np.unique(values, return_inverse=True)
-    number = number.reshape(values.shape)
-    rows = np.arange(len(values))[:, None]
-    counts = np.bincount((number + len(steps) * rows).ravel(), minlength=len(steps) * len(values))
-    counts = counts.reshape(len(values), -1)
-    ranks: FloatArray = np.take_along_axis(np.cumsum(counts, axis=1) - (counts - 1) / 2, number, axis=1)
-    return ranks
+    return float(np.mean(correlation(ranks, places)))
 
 
 def overall_inwardness(geometry: Geometry, trend: Trend, faces: dict[str, float]) -> float:
@@ -463,7 +453,7 @@ def overall_inwardness(geometry: Geometry, trend: Trend, faces: dict[str, float]
     waving = [name for name, wavelength in zip(geometry.axes, trend.wavelength, strict=True) if wavelength < math.inf]
     names = [f"{axis}_{side}" for axis in waving or geometry.axes for side in ("min", "max")]
     known = [faces[name] for name in names if name in faces]
-    return float(np.mean(known)) if known else math.nan
+    return sum(known) / len(known) if known else math.nan
 
 
 def speed(history: FrontHistory) -> float:

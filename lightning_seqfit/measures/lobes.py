@@ -112,7 +112,7 @@ def count_lobes(
     >>> seen.target, seen.model, seen.fitted, seen.missing, seen.spurious
     (24.0, 12.0, 12.0, 12.0, 0.0)
     """
-    size = float(np.max(np.abs(trend.oscillation), initial=0.0)) or 1.0  # keeps squares in range
+    size = trend.largest or 1.0
     inside = lobes.labels > 0
     labels = lobes.labels[inside]
     with np.errstate(invalid="ignore"):

@@ -28,7 +28,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -48,6 +49,7 @@ PLATEAU = 1e-8
 PASSED_OVER = 0.5
 #: A prediction is cut off this many times the target's largest oscillation from the trend: squares and sums stay exact.
 FARTHEST = 1e6
+_NOTHING = np.zeros(0)
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Laps:
     weights : oscillations per lap, in (0, 1/2], shape ``(laps,)``.
     hysteresis : along the line, in the field's units, shape ``(N,)``; 0.0: the target does not oscillate, and nothing
         is counted.
+    variance : of the target's own laps, the variance of u' on each as a share of its largest square, shape ``(laps,)``.
     """
 
     begin: IntArray
@@ -69,6 +72,7 @@ class Laps:
     rising: BoolArray
     weights: FloatArray
     hysteresis: FloatArray
+    variance: FloatArray
 
     @property
     def count(self) -> float:
@@ -135,7 +139,10 @@ def target_laps(geometry: Geometry, trend: Trend, noise: float = 0.0, *, least_p
     if trend.variance == 0 or not math.isfinite(trend.shortest_wavelength[0]):
         return _no_laps(np.zeros(len(trend.oscillation)))
     smoothed = _smoothed(geometry, trend, trend.oscillation)
-    return _read_laps(geometry, trend, smoothed, _hysteresis(geometry, trend, smoothed, noise, least_power))
+    laps = _read_laps(geometry, trend, smoothed, _hysteresis(geometry, trend, smoothed, noise, least_power))
+    oscillation = trend.oscillation[geometry.lines(0)[0]] / trend.largest
+    variance = _lap_means(oscillation**2, laps) - _lap_means(oscillation, laps) ** 2
+    return replace(laps, variance=variance)
 
 
 def count_oscillations(
@@ -186,14 +193,14 @@ def count_oscillations(
     (8.0, 4.0, 4.0, 0.0)
     """
     matched = _matched(geometry, trend, laps, residual, tolerance, noise)
-    fitted = _rounded(np.where(matched, laps.weights, 0.0))
+    count, fitted = laps.count, _rounded(np.where(matched, laps.weights, 0.0))
     model = spurious = math.nan
     if np.isfinite(prediction).all():
         model_laps = _model_laps(geometry, trend, laps, prediction)
         model = model_laps.count
         spurious = _rounded(np.where(_is_spurious(model_laps, laps), model_laps.weights, 0.0))
     return Oscillations(
-        target=laps.count, model=model, fitted=fitted, missing=laps.count - fitted, spurious=spurious, matched=matched
+        target=count, model=model, fitted=fitted, missing=count - fitted, spurious=spurious, matched=matched
     )
 
 
@@ -216,21 +223,16 @@ def roughness(geometry: Geometry, field: FloatArray) -> float:
 def _model_laps(geometry: Geometry, trend: Trend, laps: Laps, prediction: FloatArray) -> Laps:
     if not laps.hysteresis.any():
         return _no_laps(laps.hysteresis)
-    far = FARTHEST * float(np.max(np.abs(trend.oscillation)))
-    oscillation = np.clip(prediction, trend.values - far, trend.values + far) - trend.values
+    far = FARTHEST * trend.largest
+    oscillation = np.minimum(np.maximum(prediction, trend.values - far), trend.values + far) - trend.values
     return _read_laps(geometry, trend, _smoothed(geometry, trend, oscillation), laps.hysteresis)
 
 
 def _matched(
     geometry: Geometry, trend: Trend, laps: Laps, residual: FloatArray, tolerance: float, noise: float
 ) -> BoolArray:
-    if len(laps.weights) == 0:
-        return np.zeros(0, dtype=np.bool_)
-    line = geometry.lines(0)[0]
-    size = float(np.max(np.abs(trend.oscillation)))  # keeps squares in range
-    oscillation = trend.oscillation[line] / size
-    error = np.clip(residual[line], -FARTHEST * size, FARTHEST * size) / size
-    variance = _lap_means(oscillation**2, laps) - _lap_means(oscillation, laps) ** 2
+    size, variance = trend.largest or 1.0, laps.variance
+    error = np.minimum(np.maximum(residual[geometry.lines(0)[0]], -FARTHEST * size), FARTHEST * size) / size
     squares = _lap_means(error**2, laps)
     if noise > 0.0:
         points, spread = laps.end - laps.begin + 1, (noise / size) ** 2
@@ -240,13 +242,14 @@ def _matched(
     return within
 
 
-def _stretches(geometry: Geometry, trend: Trend) -> IntArray:
+@lru_cache(maxsize=4)  # the same at each look
+def _stretches(geometry: Geometry, wavelength: float) -> tuple[int, ...]:
     """Where along the line a stretch begins that is read by itself, and its end: a whole line is one."""
     segments = geometry.segments(0)
     starts = np.cumsum([0, *map(len, segments)])
     ends = geometry.points[:, 0][np.array([(each[0], each[-1]) for each in segments])]
-    wide = ends[1:, 0] - ends[:-1, 1] > PASSED_OVER * trend.wavelength[0]
-    return starts[np.concatenate(([True], wide, [True]))]
+    wide = ends[1:, 0] - ends[:-1, 1] > PASSED_OVER * wavelength
+    return tuple(starts[np.concatenate(([True], wide, [True]))].tolist())
 
 
 def _is_spurious(model: Laps, target: Laps) -> BoolArray:
@@ -260,10 +263,10 @@ def _is_spurious(model: Laps, target: Laps) -> BoolArray:
 
     within = (target.begin[home] <= middle) & (middle <= target.end[home])
     candidates = np.flatnonzero((target.rising[home] == model.rising) & within)
-    heaviest_first = candidates[np.argsort(-model.weights[candidates], kind="stable")]
-    _, first = np.unique(home[heaviest_first], return_index=True)
+    lightest_first = candidates[np.argsort(-model.weights[candidates], kind="stable")][::-1]
+    taken = dict(zip(home[lightest_first].tolist(), lightest_first.tolist(), strict=True))  # the last one takes it
     spurious = np.ones(len(model.weights), dtype=np.bool_)
-    spurious[heaviest_first[first]] = False
+    spurious[list(taken.values())] = False
     return spurious
 
 
@@ -278,7 +281,7 @@ def _smoothed(geometry: Geometry, trend: Trend, field: FloatArray) -> FloatArray
 
 def _hysteresis(geometry: Geometry, trend: Trend, smoothed: FloatArray, given: float, least_power: float) -> FloatArray:
     """Distance along the line by which a field must come back from an extremum, shape ``(N,)``."""
-    size = float(np.max(np.abs(trend.oscillation)))  # keeps squares in range
+    size = trend.largest
     oscillation = trend.oscillation / size
     local = geometry.moving_mean(oscillation**2, trend.wavelength)[geometry.lines(0)[0]]
     local_peak_to_peak = 2 * np.sqrt(2 * np.maximum(local, least_power * float(np.max(local))))
@@ -297,11 +300,10 @@ def _hysteresis(geometry: Geometry, trend: Trend, smoothed: FloatArray, given: f
 
 def _read_laps(geometry: Geometry, trend: Trend, values: FloatArray, hysteresis: FloatArray) -> Laps:
     """Laps of a smoothed field along the line, in each stretch by itself."""
-    stretches = _stretches(geometry, trend)
+    stretches = _stretches(geometry, trend.wavelength[0])
     alone = len(stretches) == 2
-    places = geometry.points[:, 0][geometry.lines(0)[0]]
     begin, end, heights, rising = [], [], [], []
-    for low, high in itertools.pairwise(stretches.tolist()):
+    for low, high in itertools.pairwise(stretches):
         turning, levels = _turning_points(values[low:high], hysteresis[low:high])
         if len(turning) == 0:
             continue
@@ -309,7 +311,7 @@ def _read_laps(geometry: Geometry, trend: Trend, values: FloatArray, hysteresis:
         steps = np.diff(levels)
         rising.append(steps > 0)
         if not alone:
-            up = np.sign(steps)
+            up, places = np.sign(steps), geometry.points[geometry.lines(0)[0], 0]
             levels[0] = _level_at_end(places, values, positions[0], positions[1], _smoothing(trend))
             levels[-1] = _level_at_end(places, values, positions[-1], positions[-2], _smoothing(trend))
             steps = np.maximum(up * np.diff(levels), 0.0)
@@ -320,7 +322,7 @@ def _read_laps(geometry: Geometry, trend: Trend, values: FloatArray, hysteresis:
     if not begin:
         return _no_laps(hysteresis)
     weights = _weights(np.concatenate(heights), np.array([len(each) for each in begin]), alone=alone)
-    return Laps(np.concatenate(begin), np.concatenate(end), np.concatenate(rising), weights, hysteresis)
+    return Laps(np.concatenate(begin), np.concatenate(end), np.concatenate(rising), weights, hysteresis, _NOTHING)
 
 
 def _level_at_end(places: FloatArray, values: FloatArray, end: int, turn: int, width: float) -> float:
@@ -393,9 +395,7 @@ def _turning_points(values: FloatArray, hysteresis: FloatArray) -> tuple[list[in
 
 def _lap_means(values: FloatArray, laps: Laps) -> FloatArray:
     """Mean over each lap's points with both ends."""
-    sums = np.add.reduceat(values, np.column_stack([laps.begin, laps.end]).ravel())[
-        ::2
-    ]  # every other one: between laps
+    sums = np.add.reduceat(values, np.array([laps.begin, laps.end]).T.ravel())[::2]  # the others: between laps
     means: FloatArray = (sums + values[laps.end]) / (laps.end - laps.begin + 1)
     return means
 
@@ -407,4 +407,4 @@ def _rounded(weights: FloatArray) -> float:
 
 def _no_laps(hysteresis: FloatArray) -> Laps:
     none = np.zeros(0, dtype=np.intp)
-    return Laps(none, none, np.zeros(0, dtype=np.bool_), np.zeros(0), hysteresis)
+    return Laps(none, none, np.zeros(0, dtype=np.bool_), _NOTHING, hysteresis, _NOTHING)

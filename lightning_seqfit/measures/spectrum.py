@@ -34,9 +34,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from lightning_seqfit.geometry import BoolArray, FloatArray, Geometry, IntArray
+from lightning_seqfit.measures.ranks import spearman
 from lightning_seqfit.measures.sinusoids import unit_places
 from lightning_seqfit.measures.trend import SIGNIFICANT_POWER, Trend
 
@@ -173,7 +173,7 @@ def _nearby(lines: FloatArray) -> FloatArray:
 
 def _carrying_bins(geometry: Geometry, trend: Trend) -> IntArray:
     """Frequencies at which the rest, what is no sum of sinusoids, holds a significant part of the power."""
-    size = float(np.max(np.abs(trend.oscillation)))  # keeps squares of extreme targets in range
+    size = trend.largest
     strongest = float(np.max(tapered_power(geometry, trend.oscillation / size)[1:], initial=0.0))
     power = tapered_power(geometry, trend.rest / size)[1:]
     return np.flatnonzero((power > 0.0) & (power >= SIGNIFICANT_POWER * strongest)) + 1
@@ -384,7 +384,4 @@ def spectral_order(target: TargetSpectrum, history: SpectrumHistory) -> float:
     converged = history.converged[target.carrying]
     if len(converged) < 2 or not target.several or not np.isfinite(converged).any():
         return math.nan
-    ranks = stats.rankdata(converged) - (len(converged) + 1) / 2
-    places = np.arange(len(converged)) - (len(converged) - 1) / 2
-    spread = math.sqrt(float(ranks @ ranks) * float(places @ places))
-    return float(ranks @ places) / spread if spread > 0 else 0.0
+    return spearman(np.arange(float(len(converged))), converged)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -67,6 +68,11 @@ class Trend:
     frequency: FloatArray
     power: FloatArray
     rest: FloatArray
+
+    @cached_property
+    def largest(self) -> float:
+        """Largest absolute value of the oscillation; relative to it squares of extreme targets stay in range."""
+        return float(np.max(np.abs(self.oscillation), initial=0.0))
 
 
 def fit_trend(geometry: Geometry, target: FloatArray, noise: float = 0.0) -> Trend:

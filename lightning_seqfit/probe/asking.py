@@ -6,13 +6,15 @@ import inspect
 import re
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
 
 from lightning_seqfit import adapters
 from lightning_seqfit.adapters import Adapter, adapter_for, kind, remedy
-from lightning_seqfit.probe.checks import Unreadable, plain, quoted
+from lightning_seqfit.probe.checks.echo import quoted, shown
+from lightning_seqfit.probe.checks.values import Unreadable, plain
 
 # What torch says of a derivative where no graph was recorded.
 _NO_GRAPH = re.compile(r"does not require grad|does not have a grad_fn|not used in the graph|not have been used in the")
@@ -20,29 +22,72 @@ _NO_GRAPH = re.compile(r"does not require grad|does not have a grad_fn|not used 
 _GRAPH = "It differentiates, which a look allows only where it is asked to: pass needs_grad=True to the probe"
 
 
-def ask(
-    module: nn.Module, points: Tensor, predict: Callable[..., Any] | None, axes: Sequence[str], *, needs_grad: bool
-) -> Any:
-    """Return what the module answers at points of shape ``(N, d)``.
+@dataclass(frozen=True)
+class Question:
+    """How a module is asked: ``predict``, ``output`` and ``needs_grad`` of :meth:`Probe.grid`."""
 
-    Raises
-    ------
-    RuntimeError
-        If it, or ``predict``, raises: what it was called with, and what to do. An adapter's own words stay.
-    """
-    try:
-        if isinstance(predict, Adapter):
-            return predict(module, points, axes)
-        return module(points) if predict is None else predict(module, points)
-    except Exception as error:
-        graph = needs_grad or not _misses_a_graph(error)
-        if graph and isinstance(predict, Adapter) and _raised_by_adapter(error):
-            raise
-        asked, given = ("the module", "") if predict is None else ("predict", "the module and ")
-        raise RuntimeError(
-            f"{asked} raised {quoted(error)}; it was called with {given}{kind(points)}, dtype {points.dtype}. "
-            f"{_advice(module, predict) if graph else _GRAPH}"
-        ) from error
+    predict: Callable[..., Any] | None = None
+    output: int = 0
+    needs_grad: bool = False
+
+    def answer(self, module: nn.Module, points: Tensor, axes: Sequence[str]) -> Tensor:
+        """Return one component of what the module answers at points of shape ``(N, d)``, plain numbers, ``(N,)``.
+
+        Raises
+        ------
+        RuntimeError
+            If it, or ``predict``, raises: what it was called with, and what to do. An adapter's own words stay.
+        TypeError, ValueError
+            If the answer is no tensor of shape (N,) or (N, k) with k > ``output``, or its values cannot be read.
+        """
+        predict, shape = self.predict, tuple(points.shape)
+        if self.needs_grad:
+            points.requires_grad_(True)
+        try:
+            if isinstance(predict, Adapter):
+                answer = predict(module, points, axes)
+            else:
+                answer = module(points) if predict is None else predict(module, points)
+        except Exception as error:
+            graph = self.needs_grad or not _misses_a_graph(error)
+            if graph and isinstance(predict, Adapter) and _raised_by_adapter(error):
+                raise
+            asked, given = ("the module", "") if predict is None else ("predict", "the module and ")
+            raise RuntimeError(
+                f"{asked} raised {quoted(error)}; it was called with {given}{kind(points)}, dtype {points.dtype}. "
+                f"{_advice(module, predict) if graph else _GRAPH}"
+            ) from error
+        return self._component(module, answer, shape)
+
+    def _component(self, module: nn.Module, answer: Any, shape: tuple[int, ...]) -> Tensor:
+        """Take one component out of an answer at points of a shape."""
+        predict, size = self.predict, shape[0]
+        asked = "the module" if predict is None else "predict"
+        wanted = f"a tensor of shape ({size},) or ({size}, k) for points of shape {shape}"
+        if not isinstance(answer, Tensor):
+            raise TypeError(f"{asked} returned {kind(answer)}, expected {wanted}: {remedy(module, predict, answer)}")
+        if answer.is_complex():
+            raise TypeError(
+                f"{asked} returned a complex tensor, expected real values: pass predict= that takes one part"
+            )
+        try:
+            tensor = plain(answer)
+        except Unreadable as error:
+            raise TypeError(
+                f"{asked} returned a tensor that {error}, expected {wanted}: pass predict=, a function (module, "
+                "points) that returns an ordinary tensor"
+            ) from error
+        if tensor.ndim not in (1, 2) or tensor.shape[0] != size:
+            raise ValueError(f"{asked} returned {kind(answer)}, expected {wanted}: {remedy(module, predict, answer)}")
+        components = 1 if tensor.ndim == 1 else tensor.shape[1]
+        if components == 0:
+            raise ValueError(f"{asked} returned {kind(answer)}, which has no component: expected {wanted}")
+        if self.output >= components:
+            raise ValueError(
+                f"output={shown(self.output)}, but {asked} returned {components} component(s) (shape "
+                f"{tuple(tensor.shape)}): use output=0{'' if components <= 1 else f' to {components - 1}'}"
+            )
+        return tensor if tensor.ndim == 1 else tensor[:, self.output]
 
 
 def _raised_by_adapter(error: Exception) -> bool:
@@ -93,40 +138,3 @@ def mismatch(function: Callable[..., Any], count: int) -> str:
     except TypeError:
         return str(signature)
     return ""
-
-
-def component(
-    module: nn.Module, answer: Any, predict: Callable[..., Any] | None, shape: tuple[int, ...], output: int
-) -> Tensor:
-    """Take one component out of an answer at points of a shape, as plain numbers of shape ``(N,)``.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the answer is no tensor of shape (N,) or (N, k) with k > ``output``, or its values cannot be read.
-    """
-    size = shape[0]
-    asked = "the module" if predict is None else "predict"
-    wanted = f"a tensor of shape ({size},) or ({size}, k) for points of shape {shape}"
-    if not isinstance(answer, Tensor):
-        raise TypeError(f"{asked} returned {kind(answer)}, expected {wanted}: {remedy(module, predict, answer)}")
-    if answer.is_complex():
-        raise TypeError(f"{asked} returned a complex tensor, expected real values: pass predict= that takes one part")
-    try:
-        tensor = plain(answer)
-    except Unreadable as error:
-        raise TypeError(
-            f"{asked} returned a tensor that {error}, expected {wanted}: pass predict=, a function (module, points) "
-            "that returns an ordinary tensor"
-        ) from error
-    if tensor.ndim not in (1, 2) or tensor.shape[0] != size:
-        raise ValueError(f"{asked} returned {kind(answer)}, expected {wanted}: {remedy(module, predict, answer)}")
-    components = 1 if tensor.ndim == 1 else tensor.shape[1]
-    if components == 0:
-        raise ValueError(f"{asked} returned {kind(answer)}, which has no component: expected {wanted}")
-    if output >= components:
-        raise ValueError(
-            f"output={output}, but {asked} returned {components} component(s) (shape {tuple(tensor.shape)}): "
-            f"use output=0{'' if components <= 1 else f' to {components - 1}'}"
-        )
-    return tensor if tensor.ndim == 1 else tensor[:, output]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
@@ -13,7 +13,8 @@ import numpy as np
 from torch import Tensor
 
 from lightning_seqfit.geometry import FloatArray
-from lightning_seqfit.probe.checks import checked_count, plain, quoted
+from lightning_seqfit.probe.checks.echo import quoted
+from lightning_seqfit.probe.checks.values import checked_count, plain
 from lightning_seqfit.probe.guard import leave_generators_untouched
 from lightning_seqfit.probe.guard.generators import own_generator
 
@@ -37,7 +38,10 @@ def read_pairs(dataset: Any) -> tuple[FloatArray, FloatArray]:
         raise TypeError(f"{name} has no length ({quoted(error)}): use Probe.points(points, values)") from error
     checked_count(size, name, f"torch.utils.data.Subset(dataset, range(0, {size}, {{stride}}))")
     pairs = np.empty((size, 2))
-    with _generators_put_back(dataset):
+    with leave_generators_untouched(), ExitStack() as undo:
+        for restore in map(own_generator, _reachable(dataset)):
+            if restore is not None:
+                undo.callback(restore)
         for number in range(size):
             try:
                 item = dataset[number]
@@ -69,16 +73,6 @@ def _pair(item: Any) -> list[float]:
             raise TypeError(f"has a {what} of shape {array.shape} and type {array.dtype}")
         numbers.append(float(array.item()))
     return numbers
-
-
-@contextmanager
-def _generators_put_back(root: Any) -> Iterator[None]:
-    """Set the random number generators of the process, and all that an object holds, back to where they were."""
-    with leave_generators_untouched(), ExitStack() as undo:
-        for restore in map(own_generator, _reachable(root)):
-            if restore is not None:
-                undo.callback(restore)
-        yield
 
 
 def _reachable(root: Any) -> Iterator[Any]:

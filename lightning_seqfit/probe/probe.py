@@ -3,66 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from copy import copy
-from dataclasses import dataclass
-from functools import reduce
-from typing import Any, TypedDict, Unpack
+from typing import Any, Unpack
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lightning_seqfit.adapters import Adapter
 from lightning_seqfit.geometry import FloatArray, Geometry, Grid, Scattered
 from lightning_seqfit.measures.noise import noise_deviation
 from lightning_seqfit.measures.trend import Trend
-from lightning_seqfit.probe import checks, targets
-from lightning_seqfit.probe.asking import ask, component
+from lightning_seqfit.probe import places, targets
+from lightning_seqfit.probe.asking import Question
+from lightning_seqfit.probe.checks import arguments, values
 from lightning_seqfit.probe.dataset import read_pairs
 from lightning_seqfit.probe.guard import leave_untouched
 from lightning_seqfit.probe.guard.inventory import differences, take_inventory
+from lightning_seqfit.probe.keywords import Keywords, checked_keywords
+from lightning_seqfit.probe.observation import UNHEARD, Observation, on_host
 from lightning_seqfit.probe.read_out import ReadOut
-
-#: Values that are given lie elsewhere where the module's error there is at most this share of that at the points.
-FAR_BETTER = 0.5
-
-
-class Asked(TypedDict, total=False):
-    """How a module is asked, and what the answer is called: the keywords that every kind of probe takes."""
-
-    predict: Callable[..., Any] | None
-    output: int
-    needs_grad: bool
-    name: str
-    quantity: str
-    relative: str
-    noise: float | str
-    scale: float | None
-
-
-@dataclass(frozen=True)
-class Observation:
-    """What was seen at one look, on the host: float64, features and weights in the precision of the module.
-
-    Attributes
-    ----------
-    prediction : the module's output at the points, shape ``(N,)``; may hold NaN and inf.
-    residual : prediction - target, shape ``(N,)``.
-    features : input of the read-out layer at the rows asked for, shape ``(rows, width)``; None where none was asked
-        for, or it cannot be used: the read-out says why.
-    weights : the layer's weights for the output that is looked at, shape ``(width,)``; None where it has no such.
-    outputs : number of outputs of the layer; 0 where it has no weights.
-    notes : what cannot be vouched for, a sentence each: something that the evaluation may have changed for good.
-    """
-
-    prediction: FloatArray
-    residual: FloatArray
-    features: FloatArray | None = None
-    weights: FloatArray | None = None
-    outputs: int = 0
-    notes: tuple[str, ...] = ()
 
 
 class Probe:
@@ -76,42 +37,38 @@ class Probe:
         self,
         geometry: Geometry,
         target: float | Callable[..., Any] | list[float] | NDArray[Any] | Tensor,
-        *,
-        predict: Callable[..., Any] | None = None,
-        output: int = 0,
-        needs_grad: bool = False,
-        name: str = "",
-        quantity: str = "value",
-        relative: str = "global",
-        noise: float | str = "auto",
-        scale: float | None = None,
+        **keywords: Unpack[Keywords],
     ) -> None:
+        checked = checked_keywords(keywords)
         self.geometry = geometry
-        self.name = checks.checked_name(name)
-        self.quantity = str(quantity)
-        self.relative = checks.checked_relative(relative)
-        self.scale = checks.checked_scale(scale)
-        self.given_noise = checks.checked_noise(noise)
-        self._noise = self.given_noise
-        if predict is not None and not callable(predict):
-            raise TypeError(
-                f"predict={predict!r} is not callable: pass a function (module, points of shape (N, d)) -> tensor of "
-                "shape (N,) or (N, k)"
-            )
-        if isinstance(predict, type) and issubclass(predict, Adapter):
-            predict = predict()
-        self.predict: Callable[..., Any] | None = predict
-        self.output = checks.checked_output(output)
-        self.needs_grad = checks.checked_needs_grad(needs_grad)
+        self.name: str = checked["name"]
+        self.quantity: str = checked["quantity"]
+        self.relative: str = checked["relative"]
+        self.scale: float | None = checked["scale"]
+        self.given_noise: float | None = checked["noise"]  # None: to be estimated
+        self.question = Question(checked["predict"], checked["output"], checked["needs_grad"])
         self.notes: list[str] = []  # what was found of the points when a module came
         self.remarks: list[str] = []  # what a record says of them, and nobody need be told
         self._rises = False  # the resolution is to be chosen as soon as the target can be evaluated
         self._placed: Tensor | None = None
         self.target = (
-            target
-            if callable(target)
-            else checks.checked_values(target, len(geometry.points), getattr(geometry, "shape", ()))
+            target if callable(target) else values.checked_values(target, len(geometry.points), geometry.shape or ())
         )
+
+    @property
+    def predict(self) -> Callable[..., Any] | None:
+        """The function that asks the module; None: the module is called."""
+        return self.question.predict
+
+    @property
+    def output(self) -> int:
+        """The component that is looked at."""
+        return self.question.output
+
+    @property
+    def needs_grad(self) -> bool:
+        """Whether the prediction differentiates."""
+        return self.question.needs_grad
 
     @classmethod
     def grid(
@@ -122,7 +79,7 @@ class Probe:
         resolution: int | Sequence[int] | None = None,
         axes: Sequence[str] | None = None,
         ends: bool = False,
-        **asked: Unpack[Asked],
+        **keywords: Unpack[Keywords],
     ) -> Probe:
         """Look at the centres of equal cells between the bounds, or with ``ends`` at points that begin and end on them.
 
@@ -170,11 +127,11 @@ class Probe:
         >>> x = torch.linspace(0.0, 1.0, 64)
         >>> probe = Probe.grid(bounds=[(0.0, 1.0)], target=torch.sin(9 * x), resolution=64, ends=True)
         """
-        box = checks.checked_bounds(bounds)
-        names = checks.checked_axes(axes, len(box))
-        ends = checks.checked_ends(ends)
-        shape = checks.checked_resolution(resolution, box, ends=ends)
-        probe = cls(Grid(bounds=box, shape=shape, axes=names, ends=ends), target, **asked)
+        box = arguments.checked_bounds(bounds)
+        names = arguments.checked_axes(axes, len(box))
+        ends = arguments.checked_ends(ends)
+        shape = arguments.checked_resolution(resolution, box, ends=ends)
+        probe = cls(Grid(bounds=box, shape=shape, axes=names, ends=ends), target, **keywords)
         probe._rises = resolution is None and callable(target)
         probe._rise(torch.device("cpu"), torch.float64, torch.float32)
         return probe
@@ -187,7 +144,7 @@ class Probe:
         *,
         bounds: Sequence[Sequence[float]] | None = None,
         axes: Sequence[str] | None = None,
-        **asked: Unpack[Asked],
+        **keywords: Unpack[Keywords],
     ) -> Probe:
         """Look at given points along one axis, in any order, such as those of a measured series.
 
@@ -213,12 +170,12 @@ class Probe:
         >>> probe.geometry.points.shape
         (5, 1)
         """
-        coordinates = checks.checked_points(points)
-        names = checks.checked_axes(axes, 1)
+        coordinates = values.checked_points(points)
+        names = arguments.checked_axes(axes, 1)
         geometry = Scattered.spanning(coordinates, axes=names)
         if bounds is not None:
-            geometry = Scattered(geometry.coordinates, checks.checked_bounds(bounds), names)
-        return cls(geometry, target, **asked)
+            geometry = Scattered(geometry.coordinates, arguments.checked_bounds(bounds), names)
+        return cls(geometry, target, **keywords)
 
     @classmethod
     def from_dataset(cls, dataset: Any, **options: Any) -> Probe:
@@ -242,8 +199,7 @@ class Probe:
         >>> len(Probe.from_dataset(TensorDataset(x, torch.sin(9 * x))).geometry.points)
         50
         """
-        points, values = read_pairs(dataset)
-        return cls.points(points, values, **options)
+        return cls.points(*read_pairs(dataset), **options)
 
     def read_target(self, module: nn.Module) -> tuple[FloatArray, Trend]:
         """Target at the points as the module sees them, shape ``(N,)``, and its trend.
@@ -255,15 +211,15 @@ class Probe:
             wavelength that the resolution hides; or the points coincide in the module's precision. Where some of them
             do, :attr:`notes` says so.
         """
-        device, dtype = targets.placement(module)
+        device, dtype = places.placement(module)
         self._rise(device, torch.promote_types(dtype, torch.float32))
-        note = targets.rounded(self.geometry, dtype)
+        note = places.rounded(self.geometry, dtype)
         self.notes = [note] if note else []
         return targets.read(self.geometry, self.target, device, dtype, self.noise)
 
     @property
     def noise(self) -> float:
-        """Standard deviation of the target's noise: as given, or estimated once; 0 of a callable.
+        """Standard deviation of the target's noise: as given, or estimated; 0 of a callable.
 
         Examples
         --------
@@ -272,17 +228,17 @@ class Probe:
         >>> round(Probe.points(x, noisy).noise, 2)
         0.1
         """
-        if self._noise is None:
-            with np.errstate(all="ignore"):  # whatever the user has set
-                self._noise = 0.0 if callable(self.target) else noise_deviation(self.geometry, self.target)
-        return self._noise
+        if self.given_noise is not None:
+            return self.given_noise
+        with np.errstate(all="ignore"):  # whatever the user has set
+            return 0.0 if callable(self.target) else noise_deviation(self.geometry, self.target)
 
     def observe(
         self,
         module: nn.Module,
         target: FloatArray,
         precision: Callable[[], AbstractContextManager[Any]] = nullcontext,
-        read_out: ReadOut | None = None,
+        read_outs: Sequence[ReadOut] = (),
     ) -> Observation:
         """Evaluate the module once at the points and leave it as it was.
 
@@ -291,43 +247,28 @@ class Probe:
         module : the module that trains.
         target : from :meth:`read_target`, shape ``(N,)``.
         precision : context for the forward pass, such as the trainer's autocast.
-        read_out : the layer whose input is observed too.
+        read_outs : the layers whose input is observed too: :meth:`Observation.at` gives that of each, and where there
+            is one only, the observation has it. A layer that is not heard is said by ``absent`` of its read-out.
 
         Raises
         ------
         TypeError, ValueError
-            If the prediction is no tensor of shape (N,) or (N, k) with k > ``output``, or a layer that was asked for by
-            name cannot be found.
+            If the prediction is no tensor of shape (N,) or (N, k) with k > ``output``.
         RuntimeError
             If the module, or ``predict``, raises: what it was called with, and what to do.
         """
-        device, dtype = targets.placement(module)
+        device, dtype = places.placement(module)
         points = self._points(device, dtype)
         size = len(points)
-        with leave_untouched(module, device, grad=self.needs_grad) as notes, precision(), ExitStack() as stack:
-            heard = stack.enter_context(read_out.listen(module, size)) if read_out is not None else {}
-            if self.needs_grad:
-                points.requires_grad_(True)
-            answer = ask(module, points, self.predict, self.geometry.axes, needs_grad=self.needs_grad)
-            parts = [component(module, answer, self.predict, self.geometry.points.shape, self.output)]
-            basis = read_out.choose(module, heard, size) if read_out is not None else None
-            outputs = 0
-            if basis is not None:
-                layer_input, rows = basis
-                outputs = len(rows)
-                parts += [layer_input, rows[self.output if self.output < outputs else 0 :][:1]]
-            # one transfer, from wherever they lie
-            precise = reduce(torch.promote_types, (part.dtype for part in parts))
-            flat = torch.cat([part.reshape(-1).to(parts[0].device, precise) for part in parts]).cpu().numpy()
-        with np.errstate(all="ignore"):  # whatever the user has set; the module has been asked
-            prediction = flat[:size].astype(np.float64)
-            residual = prediction - target
-        features = weights = None
-        if basis is not None:
-            end = size + parts[1].numel()
-            features = flat[size:end].reshape(parts[1].shape)
-            weights = flat[end:] if outputs else None
-        return Observation(prediction, residual, features, weights, outputs, tuple(notes))
+        with leave_untouched(module, device, grad=self.question.needs_grad) as notes, precision(), ExitStack() as stack:
+            heard = {each: stack.enter_context(each.listen(module, size)) for each in read_outs}
+            answer = self.question.answer(module, points, self.geometry.axes)
+            chosen = {each: each.choose(module, inputs, size) for each, inputs in heard.items()}
+            with np.errstate(all="ignore"):  # whatever the user has set; the module has been asked
+                prediction, layers = on_host(answer, chosen, self.question.output)
+                residual = prediction - target
+        features, weights, outputs = next(iter(layers.values())) if len(layers) == 1 else UNHEARD
+        return Observation(prediction, residual, features, weights, outputs, tuple(notes), layers)
 
     def check(self, module: nn.Module) -> tuple[str, ...]:
         """Evaluate a module twice, and name whatever is not afterwards what it was before: a check of the guard.
@@ -396,39 +337,29 @@ class Probe:
         >>> probe.misplaced(nn.Identity(), target, probe.observe(nn.Identity(), target).residual)
         'ends=True'
         """
-        best, instead = FAR_BETTER**2 * float(np.mean(residual**2)), ""
-        conventions = {} if callable(self.target) else self.geometry.conventions()
-        for said, geometry in conventions.items():
+        if callable(self.target):
+            return ""
+
+        def residual_at(geometry: Geometry) -> FloatArray:
             other = copy(self)
             other.geometry, other._placed = geometry, None
-            error = float(np.mean(other.observe(module, target, precision).residual ** 2))
-            if error < best:
-                best, instead = error, said
-        return instead
+            return other.observe(module, target, precision).residual
+
+        return targets.better_convention(self.geometry, residual, residual_at)
 
     def _rise(self, device: torch.device, *precisions: torch.dtype) -> None:
-        """Choose a default resolution by the target's wavelengths, in the first precision in which it has values.
-
-        What is wrong with a target is said when a module comes, by :meth:`read_target`.
-        """
-        for dtype in precisions if self._rises else ():
-            with suppress(ValueError, TypeError, RuntimeError):
-                assert isinstance(self.geometry, Grid)
-                assert callable(self.target)
-                before, self.geometry = self.geometry, targets.risen(self.geometry, self.target, device, dtype)
+        """Choose a default resolution, where that is to be done and can be."""
+        grid = self.geometry.lattice
+        if self._rises and grid is not None and callable(self.target):
+            finer = targets.chosen_resolution(grid, self.target, device, precisions)
+            if finer is not None:
+                self.geometry, self.remarks = finer
                 self._rises, self._placed = False, None
-                self.remarks = [
-                    f"{finer} cells along axis {axis} instead of {cells}, which the target's wavelength asks for; "
-                    "resolution= would fix their number"
-                    for axis, cells, finer in zip(before.axes, before.shape, self.geometry.shape, strict=True)
-                    if finer > cells
-                ]
-                return
 
     def _points(self, device: torch.device, dtype: torch.dtype) -> Tensor:
         """Return the points as the module takes them, a copy of what lies there from the look before."""
         if self._placed is None or (self._placed.device, self._placed.dtype) != (device, dtype):
-            self._placed = targets.placed(self.geometry.points, device, dtype)
+            self._placed = places.placed(self.geometry.points, device, dtype)
         return self._placed.clone()
 
     def __getstate__(self) -> dict[str, Any]:

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from lightning_seqfit.geometry import IntArray
-from lightning_seqfit.probe.checks import Unreadable, plain
+from lightning_seqfit.probe.checks.echo import shown
+from lightning_seqfit.probe.checks.values import Unreadable, plain
 
 
 class ReadOut:
@@ -29,7 +30,9 @@ class ReadOut:
 
     def __init__(self, layer: str | None = None, rows: IntArray | None = None) -> None:
         if layer is not None and (not isinstance(layer, str) or not layer):
-            raise ValueError(f"layer={layer!r} is not a name: give a dotted one, such as 'net.4', or None for the last")
+            raise ValueError(
+                f"layer={shown(layer)} is not a name: give a dotted one, such as 'net.4', or None for the last"
+            )
         self.layer = layer
         self.name: str | None = layer
         self.known = False  # it has been heard
@@ -46,22 +49,18 @@ class ReadOut:
         self._rows = rows
         self._placed: Tensor | None = None
 
-    def find(self, module: nn.Module) -> dict[str, nn.Module]:
-        """Layers to listen to, by name; none where the module has no ``nn.Linear``.
+    @property
+    def never_heard(self) -> bool:
+        """Whether a layer was asked for by name, and has never run with a row per point: ``absent`` says more."""
+        return self.layer is not None and not self.known
 
-        Raises
-        ------
-        ValueError
-            If a layer was asked for, and has never been there.
-        """
+    def find(self, module: nn.Module) -> dict[str, nn.Module]:
+        """Layers to listen to, by name; none where the layer is not there, or the module has no ``nn.Linear``."""
         if self.name is not None:
             with suppress(AttributeError):
                 return {self.name: module.get_submodule(self.name)}
-        layers = dict(module.named_modules())
-        if self.layer is not None and not self.known:
-            there = ", ".join(repr(name) for name in layers if name) or "none"
-            raise ValueError(f"layer={self.layer!r} is not in {type(module).__name__}; its layers are: {there}")
-        return {name: layer for name, layer in layers.items() if self.layer is None and isinstance(layer, nn.Linear)}
+        layers = module.named_modules() if self.layer is None else ()
+        return {name: layer for name, layer in layers if isinstance(layer, nn.Linear)}
 
     @contextmanager
     def listen(self, module: nn.Module, size: int) -> Iterator[dict[str, Tensor]]:
@@ -91,17 +90,9 @@ class ReadOut:
         -------
         features : shape ``(rows, width)``, and weights, shape ``(outputs, width)``: none where the layer is not linear.
             None in place of both: there is no basis, and ``absent`` says why.
-
-        Raises
-        ------
-        ValueError
-            If a layer was asked for, and has never run with a row per point.
         """
-        self.absent = ""
+        self.absent = "" if heard else self._unheard(module, size)
         if not heard:
-            self.absent = self._unheard(module, size)
-            if self.layer is not None and not self.known:
-                raise ValueError(self.absent)
             return None
         self.known, self.name = True, next(reversed(heard))
         try:
@@ -120,8 +111,11 @@ class ReadOut:
 
     def _unheard(self, module: nn.Module, size: int) -> str:
         """Why no layer was heard, and what to do."""
-        if self.layer is None and not any(isinstance(layer, nn.Linear) for layer in module.modules()):
-            there = ", ".join(repr(name) for name, _ in module.named_modules() if name) or "none"
+        layers = dict(module.named_modules())
+        there = ", ".join(repr(name) for name in layers if name) or "none"
+        if self.never_heard and self.layer not in layers:
+            return f"layer={self.layer!r} is not in {type(module).__name__}; its layers are: {there}"
+        if self.layer is None and not any(isinstance(layer, nn.Linear) for layer in layers.values()):
             return (
                 f"{type(module).__name__} has no nn.Linear, whose input would be its basis: name a layer with layer=, "
                 f"one of {there}, or attach ErrorFront, OscillationCount and FourierResidual alone"

@@ -4,19 +4,14 @@ The file is an ``.npz`` without pickled objects. Fields are in it on at most 1,0
 on up to 16,384.
 """
 
+from lightning_seqfit.diagnostics.basis import BasisRecord
+from lightning_seqfit.diagnostics.front import FrontRecord
+from lightning_seqfit.diagnostics.oscillations import OscillationsRecord
+from lightning_seqfit.diagnostics.spectrum import SpectrumRecord
 from lightning_seqfit.record.file import load, write
 from lightning_seqfit.record.history import MOST_LOOKS, Record
-from lightning_seqfit.record.run import (
-    FILE_VERSION,
-    BasisRecord,
-    FrontRecord,
-    OscillationsRecord,
-    Run,
-    Scalars,
-    SpectrumRecord,
-    as_run,
-    contents,
-)
+from lightning_seqfit.record.run import FILE_VERSION, Run, Scalars, as_run, contents
+from lightning_seqfit.record.summary import Summary
 
 __all__ = [
     "FILE_VERSION",
@@ -28,6 +23,7 @@ __all__ = [
     "Run",
     "Scalars",
     "SpectrumRecord",
+    "Summary",
     "as_run",
     "contents",
     "load",

@@ -2,96 +2,79 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
+from lightning_seqfit.diagnostics import DIAGNOSTICS
+from lightning_seqfit.diagnostics.base import Form
 from lightning_seqfit.record.history import Column
 
-#: Kind of numbers (as ``dtype.kind``) and shape of an array. A letter is one length throughout a file.
-Form = tuple[str, str]
-
-_LENGTHS = {
-    "L": "looks",
-    "C": "cells",
-    "d": "axes",
-    "T": "tags",
-    "E": "edges of bands",
-    "B": "bands",
-    "F": "frequencies",
-    "S": "snapshots",
-    "U": "units",
-    "P": "points of a snapshot",
-    "K": "cells of the last look",
-    "R": "least and largest",
-}
 _KINDS = {"i": "whole numbers", "f": "numbers", "b": "yes or no", "U": "text"}
 
 ALWAYS: dict[str, Form] = {
-    "steps": ("i", "L"),
-    "total_steps": ("i", "L"),
-    "logger_steps": ("i", "L"),
-    "fit": ("i", "L"),
-    "prediction": ("f", "LC"),
-    "points": ("f", "Cd"),
-    "target": ("f", "C"),
-    "trend": ("f", "C"),
-    "scalars": ("f", "LT"),
-    "tags": ("U", "T"),
+    "steps": ("i", "looks"),
+    "total_steps": ("i", "looks"),
+    "logger_steps": ("i", "looks"),
+    "fit": ("i", "looks"),
+    "prediction": ("f", "looks cells"),
+    "points": ("f", "cells axes"),
+    "target": ("f", "cells"),
+    "trend": ("f", "cells"),
+    "scalars": ("f", "looks tags"),
+    "tags": ("U", "tags"),
 }
-#: What is there as soon as the first of them is.
-SECTIONS: tuple[dict[str, Form], ...] = (
+#: What is there as soon as the first of them is, beside the sections of the diagnostics.
+FINE: tuple[dict[str, Form], ...] = (
     {
-        "front/arrival": ("f", "C"),
-        "front/settled": ("f", "C"),
-        "front/active": ("b", "C"),
-        "front/tolerance": ("f", ""),
-        "front/local_error": ("f", "LC"),
+        "fine/points": ("f", "fine_cells axes"),
+        "fine/target": ("f", "fine_cells"),
+        "fine/trend": ("f", "fine_cells"),
+        "fine/prediction": ("f", "fine_cells"),
     },
     {
-        "fourier/converged": ("f", "B"),
-        "fourier/carrying": ("b", "B"),
-        "fourier/edges": ("i", "E"),
-        "fourier/frequency": ("f", "F"),
-        "fourier/power": ("f", "LF"),
-        "fourier/target_trend_share": ("f", ""),
-    },
-    {
-        "basis/snapshots": ("f", "SUP"),
-        "basis/snapshot_steps": ("i", "S"),
-        "basis/snapshot_units": ("i", "SU"),
-        "basis/snapshot_places": ("f", "SUd"),
-        "basis/snapshot_points": ("f", "Pd"),
-    },
-    {
-        "fine/points": ("f", "Kd"),
-        "fine/target": ("f", "K"),
-        "fine/trend": ("f", "K"),
-        "fine/prediction": ("f", "K"),
-    },
-    {
-        "fine/target_range": ("f", "RK"),
-        "fine/prediction_range": ("f", "RK"),
-    },
-    {
-        "fine/front/local_error": ("f", "K"),
-        "fine/front/arrival": ("f", "K"),
-        "fine/front/settled": ("f", "K"),
-        "fine/front/active": ("b", "K"),
+        "fine/target_range": ("f", "2 fine_cells"),
+        "fine/prediction_range": ("f", "2 fine_cells"),
     },
 )
 
 
-def forms(names: Collection[str]) -> dict[str, Form]:
-    """Return the arrays that a :class:`~lightning_seqfit.record.Run` is made of, given the names of all in its file."""
+def forms(names: Collection[str], about: Mapping[str, Any]) -> dict[str, Form]:
+    """Return the arrays that a :class:`~lightning_seqfit.record.Run` is made of.
+
+    Parameters
+    ----------
+    names : of all arrays in the file.
+    about : from the same file, checked.
+    """
     wanted = dict(ALWAYS)
-    for section in SECTIONS:
+    for section in (*_sections(), *FINE):
         if next(iter(section)) in names:
-            wanted |= section
+            wanted |= {
+                name: (kind.rstrip("?"), shape)
+                for name, (kind, shape) in section.items()
+                if name in names or not kind.endswith("?")
+            }
+    for name, arrays in about.get("extra", {}).items():
+        wanted |= {f"{name}/{array}": (kind, shape) for array, (kind, shape) in arrays.items()}
     return wanted
+
+
+def _sections() -> Iterator[dict[str, Form]]:
+    """Sections of our diagnostics, and what of them is there on more cells."""
+    for kind in DIAGNOSTICS:
+        own = kind.forms()
+        if own:
+            yield {f"{kind.name}/{name}": form for name, form in own.items()}
+        on_cells = {
+            f"fine/{kind.name}/{name}": (numbers, "fine_cells")
+            for name, (numbers, shape) in sorted(own.items(), key=lambda item: "looks" not in item[1][1])
+            if "cells" in shape
+        }
+        if on_cells:
+            yield on_cells
 
 
 def check_about(about: Mapping[str, Any], names: Collection[str]) -> None:
@@ -123,10 +106,22 @@ def check_about(about: Mapping[str, Any], names: Collection[str]) -> None:
         raise ValueError(f"'about' has axes {axes}, not one name for each")
     if not isinstance(bounds, list) or len(bounds) != len(axes) or not all(_is_stretch(pair) for pair in bounds):
         raise ValueError(f"'about' has bounds {bounds!r}, not a finite (low, high) for each of {len(axes)} axes")
+    extra = about.get("extra", {})
+    if not isinstance(extra, dict) or not all(_are_forms(arrays) for arrays in extra.values()):
+        raise ValueError(f"'about' has extra {extra!r}, no kinds and shapes of arrays by name")
+    if not isinstance(about.get("geometry", ""), str):
+        raise ValueError(f"'about' has geometry {about['geometry']!r}, no text")
     for key in ("shape", *(["fine_shape"] if "fine/points" in names else [])):
         shape = about.get(key)
         if not isinstance(shape, list) or not shape or not all(type(cells) is int and cells > 0 for cells in shape):
             raise ValueError(f"'about' has {key} {shape!r}, no list of counts")
+
+
+def _are_forms(arrays: Any) -> bool:
+    return isinstance(arrays, dict) and all(
+        isinstance(form, list) and len(form) == 2 and form[0] in _KINDS and isinstance(form[1], str)
+        for form in arrays.values()
+    )
 
 
 def _is_stretch(pair: Any) -> bool:
@@ -148,25 +143,21 @@ def check_arrays(arrays: Mapping[str, Column], wanted: Mapping[str, Form], about
     ValueError
         With the first array that does not fit.
     """
-    lengths = {"d": len(about["axes"]), "C": math.prod(about["shape"]), "R": 2}
-    lengths["K"] = math.prod(about.get("fine_shape", []))
-    for name, (kind, shape) in wanted.items():
-        array = arrays[name]
+    lengths = {"axes": len(about["axes"]), "cells": math.prod(about["shape"])}
+    lengths["fine_cells"] = math.prod(about.get("fine_shape", []))
+    for name, (kind, form) in wanted.items():
+        array, words = arrays[name], form.split()
         if array.dtype.kind != kind:
             raise ValueError(f"{name!r} is {array.dtype}, expected {_KINDS[kind]}")
-        if array.ndim == len(shape):
-            for letter, length in zip(shape, array.shape, strict=True):
-                lengths.setdefault(letter, length)
-        expected = tuple(lengths.get(letter, 0) for letter in shape)
+        if array.ndim == len(words):
+            for word, length in zip(words, array.shape, strict=True):
+                lengths.setdefault(word, int(word) if word.isdecimal() else length)
+        expected = tuple(lengths.get(word, 0) for word in words)
         if array.shape != expected:
-            words = ", ".join(_LENGTHS[letter] for letter in shape)
-            raise ValueError(f"{name!r} has shape {array.shape}, expected {expected} ({words})")
+            said = ", ".join(word.replace("_", " ") for word in words)
+            raise ValueError(f"{name!r} has shape {array.shape}, expected {expected} ({said})")
     for name in ("points", "fine/points"):
         if name in wanted and not np.isfinite(arrays[name]).all():
             raise ValueError(f"{name!r} holds values that are not finite")
-    if len(set(arrays["tags"].tolist())) != lengths["T"]:
+    if len(set(arrays["tags"].tolist())) != lengths["tags"]:
         raise ValueError("'tags' holds one twice")
-    if "fourier/edges" in wanted:
-        edges = arrays["fourier/edges"].tolist()
-        if lengths["E"] != lengths["B"] + 1 or any(low >= high for low, high in itertools.pairwise(edges)):
-            raise ValueError(f"'fourier/edges' is {edges}, expected rising edges of {lengths['B']} bands")

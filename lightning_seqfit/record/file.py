@@ -163,7 +163,7 @@ def _unpacked(file: BinaryIO, source: str) -> tuple[Column, dict[str, Column]]:
         archive.compare_names()
     else:
         names = set(about["arrays"])
-    wanted = forms(names)
+    wanted = forms(names, about)
     missing = sorted((names | wanted.keys()) - archive.names)
     if missing:
         raise ValueError(f"it lacks {', '.join(missing)}")

@@ -2,144 +2,60 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_seqfit.geometry import BoolArray, FloatArray
+from lightning_seqfit.diagnostics import DIAGNOSTICS, Diagnostic
+from lightning_seqfit.diagnostics.base import Stored
+from lightning_seqfit.geometry import FloatArray
 from lightning_seqfit.record.history import Column, Record
+from lightning_seqfit.record.summary import Summary, summarise
+
+if TYPE_CHECKING:
+    from lightning_seqfit.diagnostics.basis import BasisRecord
+    from lightning_seqfit.diagnostics.front import FrontRecord
+    from lightning_seqfit.diagnostics.oscillations import OscillationsRecord
+    from lightning_seqfit.diagnostics.spectrum import SpectrumRecord
 
 #: Version of the files written here, and all that can be read.
 FILE_VERSION = 2
 READABLE_VERSIONS = (1, 2)
 
 
-class Scalars(Mapping[str, FloatArray]):
-    """Values per look by tag, with or without the ``seqfit/`` prefix that the loggers show."""
+class Arrays(Mapping[str, Column]):
+    """Arrays by name, with or without a prefix.
 
-    def __init__(self, values: dict[str, FloatArray], prefix: str) -> None:
-        self._values = values
+    Examples
+    --------
+    >>> arrays = Arrays({"error/max": np.zeros(2)}, "seqfit/")
+    >>> arrays["error/max"] is arrays["seqfit/error/max"]
+    True
+    """
+
+    def __init__(self, arrays: Mapping[str, Column], prefix: str) -> None:
+        self._arrays = dict(arrays)
         self._prefix = prefix
 
-    def __getitem__(self, tag: str) -> FloatArray:
-        """Values of a tag, shape ``(looks,)``; NaN where the look has none."""
+    def __getitem__(self, name: str) -> Column:
         try:
-            return self._values[tag.removeprefix(self._prefix)]
+            return self._arrays[name.removeprefix(self._prefix)]
         except KeyError:
-            raise KeyError(f"{tag!r} is not recorded; there are: {', '.join(self._values)}") from None
+            raise KeyError(f"{name!r} is not recorded; there are: {', '.join(self._arrays) or 'none'}") from None
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
+        return iter(self._arrays)
 
     def __len__(self) -> int:
-        return len(self._values)
+        return len(self._arrays)
 
 
-@dataclass(frozen=True)
-class FrontRecord:
-    """The error front over the looks; arrays have the look as first axis, but for the last four.
-
-    Attributes
-    ----------
-    local_error : q, shape ``(looks, cells)``.
-    fitted : fitted share, shape ``(looks,)``; likewise ``sequentiality`` and ``speed``.
-    depth, inwardness : by face, shape ``(looks,)`` each.
-    overall_inwardness : shape ``(looks,)``.
-    arrival, settled : first step at which a cell was fitted, and since when it is; shape ``(cells,)``, ``inf``: never.
-    active : the cells that count, shape ``(cells,)``.
-    tolerance : relative error at which a point is fitted.
-    """
-
-    local_error: FloatArray
-    fitted: FloatArray
-    sequentiality: FloatArray
-    speed: FloatArray
-    depth: dict[str, FloatArray]
-    inwardness: dict[str, FloatArray]
-    overall_inwardness: FloatArray
-    arrival: FloatArray
-    settled: FloatArray
-    active: BoolArray
-    tolerance: float
-
-
-@dataclass(frozen=True)
-class OscillationsRecord:
-    """Oscillation counts over the looks, each of shape ``(looks,)``, in halves."""
-
-    target: FloatArray
-    model: FloatArray
-    fitted: FloatArray
-    missing: FloatArray
-    spurious: FloatArray
-
-
-@dataclass(frozen=True)
-class SpectrumRecord:
-    """The residual's spectrum over the looks; arrays have the look as first axis, but for the last five.
-
-    Attributes
-    ----------
-    relative_error, share : by band label such as ``"8-16"``, shape ``(looks,)`` each; NaN where a band does not carry.
-    trend : trend term / scale, shape ``(looks,)``; likewise ``front_frequency`` and ``spectral_order``.
-    power : of the residual at ``frequency``, shape ``(looks, frequencies)``; the first one is the trend term.
-    frequency : cycles per domain length, shape ``(frequencies,)``.
-    edges : of the bands, shape ``(bands + 1,)``.
-    carrying : bands in which the target oscillates, shape ``(bands,)``.
-    converged : first step at which a band was fitted, shape ``(bands,)``; ``inf``: never.
-    target_trend_share : variance of the target's trend / variance of the target.
-    """
-
-    relative_error: dict[str, FloatArray]
-    share: dict[str, FloatArray]
-    trend: FloatArray
-    front_frequency: FloatArray
-    spectral_order: FloatArray
-    power: FloatArray
-    frequency: FloatArray
-    edges: NDArray[np.int64]
-    carrying: BoolArray
-    converged: FloatArray
-    target_trend_share: float
-
-    @property
-    def labels(self) -> list[str]:
-        """Labels of the bands, low to high."""
-        return list(self.share)
-
-
-@dataclass(frozen=True)
-class BasisRecord:
-    """The basis over the looks, each of shape ``(looks,)``, and its snapshots: S of U units at P points.
-
-    Attributes
-    ----------
-    numerical_rank, effective_rank, monotone_share, median_laps, projection_error, constant_share, dead_domain : NaN
-        where absent.
-    snapshot_steps : shape ``(S,)``, counted over all fits.
-    snapshot_units : numbers of the weightiest units, shape ``(S, U)``.
-    snapshot_places : where each unit rises or falls, shape ``(S, U, d)``.
-    snapshots : values, shape ``(S, U, P)``, float16.
-    snapshot_points : shape ``(P, d)``.
-    """
-
-    numerical_rank: FloatArray
-    effective_rank: FloatArray
-    monotone_share: FloatArray
-    median_laps: FloatArray
-    projection_error: FloatArray
-    constant_share: FloatArray
-    dead_domain: FloatArray
-    snapshot_steps: NDArray[np.int64]
-    snapshot_units: NDArray[np.int64]
-    snapshot_places: FloatArray
-    snapshots: NDArray[np.float16]
-    snapshot_points: FloatArray
+#: Values per look by tag, with or without the ``seqfit/`` prefix that the loggers show.
+Scalars = Arrays
 
 
 @dataclass(frozen=True)
@@ -155,12 +71,16 @@ class Run:
     logger_steps : the loggers' axis; ``fit``: 0 for the first fit, 1 for the second, ...
     prediction : shape ``(looks, cells)``.
     scalars : values by tag, shape ``(looks,)``, NaN where a look has none.
-    front, oscillations, spectrum, basis : None where that was not watched.
+    sections : what each of our diagnostics has recorded, by name; also as attributes, such as ``run.front``, which are
+        None where that was not watched.
+    extra : arrays of other diagnostics, by their name: a mapping of arrays each.
     notes : what was switched off or is absent, and why.
     noise : standard deviation of the target's noise; 0: it has none.
     scale_of : what an error of 1 is: the target's ``"oscillation"``, its ``"deviation"`` from the mean, its
         ``"value"``, a scale that was ``"given"``, or the error at the ``"first look"``; empty: in an older record.
     gaps : stretches (low, high) of a line without points, in which nothing is measured.
+    kind : of the geometry, ``"grid"`` or ``"series"``; empty: in an older record.
+    diagnostics : what the sections are of; they sum it up and draw it.
     fine : the same with the fields of the last look only, first axis of length 1, on more cells; None where ``shape``
         holds every point, or the front was switched off.
     target_range, prediction_range : of the last look, the least and the largest value within each cell of a line, shape
@@ -181,14 +101,14 @@ class Run:
     fit: NDArray[np.int64]
     prediction: FloatArray
     scalars: Scalars
-    front: FrontRecord | None = None
-    oscillations: OscillationsRecord | None = None
-    spectrum: SpectrumRecord | None = None
-    basis: BasisRecord | None = None
-    notes: tuple[str, ...] = field(default=())
+    sections: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Arrays] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     noise: float = 0.0
     scale_of: str = ""
     gaps: tuple[tuple[float, float], ...] = ()
+    kind: str = ""
+    diagnostics: tuple[type[Diagnostic] | Diagnostic, ...] = field(default=DIAGNOSTICS, repr=False)
     fine: Run | None = None
     target_range: FloatArray | None = None
     prediction_range: FloatArray | None = None
@@ -197,6 +117,44 @@ class Run:
     def faces(self) -> tuple[str, ...]:
         """Names of the box's faces."""
         return tuple(f"{axis}_{side}" for axis in self.axes for side in ("min", "max"))
+
+    @property
+    def front(self) -> FrontRecord | None:
+        """The error front."""
+        return self.sections.get("front")
+
+    @property
+    def oscillations(self) -> OscillationsRecord | None:
+        """Counts of oscillations."""
+        return self.sections.get("oscillations")
+
+    @property
+    def spectrum(self) -> SpectrumRecord | None:
+        """The residual's spectrum."""
+        return self.sections.get("spectrum")
+
+    @property
+    def basis(self) -> BasisRecord | None:
+        """The basis and its snapshots."""
+        return self.sections.get("basis")
+
+    def __getattr__(self, name: str) -> Any:
+        """A section without a property of its own."""
+        sections = self.__dict__.get("sections", {})
+        if name in sections or name in {kind.section for kind in self.__dict__.get("diagnostics", ())} - {""}:
+            return sections.get(name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def replace(self, **changes: Any) -> Run:
+        """Return the run with other values of fields, or other sections by name."""
+        names = {each.name for each in fields(self)}
+        own = {name: value for name, value in changes.items() if name in names}
+        sections = {name: value for name, value in changes.items() if name not in names}
+        return replace(self, **{"sections": {**self.sections, **sections}, **own})
+
+    def summary(self) -> Summary:
+        """What there is to say of the last look: ``str`` of it is a table, ``line`` a sentence."""
+        return summarise(self)
 
 
 def contents(record: Record, fixed: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Column]:
@@ -244,68 +202,41 @@ def check_version(about: Mapping[str, Any], source: str) -> None:
         )
 
 
-def as_run(arrays: Mapping[str, Column], source: str = "these arrays") -> Run:
+def stored_sections(
+    arrays: Mapping[str, Column], scalars: Mapping[str, FloatArray], axes: list[str]
+) -> Callable[[str], Stored]:
+    """Return what gives the part of a file that belongs to a diagnostic, by its name."""
+
+    def stored(name: str) -> Stored:
+        prefix = f"{name}/"
+        own = {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
+        return Stored(own, scalars, len(arrays["steps"]), axes)
+
+    return stored
+
+
+def as_run(
+    arrays: Mapping[str, Column],
+    source: str = "these arrays",
+    diagnostics: Sequence[type[Diagnostic] | Diagnostic] = DIAGNOSTICS,
+) -> Run:
     """Give names to what :func:`contents` holds.
+
+    Parameters
+    ----------
+    arrays : by name.
+    source : where they come from, for errors.
+    diagnostics : what makes their sections; arrays of others are in ``extra``.
 
     Raises
     ------
     ValueError
-        If that is of another version.
+        If that is of another version, or damaged.
     """
     about = about_in(arrays["about"]) if "about" in arrays else {}
     check_version(about, source)
     values = {str(tag): arrays["scalars"][:, i] for i, tag in enumerate(arrays["tags"])}
-    looks = len(arrays["steps"])
-
-    def scalar(tag: str) -> FloatArray:
-        return values.get(tag, np.full(looks, np.nan))
-
-    faces = [f"{axis}_{side}" for axis in about["axes"] for side in ("min", "max")]
-    front = oscillations = spectrum = basis = None
-    if "front/arrival" in arrays:
-        front = FrontRecord(
-            local_error=arrays["front/local_error"],
-            fitted=scalar("front/fitted"),
-            sequentiality=scalar("front/sequentiality"),
-            speed=scalar("front/speed"),
-            depth={face: scalar(f"front/depth/{face}") for face in faces},
-            inwardness={face: scalar(f"front/inwardness/{face}") for face in faces},
-            overall_inwardness=scalar("front/inwardness"),
-            arrival=arrays["front/arrival"],
-            settled=arrays["front/settled"],
-            active=arrays["front/active"],
-            tolerance=float(arrays["front/tolerance"]),
-        )
-    if "oscillations/target" in values:
-        oscillations = OscillationsRecord(
-            **{key: scalar(f"oscillations/{key}") for key in ("target", "model", "fitted", "missing", "spurious")}
-        )
-    if "fourier/converged" in arrays:
-        edges = arrays["fourier/edges"]
-        labels = [f"{low}-{high}" for low, high in itertools.pairwise(edges)]
-        spectrum = SpectrumRecord(
-            relative_error={label: scalar(f"fourier/relative_error/{label}") for label in labels},
-            share={label: scalar(f"fourier/share/{label}") for label in labels},
-            trend=scalar("fourier/trend"),
-            front_frequency=scalar("fourier/front_frequency"),
-            spectral_order=scalar("fourier/spectral_order"),
-            power=arrays["fourier/power"],
-            frequency=arrays["fourier/frequency"],
-            edges=edges,
-            carrying=arrays["fourier/carrying"],
-            converged=arrays["fourier/converged"],
-            target_trend_share=float(arrays["fourier/target_trend_share"]),
-        )
-    if "basis/snapshots" in arrays:
-        measured = ("numerical_rank", "effective_rank", "monotone_share", "median_laps", "projection_error")
-        basis = BasisRecord(
-            **{key: scalar(f"basis/{key}") for key in (*measured, "constant_share", "dead_domain")},
-            snapshot_steps=arrays["basis/snapshot_steps"],
-            snapshot_units=arrays["basis/snapshot_units"],
-            snapshot_places=arrays["basis/snapshot_places"],
-            snapshots=arrays["basis/snapshots"],
-            snapshot_points=arrays["basis/snapshot_points"],
-        )
+    stored = stored_sections(arrays, values, about["axes"])
     run = Run(
         name=about["name"],
         quantity=about["quantity"],
@@ -321,38 +252,40 @@ def as_run(arrays: Mapping[str, Column], source: str = "these arrays") -> Run:
         fit=arrays["fit"],
         prediction=arrays["prediction"],
         scalars=Scalars(values, f"seqfit/{about['name']}/" if about["name"] else "seqfit/"),
-        front=front,
-        oscillations=oscillations,
-        spectrum=spectrum,
-        basis=basis,
+        sections={kind.section: kind.read(stored(kind.name)) for kind in diagnostics if kind.section},
+        extra={name: Arrays(stored(name).arrays, f"{name}/") for name in about.get("extra", {})},
         notes=tuple(about["notes"]),
         noise=about.get("noise", 0.0),
         scale_of=about.get("scale_of", ""),
         gaps=tuple((low, high) for low, high in about.get("gaps", [])),
+        kind=about.get("geometry", ""),
+        diagnostics=tuple(diagnostics),
     )
-    whole = "fine/points" in arrays and (front is None or "fine/front/local_error" in arrays)  # not switched off
-    return replace(run, fine=_fine(run, arrays, tuple(about["fine_shape"]))) if whole else run
+    fine = _fine(run, arrays, about)
+    return run if fine is None else replace(run, fine=fine)
 
 
-def _fine(run: Run, arrays: Mapping[str, Column], shape: tuple[int, ...]) -> Run:
-    """Return the run with its last look alone, on more cells."""
-    front = run.front
-    if front is not None:
-        front = replace(
-            front,
-            local_error=arrays["fine/front/local_error"][np.newaxis],
-            arrival=arrays["fine/front/arrival"],
-            settled=arrays["fine/front/settled"],
-            active=arrays["fine/front/active"],
-        )
+def _fine(run: Run, arrays: Mapping[str, Column], about: Mapping[str, Any]) -> Run | None:
+    """Return the run with its last look alone, on more cells; None where a part of it was switched off, or none is."""
+    if "fine/points" not in arrays:
+        return None
+    sections = dict(run.sections)
+    for kind in run.diagnostics:
+        on_cells = {name: shape for name, (_, shape) in kind.forms().items() if "cells" in shape}
+        if on_cells and sections.get(kind.section) is not None:
+            if any(f"fine/{kind.name}/{name}" not in arrays for name in on_cells):
+                return None
+            finer = {name: arrays[f"fine/{kind.name}/{name}"] for name in on_cells}
+            finer = {name: field[np.newaxis] if "looks" in on_cells[name] else field for name, field in finer.items()}
+            sections[kind.section] = replace(sections[kind.section], **finer)
     return replace(
         run,
-        shape=shape,
+        shape=tuple(about["fine_shape"]),
         points=arrays["fine/points"],
         target=arrays["fine/target"],
         trend=arrays["fine/trend"],
         prediction=arrays["fine/prediction"][np.newaxis],
-        front=front,
+        sections=sections,
         target_range=arrays.get("fine/target_range"),
         prediction_range=arrays.get("fine/prediction_range"),
     )

@@ -5,11 +5,14 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import signal
 import time
 import uuid
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from multiprocessing import parent_process
+from multiprocessing.util import Finalize
 from typing import Any
 
 import lightning.pytorch as pl
@@ -136,6 +139,14 @@ class Archive:
             return self._once(error)
         return ""
 
+    def write_at_exit(self, trainer: pl.Trainer, write: weakref.WeakMethod[Callable[[], None]]) -> None:
+        """Write what is left at the end of a worker process, which nothing else announces where a training breaks off.
+
+        In the workers of ddp_spawn, ddp_fork and ddp_notebook Lightning calls no on_exception.
+        """
+        if parent_process() is not None and trainer.is_global_zero:
+            Finalize(self, _write_what_is_left, (weakref.ref(self), write), exitpriority=0)
+
     def write(self, contents: Callable[[Mapping[str, Any]], Mapping[str, Column]], last: int) -> str:
         """Write the record, and the pictures that wait. What fails is tried again at the next call.
 
@@ -229,3 +240,10 @@ class Archive:
             return False
         last = about.get("last")
         return not about.get("finished") or (isinstance(last, int) and last <= self.restored)
+
+
+def _write_what_is_left(archive: weakref.ref[Archive], write: weakref.WeakMethod[Callable[[], None]]) -> None:
+    there, do = archive(), write()
+    if there is not None and do is not None and there.waits:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # Lightning answers it with an exception, wherever we are
+        do()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lightning_seqfit.diagnostics.base import Diagnostic, Scene
+from lightning_seqfit.diagnostics import Diagnostic, Scene
 from lightning_seqfit.geometry import MOST_CELLS, FloatArray, Geometry
 from lightning_seqfit.probe import Probe
 from lightning_seqfit.record import Record, contents
@@ -17,7 +17,7 @@ from lightning_seqfit.record import Record, contents
 FINE_CELLS = 128**2
 
 
-def contents_of(
+def file_contents(
     probe: Probe,
     scene: Scene,
     record: Record,
@@ -39,13 +39,18 @@ def contents_of(
     """
     geometry = scene.geometry
     fixed: dict[str, Any] = {"target": scene.target, "trend": scene.trend.values}
+    extra: dict[str, dict[str, Any]] = {}
     said = [*(f"points: {note}" for note in (*geometry.notes, *probe.notes, *probe.remarks)), *notes]
     for diagnostic in diagnostics:
         try:
-            fixed |= diagnostic.fixed()
+            own = {f"{diagnostic.name}/{name}": np.asarray(value) for name, value in diagnostic.fixed().items()}
             said += diagnostic.notes()
         except Exception as error:  # the others' is not lost
             said.append(f"{diagnostic.name}: {type(error).__name__}: {error}")
+            own = {}
+        fixed |= own
+        if not diagnostic.section:
+            extra[diagnostic.name] = _forms(diagnostic.name, own, record, scene.target.shape)
     fields = {name: value for name, value in fixed.items() if np.shape(value) == scene.target.shape}
     arrays = {name: _coarse(geometry, fields[name]) if name in fields else np.asarray(fixed[name]) for name in fixed}
     arrays["points"] = _points(geometry)
@@ -67,10 +72,28 @@ def contents_of(
         "noise": scene.noise,
         "scale_of": scene.scale.of,
         "gaps": _gaps(geometry),
+        "geometry": geometry.kind,
+        "extra": extra,
         "notes": list(dict.fromkeys(said)),
         **identity,
     }
     return contents(record, arrays, about)
+
+
+def _forms(
+    name: str, fixed: Mapping[str, np.ndarray[Any, Any]], record: Record, field: tuple[int, ...]
+) -> dict[str, list[str]]:
+    """Kind and shape of the arrays of a diagnostic without a section of its own, as a reader checks them."""
+    forms = {}
+    for key, value in fixed.items():
+        forms[key] = [value.dtype.kind, "cells" if value.shape == field else " ".join(map(str, value.shape))]
+    cells = record["prediction"].shape[1:]
+    for key in record.names:
+        if key.startswith(f"{name}/"):
+            shape = record[key].shape[1:]
+            words = ["cells"] if shape == cells else [str(length) for length in shape]
+            forms[key] = [record[key].dtype.kind, " ".join(["looks", *words])]
+    return {key.removeprefix(f"{name}/"): form for key, form in forms.items()}
 
 
 def _points(geometry: Geometry, limit: int = MOST_CELLS) -> FloatArray:

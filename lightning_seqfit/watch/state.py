@@ -3,65 +3,119 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 
-from lightning_seqfit.diagnostics.base import Diagnostic, Scene
-from lightning_seqfit.geometry import FloatArray
-from lightning_seqfit.probe import Probe
+from lightning_seqfit.geometry import FloatArray, Geometry
 from lightning_seqfit.record import Record
+from lightning_seqfit.watch.contents import FINE_CELLS
+from lightning_seqfit.watch.identity import check_described
+from lightning_seqfit.watch.measuring import Look
+from lightning_seqfit.watch.tensors import to_arrays, to_tensors
 
 VERSION = 2
-#: Points and targets that differ by less, relative to the domain's length and the largest value, are the same: another
-#: device rounds differently.
-SAME = 1e-4
 
 
 @dataclass
 class State:
-    """A watch over a module, as far as a resumed fit needs it.
+    """What a watch over a module has seen, over all its fits; what a resumed fit goes on with.
 
     Attributes
     ----------
-    fit, offset, last_step, scale : as the watch has them.
+    fit : 0 for the first fit.
+    offset : optimizer steps of earlier fits that ``global_step`` has forgotten.
+    last_step : of the last look, -1: none was taken.
+    scale : the mean square that errors are relative to; NaN: not known yet.
     record : the looks.
     latest : fields of the last look, shape ``(N,)`` each.
-    diagnostics : what each has kept, by name.
-    notes : what the record has to say of the fits so far.
-    lineage : ids of the run and of the fits that went on with it, the latest last; none before version 2.
-    described : of the probe, by :func:`describe`; before version 2 the number of cells alone.
+    described : the probe, by :func:`~lightning_seqfit.watch.identity.describe`; in a checkpoint of version 1 the number
+        of cells alone.
     """
 
-    fit: int
-    offset: int
-    last_step: int
-    scale: float
-    record: Record
-    latest: dict[str, FloatArray]
-    diagnostics: dict[str, dict[str, Any]]
-    notes: list[str] = field(default_factory=list)
-    lineage: list[str] = field(default_factory=list)
+    fit: int = 0
+    offset: int = 0
+    last_step: int = -1
+    scale: float = math.nan
+    record: Record = field(default_factory=Record)
+    latest: dict[str, FloatArray] = field(default_factory=dict)
     described: dict[str, Any] = field(default_factory=dict)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Tensors and builtin containers only, which ``torch.load(weights_only=True)`` reads."""
+    @property
+    def total(self) -> int:
+        """Step of the last look, counted over all fits."""
+        return self.last_step + self.offset
+
+    def take(self, look: Look, step: int, logger_step: int, geometry: Geometry) -> None:
+        """Take a look into the record."""
+        self.scale, self.latest = look.scale, look.fields
+        self.record.append(
+            {
+                "steps": step,
+                "total_steps": step + self.offset,
+                "logger_steps": logger_step,
+                "fit": self.fit,
+                **{name: geometry.coarsen(values) for name, values in look.fields.items()},
+                **look.arrays,
+                **{f"scalar/{tag}": value for tag, value in look.scalars.items()},
+            }
+        )
+
+    def scalars(self, *, known: bool = False) -> dict[str, float]:
+        """Scalars of the last look, or the last value of each that was known: what monitors see of them."""
+        scalars = {}
+        for name in self.record.names:
+            if name.startswith("scalar/"):
+                values = self.record[name]
+                values = values[~np.isnan(values)] if known else values
+                if values.size:
+                    scalars[name.removeprefix("scalar/")] = float(values[-1])
+        return scalars
+
+    def as_dict(
+        self, diagnostics: Mapping[str, Mapping[str, Any]], notes: list[str], lineage: list[str]
+    ) -> dict[str, Any]:
+        """Tensors and builtin containers only, which ``torch.load(weights_only=True)`` reads.
+
+        Parameters
+        ----------
+        diagnostics : what each has kept, by name, as a checkpoint may hold it.
+        notes : what the record has to say of the fits so far.
+        lineage : ids of the run and of the fits that went on with it, the latest last.
+        """
         return {
             "version": VERSION,
             **{name: getattr(self, name) for name in ("fit", "offset", "last_step", "scale")},
             "record": self.record.state_dict(),
-            "latest": {name: _to_float32(values) for name, values in self.latest.items()},
-            "diagnostics": _to_tensors(self.diagnostics),
-            "notes": list(self.notes),
-            "lineage": list(self.lineage),
-            "probe": _to_tensors(self.described),
+            "latest": {name: _to_float32(values) for name, values in self.latest.items() if len(values) <= FINE_CELLS},
+            "diagnostics": dict(diagnostics),
+            "notes": list(notes),
+            "lineage": list(lineage),
+            "probe": to_tensors(self.described),
         }
 
 
-def read_state(saved: Any) -> State:
+@dataclass
+class Saved:
+    """What a checkpoint holds.
+
+    Attributes
+    ----------
+    state : of the watch.
+    diagnostics : what each has kept, by name.
+    notes, lineage : as :meth:`State.as_dict` got them; there was no lineage before version 2.
+    """
+
+    state: State
+    diagnostics: dict[str, dict[str, Any]]
+    notes: list[str]
+    lineage: list[str]
+
+
+def read_state(saved: Any) -> Saved:
     """Become what :meth:`State.as_dict` made, also of version 1.
 
     Raises
@@ -85,10 +139,10 @@ def read_state(saved: Any) -> State:
         cells = record["prediction"].shape[1]
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"its 'record' is damaged: {type(error).__name__}: {error}") from error
-    latest = _arrays(_checked(saved, "latest", Mapping) if "latest" in saved else {})
+    latest = to_arrays(_checked(saved, "latest", Mapping) if "latest" in saved else {})
     if not all(isinstance(values, np.ndarray) and values.ndim == 1 for values in latest.values()):
         raise ValueError("its 'latest' holds something that is no field")
-    diagnostics = _arrays(_checked(saved, "diagnostics", Mapping))
+    diagnostics = to_arrays(_checked(saved, "diagnostics", Mapping))
     if not all(isinstance(kept, dict) for kept in diagnostics.values()):
         raise ValueError("its 'diagnostics' holds something that is no mapping")
     if version == 1:
@@ -96,136 +150,10 @@ def read_state(saved: Any) -> State:
         lineage, described = [], {"cells": cells}
     else:
         notes, lineage = _texts(saved, "notes"), _texts(saved, "lineage")
-        described = _arrays(_checked(saved, "probe", Mapping))
-        _check_described(described, cells)
-    return State(
-        **counts,
-        scale=scale,
-        record=record,
-        latest=latest,
-        diagnostics=diagnostics,
-        notes=notes,
-        lineage=lineage,
-        described=described,
-    )
-
-
-def _check_described(described: Mapping[str, Any], cells: int) -> None:
-    """Refuse a description that :func:`differences` could not read."""
-    kinds: dict[str, Any] = {
-        **{"axes": list, "bounds": list, "number": int, "resolution": list | None, "options": dict},
-        **{"points": np.ndarray, "target": np.ndarray, "largest": float},
-    }
-    for name, kind in kinds.items():
-        if name not in described or not isinstance(described[name], kind):
-            raise ValueError(f"its 'probe' has {name} {described.get(name)!r:.50}")
-    shapes = (described["points"].shape, described["target"].shape)
-    if described.get("cells") != cells or shapes != ((cells, len(described["axes"])), (cells,)):
-        raise ValueError(f"its 'probe' does not describe a record of {cells} cells")
-    if not all(isinstance(options, dict) for options in described["options"].values()):
-        raise ValueError("its 'probe' has options that are no mapping")
-
-
-def describe(probe: Probe, scene: Scene, diagnostics: Collection[Diagnostic]) -> dict[str, Any]:
-    """What decides whether two records can be one: where the probe looks, at what, and the options of the measures."""
-    geometry = scene.geometry
-    shape = getattr(geometry, "shape", None)
-    return {
-        "axes": list(geometry.axes),
-        "bounds": [[float(low), float(high)] for low, high in geometry.bounds],
-        "largest": float(np.max(np.abs(scene.target))),
-        "cells": math.prod(geometry.coarse_shape()),
-        "number": len(geometry.points),
-        "resolution": None if shape is None else list(shape),
-        "points": np.stack([geometry.coarsen(column) for column in geometry.points.T], axis=-1),
-        "target": geometry.coarsen(scene.target),
-        "output": _plain(probe.output),
-        "options": {
-            # as given: an estimate of the noise is rounded otherwise elsewhere
-            "probe": {"relative": probe.relative, "noise": probe.given_noise, "scale": probe.scale},
-            **{diagnostic.name: _options(diagnostic) for diagnostic in diagnostics},
-        },
-    }
-
-
-def _options(diagnostic: Diagnostic) -> dict[str, Any]:
-    pairs = [
-        pair if isinstance(pair, tuple) and len(pair) == 2 else (f"option {number} of {diagnostic.name}", pair)
-        for number, pair in enumerate(diagnostic.options)
-    ]
-    return {str(name): _plain(value) for name, value in pairs}
-
-
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """What sets two descriptions apart, each with the old and the new value; empty: they are of one probe.
-
-    Only what both hold is compared: a diagnostic that was not there before can join.
-
-    Examples
-    --------
-    >>> differences({"cells": 512, "output": 0}, {"cells": 256, "output": 0, "axes": ["x"]})
-    ['cells 512 -> 256']
-    """
-    found = []
-    for name in ("axes", "bounds", "output"):
-        if name in old and old[name] != new.get(name):
-            found.append(f"{name} {_shown(old[name])} -> {_shown(new.get(name))}")
-    (kind, before), (other, after) = ("cells", old["cells"]), ("cells", new["cells"])
-    if "number" in old:
-        (kind, before), (other, after) = _lattice(old), _lattice(new)
-    if (kind, before) != (other, after):
-        found.append(f"{kind} {before} -> {after if kind == other else f'{other} {after}'}")
-    if not found and "target" in old:
-        found += _moved(old, new)
-    for name, options in old.get("options", {}).items():
-        now = new.get("options", {}).get(name, {})
-        found += [
-            f"{option} {value} -> {now[option]}"
-            for option, value in options.items()
-            if option in now and now[option] != value
-        ]
-    return list(dict.fromkeys(found))  # several measures have the same tolerance
-
-
-def _moved(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Whether points or the target there are elsewhere than they were, by more than rounding."""
-    lengths = np.array([high - low for low, high in new["bounds"]])
-    apart = np.max(np.abs(new["points"] - old["points"]) / lengths, axis=1)
-    cell = int(np.argmax(apart))
-    if not apart[cell] <= SAME:
-        return [f"points {_numbers(old['points'][cell])} -> {_numbers(new['points'][cell])}, the one that moved most"]
-    change = np.abs(new["target"] - old["target"])
-    cell = int(np.argmax(change))
-    if change[cell] <= SAME * old["largest"]:
-        return []
-    where = _numbers(new["points"][cell])
-    return [f"target {_numbers(old['target'][cell])} -> {_numbers(new['target'][cell])}, at {where}"]
-
-
-def _lattice(description: Mapping[str, Any]) -> tuple[str, str]:
-    """What the points are, in a word, and how many."""
-    resolution = description["resolution"]
-    return ("points", str(description["number"])) if resolution is None else ("resolution", _shown(resolution))
-
-
-def _shown(value: Any) -> str:
-    """Names with commas, lengths and stretches with crosses: ``x, y``, ``96 x 96``, ``(0, 1) x (0, 2)``."""
-    if not isinstance(value, list):
-        return str(value)
-    names = bool(value) and isinstance(value[0], str)
-    return (", " if names else " x ").join(_numbers(item) if isinstance(item, list) else str(item) for item in value)
-
-
-def _numbers(values: Any) -> str:
-    shown = [f"{value:.6g}" for value in np.atleast_1d(values)]
-    return shown[0] if len(shown) == 1 else f"({', '.join(shown)})"
-
-
-def _plain(value: Any) -> Any:
-    """What a checkpoint may hold, and JSON too; anything else by what it says of itself."""
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value if value is None or type(value) in (bool, int, float, str) else repr(value)
+        described = to_arrays(_checked(saved, "probe", Mapping))
+        check_described(described, cells)
+    state = State(**counts, scale=scale, record=record, latest=latest, described=described)
+    return Saved(state, diagnostics, notes, lineage)
 
 
 def _checked(saved: Mapping[str, Any], name: str, kind: Any) -> Any:
@@ -245,15 +173,3 @@ def _texts(saved: Mapping[str, Any], name: str) -> list[str]:
 def _to_float32(values: FloatArray) -> torch.Tensor:
     with np.errstate(all="ignore"):  # beyond float32 is inf, or 0
         return torch.from_numpy(values.astype(np.float32))
-
-
-def _to_tensors(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _to_tensors(item) for key, item in value.items()}
-    return torch.from_numpy(value.copy()) if isinstance(value, np.ndarray) else value
-
-
-def _arrays(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _arrays(item) for key, item in value.items()}
-    return value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else value

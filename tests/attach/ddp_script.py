@@ -27,7 +27,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from lightning_seqfit import Probe
 from lightning_seqfit.callbacks import SequentialFitting
 from lightning_seqfit.record.place import Here
-from lightning_seqfit.watch import watch
+from lightning_seqfit.watch import keeping
 
 STEPS = 40
 #: Looks at 0, 1, 2, 3, 4, 6, 8, 10, 12, ...
@@ -232,7 +232,7 @@ def watcher(**options: Any) -> SequentialFitting:
 
 def without_figures() -> None:
     """They take longer than the rest."""
-    watch.figures.draw = lambda run: {}
+    keeping.figures.draw = lambda run: {}
 
 
 def count_writes(folder: Path) -> None:

@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from lightning_seqfit import Probe, load
 from lightning_seqfit.callbacks import SequentialFitting
-from lightning_seqfit.watch import watch
+from lightning_seqfit.watch import keeping
 
 SCRIPT = Path(__file__).with_name("ddp_script.py")
 STEPS = 40
@@ -315,7 +315,7 @@ def fit(watcher: SequentialFitting, folder: Path) -> None:
 def test_a_callback_can_be_sent_to_another_process_before_and_after_a_fit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch.figures, "draw", lambda run: {})  # they take longer than the rest
+    monkeypatch.setattr(keeping.figures, "draw", lambda run: {})  # they take longer than the rest
     watcher = SequentialFitting(Probe.grid([(0.0, 1.0)], sine))
     sent = pickle.loads(pickle.dumps(watcher))
     assert sent.state_key == watcher.state_key
@@ -333,7 +333,7 @@ def test_the_record_is_written_before_the_figures_are_drawn(tmp_path: Path, monk
     def killed(run: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(watch.figures, "draw", killed)
+    monkeypatch.setattr(keeping.figures, "draw", killed)
     with pytest.raises(SystemExit):  # Lightning's answer
         fit(SequentialFitting(Probe.grid([(0.0, 1.0)], sine)), tmp_path)
     assert load(tmp_path).steps.tolist() == [0, 1, 2, 3, 4, 5]

@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from lightning_seqfit import Probe, figures, load
 from lightning_seqfit.callbacks import ErrorFront, SequentialFitting
-from lightning_seqfit.watch.watch import next_look
+from lightning_seqfit.watch.schedule import next_look
 
 STEPS = 60
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]

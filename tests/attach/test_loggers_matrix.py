@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from lightning_seqfit import Probe, Run, figures, load
 from lightning_seqfit.callbacks import SequentialFitting
-from lightning_seqfit.loggers import log_scalars
+from lightning_seqfit.watch.sinks import sink_for
 
 STEPS = 12
 #: Looks after these optimizer steps; the loggers' axis is Lightning's, which begins at 0 with the first batch.
@@ -266,7 +266,7 @@ def test_tensorboard_gets_one_event_a_look_whichever_package_the_logger_is_from(
     file = logger.experiment._get_file_writer()
     write = file.add_summary
     file.add_summary = lambda summary, *args: (events.append(len(summary.value)), write(summary, *args))
-    log_scalars(logger, {"seqfit/a": 1.0, "seqfit/b": 2.0, "seqfit/c": 3.0}, 4)
+    sink_for(logger).log_scalars({"seqfit/a": 1.0, "seqfit/b": 2.0, "seqfit/c": 3.0}, 4)
     logger.finalize("success")
     assert events == [3]
     assert tensorboard_rows(logger.log_dir)[0] == {f"seqfit/{tag}": [(4, i + 1.0)] for i, tag in enumerate("abc")}
@@ -295,11 +295,12 @@ def test_wandb_has_every_look_on_an_axis_that_never_goes_back(
         logger = WandbLogger(save_dir=tmp_path)
         fit(tmp_path, logger, validate=True, val_check_interval=2)
         folder = tmp_path / "lightning_logs" / logger.version
+        sink_for(logger).log_text("seqfit/verdict", "**stuck** at 3 < 4", STEPS)
     finally:
         wandb.teardown()
     (file,) = tmp_path.glob("wandb/offline-run-*/*.wandb")
     rows: Rows = defaultdict(list)
-    axis, images = [], set()
+    axis, images, pages = [], set(), {}
     for row in wandb_history(file):
         axis.append(row["trainer/global_step",])
         for (tag, *entry), value in row.items():
@@ -307,9 +308,14 @@ def test_wandb_has_every_look_on_an_axis_that_never_goes_back(
                 rows[tag].append((axis[-1], value))
             elif (entry, value) == (["_type"], "images/separated"):
                 images.add(tag)
+            elif entry == ["path"]:
+                pages[tag] = (axis[-1], file.parent / "files" / value)
     assert axis == sorted(axis)
     assert_complete(rows, load(folder))
     assert images == pictures(folder)
+    step, page = pages["seqfit/verdict"]
+    assert step == STEPS
+    assert "**stuck** at 3 &lt; 4</pre>" in page.read_text()
     said = capfd.readouterr()
     complaints = [line for line in (said.out + said.err).splitlines() if "WARNING" in line or "ERROR" in line]
     assert [line for line in complaints if "anonymous setting" not in line] == []  # of an argument of Lightning's

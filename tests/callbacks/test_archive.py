@@ -24,7 +24,7 @@ from lightning_seqfit import Run, figures, load
 from lightning_seqfit.callbacks import ErrorFront, SequentialFitting
 from lightning_seqfit.record import place as places
 from lightning_seqfit.record.place import Place, place
-from lightning_seqfit.watch import watch
+from lightning_seqfit.watch import keeping
 from lightning_seqfit.watch.archive import Archive, log_directory
 from tests.training import Net, due, fit, loader, probe
 
@@ -339,7 +339,7 @@ def test_a_store_that_is_not_known_is_said_once(url: str, said: str, monkeypatch
         raise ImportError("Install s3fs to access S3") if url.startswith("s3") else ValueError("Protocol not known")
 
     monkeypatch.setattr(places, "url_to_fs", missing)
-    monkeypatch.setattr(watch, "WRITE_SECONDS", 0.0)
+    monkeypatch.setattr(keeping, "WRITE_SECONDS", 0.0)
     with pytest.warns(
         UserWarning, match=f"the probe cannot be recorded in {url}/seqfit; the training.*{said}"
     ) as caught:
@@ -371,7 +371,7 @@ FULL, DENIED = OSError(errno.ENOSPC, "no space left"), PermissionError(errno.EAC
 def test_a_write_that_fails_is_said_once_for_each_kind_and_tried_again(
     where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "WRITE_SECONDS", 0.0)  # at every look
+    monkeypatch.setattr(keeping, "WRITE_SECONDS", 0.0)  # at every look
     trains: list[L.Trainer] = []
     errors: dict[int, Exception] = {**dict.fromkeys(range(3, 9), FULL), 11: DENIED, 15: FULL}
     if where == "disk":

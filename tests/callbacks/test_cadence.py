@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from lightning_seqfit import Probe, load
 from lightning_seqfit.callbacks import ErrorFront, OscillationCount, SequentialFitting
-from lightning_seqfit.watch.watch import next_look
+from lightning_seqfit.watch.schedule import next_look
 
 #: Forward passes by module: a counter of the module's own would be put back after each look.
 FORWARDS: dict[int, int] = {}
@@ -111,9 +111,15 @@ def test_the_next_look_does_not_depend_on_where_one_asks_from(n: int, steps: lis
 
 def test_looks_are_at_the_start_at_growing_distances_and_at_the_end(tmp_path: Path) -> None:
     net = Net()
-    trainer(tmp_path, SequentialFitting(probe()), max_steps=630).fit(net, loader())
+    trainer(tmp_path, SequentialFitting(probe(), every_n_steps=100), max_steps=630).fit(net, loader())
     assert load(tmp_path).steps.tolist() == [*EARLY, 400, 500, 600, 630]
     assert net.forwards == len(EARLY) + 4  # one forward pass a look
+
+
+def test_by_default_looks_grow_apart_by_themselves(tmp_path: Path) -> None:
+    trainer(tmp_path, SequentialFitting(probe()), max_steps=730).fit(Net(), loader())
+    apart = [207, 257, 307, 357, 407, 457, 507, 557, 607, 657, 710]
+    assert load(tmp_path).steps.tolist() == [*EARLY[:16], *apart, 730]
 
 
 def test_a_function_decides_when_to_look(tmp_path: Path) -> None:

@@ -168,7 +168,7 @@ def test_a_function_that_cannot_say_when_to_look_ends_nothing(name: str, tmp_pat
     random.seed(7)
     module = Net()
     trains = trainer(tmp_path, [SequentialFitting(probe(), every_n_steps=CADENCES[name])], logger=False)
-    with pytest.warns(UserWarning, match="looks come every 100 steps from now on") as caught:
+    with pytest.warns(UserWarning, match='looks come at the default, "auto", from now on') as caught:
         fit(trains, module)
     assert len([w for w in caught if str(w.message).startswith("seqfit: ")]) == 1
     for parameter, expected in zip(module.parameters(), bare["weights"].values(), strict=True):

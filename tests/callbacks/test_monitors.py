@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from lightning_seqfit import Probe, load
 from lightning_seqfit.callbacks import SequentialFitting
-from lightning_seqfit.watch import watch
+from lightning_seqfit.watch import keeping
 
 #: There from step zero on.
 ALWAYS = ["front/fitted", "error/relative_rmse", "error/max"]
@@ -88,7 +88,7 @@ def fit(folder: Path, *callbacks: Any, net: Net | None = None, resume: Path | No
 @pytest.fixture(autouse=True)
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """They take longer than the fit."""
-    monkeypatch.setattr(watch.figures, "draw", lambda run: {})
+    monkeypatch.setattr(keeping.figures, "draw", lambda run: {})
 
 
 def value_at(folder: Path, tag: str, step: int) -> float:

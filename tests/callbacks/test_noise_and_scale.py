@@ -20,7 +20,7 @@ from lightning_seqfit.callbacks import ErrorFront, OscillationCount
 from lightning_seqfit.figures import draw as draw_all
 from lightning_seqfit.measures.front import active_points, measure_front
 from lightning_seqfit.measures.scale import scale_of
-from lightning_seqfit.watch import watch
+from lightning_seqfit.watch import keeping
 
 Function = Callable[[Tensor], Tensor]
 
@@ -47,7 +47,7 @@ class Given(L.LightningModule):
 @pytest.fixture(autouse=True)
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """They take longer than the fit."""
-    monkeypatch.setattr(watch.figures, "draw", lambda run: {})
+    monkeypatch.setattr(keeping.figures, "draw", lambda run: {})
 
 
 def trainer(folder: Path, *callbacks: Any, **options: Any) -> L.Trainer:

@@ -154,8 +154,8 @@ def test_runs_killed_at_20_random_steps_and_resumed_have_the_record_of_one_that_
     child = f"""
 import os, runpy, warnings
 warnings.simplefilter("ignore")
-from lightning_seqfit.watch import watch
-watch.WRITE_SECONDS = 0.0
+from lightning_seqfit.watch import keeping
+keeping.WRITE_SECONDS = 0.0
 test = runpy.run_path({__file__!r})
 for step in {killed_at}:
     if not (pid := os.fork()):

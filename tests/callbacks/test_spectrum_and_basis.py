@@ -16,7 +16,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from lightning_seqfit import Probe, Run, load
 from lightning_seqfit.callbacks import BasisSnapshot, ErrorFront, FourierResidual, SequentialFitting
-from lightning_seqfit.cli import DEMOS, run_demo
+from lightning_seqfit.cli.demo import train
+from lightning_seqfit.demos.catalogue import DEMOS
 from lightning_seqfit.probe.read_out import ReadOut
 
 
@@ -97,7 +98,7 @@ def fit(folder: Path, watcher: Any, net: Net | None = None, steps: int = 30) -> 
 def test_the_layer_is_the_last_linear_that_ran_and_its_input_is_what_is_seen() -> None:
     net, where = Net(), probe()
     read_out = ReadOut()
-    seen = where.observe(net, np.zeros(512), read_out=read_out)
+    seen = where.observe(net, np.zeros(512), read_outs=[read_out])
     assert read_out.name == "read_out"
     with torch.no_grad():
         points = torch.as_tensor(where.geometry.points).float()
@@ -109,7 +110,7 @@ def test_the_layer_is_the_last_linear_that_ran_and_its_input_is_what_is_seen() -
 
 def test_a_layer_may_be_named() -> None:
     net = Net()
-    seen = probe().observe(net, np.zeros(512), read_out=ReadOut("first"))
+    seen = probe().observe(net, np.zeros(512), read_outs=[ReadOut("first")])
     assert seen.features is not None
     np.testing.assert_allclose(seen.features, 4 * probe().geometry.points, rtol=1e-6)
     assert seen.weights is not None
@@ -305,8 +306,7 @@ def test_the_table_of_a_layer_goes_on_where_a_second_module_has_another(tmp_path
 
 
 def trained(target: str, network: str, folder: Path, max_steps: int | None = None) -> Run:
-    demo = DEMOS[target, network]
-    return load(run_demo(demo, "run", seed=1, max_steps=max_steps or demo.max_steps, logdir=folder))
+    return load(train(DEMOS[target], network, seed=1, max_steps=max_steps, logdir=folder))
 
 
 @pytest.mark.slow

@@ -752,3 +752,59 @@ class TestNetworks:
         assert basis.singular_values[:4] == pytest.approx(expected[:4], rel=1e-5)
         assert basis.numerical_rank == np.count_nonzero(expected > 1e-3 * expected[0])
         assert basis.projection_note == ""
+
+
+class TestFewerPoints:
+    """Wide bases by every other point, where that says the same."""
+
+    FEWER = np.arange(0, 512, 2)
+
+    def waves(self, low, high, width=300):
+        random = np.random.default_rng(6)
+        return np.sin(2 * np.pi * (random.uniform(low, high, width) * X[:, None] + random.random(width)))
+
+    def measured(self, features, fewer):
+        target = np.sin(26 * np.pi * X)
+        return measure_basis(GRID, features, target, features.sum(axis=1), 0.5, fewer=fewer)
+
+    @pytest.mark.parametrize("highest", [5, 15, 40])
+    def test_smooth_units_have_the_rank_and_the_projection_of_all_points(self, highest):
+        features = self.waves(0, highest)
+        seen = self.measured(features, self.FEWER)
+        assert len(seen.singular_values) == 256
+        exact = np.linalg.svd(features - features.mean(axis=0), compute_uv=False)
+        assert seen.numerical_rank == pytest.approx(np.count_nonzero(exact > 1e-3 * exact[0]), rel=0.02)
+        exact = exact[exact > 1e-6 * exact[0]] / exact[exact > 1e-6 * exact[0]].sum()
+        assert seen.effective_rank == pytest.approx(np.exp(-np.sum(exact * np.log(exact))), rel=0.01)
+        left = least_squares_error(features, np.sin(26 * np.pi * X))
+        assert seen.projection_error == pytest.approx(left, rel=0.05, abs=1e-5)
+        np.testing.assert_array_equal(seen.laps, unit_laps(GRID, features))
+
+    @pytest.mark.parametrize("case", ["noise", "alike at every other point", "not wide"])
+    def test_units_that_fewer_points_cannot_tell_apart_are_measured_at_all(self, case):
+        features = {
+            "noise": np.random.default_rng(7).standard_normal((512, 300)),
+            "alike at every other point": self.waves(100, 156),  # a wave of 128 + k cycles is there one of 128 - k
+            "not wide": self.waves(0, 15, width=128),
+        }[case]
+        seen, every = self.measured(features, self.FEWER), self.measured(features, None)
+        np.testing.assert_array_equal(seen.singular_values, every.singular_values)
+        np.testing.assert_equal(seen.projection_error, every.projection_error)
+        exact = np.linalg.svd(features - features.mean(axis=0), compute_uv=False)
+        assert seen.numerical_rank == np.count_nonzero(exact > 1e-3 * exact[0])
+
+    def test_noise_is_not_fitted_at_fewer_points(self):
+        random = np.random.default_rng(8)
+        points = Scattered(coordinates=random.permutation(X), bounds=((0.0, 1.0),))
+        target = np.sin(26 * np.pi * points.points[:, 0])
+        diagnostic = BasisDiagnostic(None)
+        diagnostic.begin(Scene(points, target, fit_trend(points, target)))
+        assert diagnostic.fewer is not None
+        assert np.all(np.diff(points.points[diagnostic.fewer, 0]) == X[2] - X[0])
+        diagnostic.begin(Scene(points, target, fit_trend(points, target), noise=0.1))
+        assert diagnostic.fewer is None
+
+    def test_a_value_that_is_not_finite_is_found_at_a_point_that_is_left_out(self):
+        features = self.waves(0, 5)
+        features[1, 3] = np.inf
+        assert self.measured(features, self.FEWER).projection_note == "the units are not finite"

@@ -15,7 +15,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.special import expit
-from scipy.stats import rankdata, spearmanr
+from scipy.stats import spearmanr
 
 from lightning_seqfit.geometry import Grid, Scattered
 from lightning_seqfit.measures import front
@@ -926,14 +926,6 @@ class TestTwoDimensions:
         front = scene.measure(scene.fitted_where(~missing))
         assert front.unfitted[missing].all()
         assert front.depth["x_min"] < 0.3  # on the lines that meet the small one, it comes first
-
-
-@given(
-    st.lists(st.lists(st.sampled_from([0.0, 1.0, 2.0, 7.5, np.inf]), min_size=6, max_size=6), min_size=1, max_size=5)
-)
-def test_average_ranks_are_those_of_scipy(rows):
-    values = np.array(rows)
-    np.testing.assert_array_equal(front._average_ranks(values), rankdata(values, axis=1))
 
 
 class TestThreeDimensions:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from lightning_seqfit.probe.guard import containers, internals, objects  # noqa: F401 - what is remembered how
 from lightning_seqfit.probe.guard.generators import global_generators
 from lightning_seqfit.probe.guard.process import eager, one_blas_thread
 from lightning_seqfit.probe.guard.state import State
@@ -68,7 +69,7 @@ def leave_untouched(module: nn.Module, device: torch.device, *, grad: bool = Fal
     """
     alone = not others_may_draw()
     state = State(module, alone=alone)
-    modes = [(m, m.training) for m in module.modules()]
+    modes = [(m, m.training) for m in state.modules]
     notes: list[str] = []
     if not state.complete:
         notes.append(INCOMPLETE)
@@ -78,8 +79,7 @@ def leave_untouched(module: nn.Module, device: torch.device, *, grad: bool = Fal
         undo.callback(_set_modes, modes)
         undo.callback(state.put_back)
         _set_modes([(m, False) for m, _ in modes])
-        if hasattr(module, "_current_fx_name"):  # a LightningModule, of either package
-            module.__dict__["log"] = _drop  # hides the method, as an attribute of the instance
+        internals.drop_logged(module)
         undo.enter_context(eager)
         undo.enter_context(torch.inference_mode(False))
         undo.enter_context(torch.set_grad_enabled(grad))
@@ -105,7 +105,3 @@ def _set_modes(modes: list[tuple[nn.Module, bool]]) -> None:
             module.__dict__["training"] = training
         else:  # a scripted module keeps it elsewhere
             module.training = training
-
-
-def _drop(*args: Any, **kwargs: Any) -> None:
-    """Stand in for ``LightningModule.log`` during an evaluation of ours."""

@@ -22,9 +22,9 @@ _set_rng_state = torch.set_rng_state
 
 def global_generators(device: torch.device) -> list[tuple[str, Restore]]:
     """Every generator of the process that an evaluation on a device may draw from: whose it is, how to put it back."""
-    python, cpu = _getstate(), torch.get_rng_state()
+    cpu = torch.get_rng_state()
     generators: list[tuple[str, Restore]] = [
-        ("python", lambda: _setstate(python)),
+        ("python", _python_global()),
         ("numpy", _numpy_global()),
         ("torch", lambda: _set_rng_state(cpu)),
     ]
@@ -78,11 +78,41 @@ GENERATORS = (
 )
 
 
-def _numpy_global() -> Restore:
-    """How to put back numpy's global generator, by its memory where it is the usual one and lies where it should.
+# The two Mersenne twisters are put back by their memory, where it lies where it should: to read and set the state goes
+# through 624 numbers one by one, which takes up to 50 microseconds.
 
-    ``np.random.get_state`` and ``set_state`` go through 624 numbers one by one, which takes 50 microseconds.
-    """
+
+def _python_global() -> Restore:
+    """How to put back Python's global generator."""
+    offset = _offset_of_twister()
+    generator = random._inst
+    if offset is None or type(generator) is not random.Random:
+        python = _getstate()
+        return lambda: _setstate(python)
+    place, attributes = id(generator) + offset, vars(generator)
+    numbers, normal = ctypes.string_at(place, _KEY_BYTES), attributes["gauss_next"]
+
+    def restore() -> None:
+        attributes["gauss_next"] = normal
+        if ctypes.string_at(place, _KEY_BYTES) != numbers:
+            ctypes.memmove(place, numbers, _KEY_BYTES)
+
+    return restore
+
+
+@cache
+def _offset_of_twister() -> int | None:
+    """Where a ``random.Random`` keeps its 624 numbers and the position among them; None where not found for certain."""
+    probe = random.Random(0)
+    probe.random()
+    *numbers, position = probe.getstate()[1]
+    state = struct.pack("@I624I", position, *numbers)  # CPython keeps the position before the numbers
+    at = ctypes.string_at(id(probe), type(probe).__basicsize__).find(state)
+    return at if at >= 0 else None
+
+
+def _numpy_global() -> Restore:
+    """How to put back numpy's global generator."""
     offset, generator = _offset_of_gauss(), np.random.mtrand._rand._bit_generator
     if offset is None or type(generator) is not np.random.MT19937:
         state = _get_state(legacy=False)

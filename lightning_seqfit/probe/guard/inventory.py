@@ -12,7 +12,9 @@ import random
 import sys
 import types
 from collections import deque
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
+from contextlib import suppress
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -26,16 +28,8 @@ _MOST_SHOWN = 60
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device, torch.Size)
 _NOT_THE_USERS = frozenset(sys.stdlib_module_names - {"__main__"}) | {
-    *(
-        "torch",
-        "numpy",
-        "lightning",
-        "pytorch_lightning",
-        "lightning_fabric",
-        "lightning_seqfit",
-        "matplotlib",
-        "scipy",
-    ),
+    *("torch", "numpy", "lightning", "pytorch_lightning", "lightning_fabric", "lightning_seqfit"),
+    *("matplotlib", "scipy"),
 }
 
 
@@ -60,14 +54,17 @@ def take_inventory(**roots: Any) -> dict[str, str]:
     waiting = deque(roots.items())
     while waiting and len(entries) < MOST_ENTRIES:
         path, value = waiting.popleft()
-        if isinstance(value, _PLAIN):
-            entries[path] = repr(value)
+        if issubclass(type(value), _PLAIN):
+            entries[path] = _text(value)
         elif id(value) in seen:
             entries[path] = seen[id(value)][0]
         else:
             seen[id(value)] = path, value
-            entries[path] = _described(value)
-            waiting.extend((path + name, inside) for name, inside in _inside(value))
+            entries[path] = type(value).__name__
+            with suppress(Exception):  # of an object that does not let itself be looked at
+                entries[path] = _described(value)
+                for name, inside in _inside(value):
+                    waiting.append((path + name, inside))
     return entries
 
 
@@ -91,6 +88,16 @@ def _shown(text: str) -> str:
     return text if len(text) <= _MOST_SHOWN else text[: _MOST_SHOWN - 3] + "..."
 
 
+def _text(value: Any) -> str:
+    """A value in words, without asking an object of the user's for them: that may fail, and change it."""
+    if type(value) is tuple:
+        return f"({', '.join(map(_text, value))})"
+    if issubclass(type(value), (*_PLAIN, Enum)):
+        with suppress(Exception):
+            return repr(value)
+    return f"<{type(value).__name__} at {id(value):#x}>"
+
+
 def _described(value: Any) -> str:
     """A value without what it holds."""
     kind = type(value).__name__
@@ -99,18 +106,11 @@ def _described(value: Any) -> str:
         flags = " requires_grad" if value.requires_grad else ""
         return f"{kind} {shape}{flags} {_digest(_content(value))}"
     if isinstance(value, np.ndarray):
-        content = repr(value.tolist()).encode() if value.dtype.hasobject else value.tobytes()
+        content = b"" if value.dtype.hasobject else value.tobytes()
         return f"{kind} {value.shape} {value.dtype} {_digest(content)}"
-    if isinstance(value, torch.Generator):
-        return f"{kind} {_digest(value.get_state().numpy().tobytes())}"
-    if isinstance(value, np.random.Generator):
-        return f"{kind} {_digest(repr(value.bit_generator.state).encode())}"
-    if isinstance(value, np.random.RandomState):
-        return f"{kind} {_digest(repr(value.get_state(legacy=False)).encode())}"
-    if isinstance(value, np.random.BitGenerator):
-        return f"{kind} {_digest(repr(value.state).encode())}"
-    if isinstance(value, random.Random) and not isinstance(value, random.SystemRandom):
-        return f"{kind} {_digest(repr(value.getstate()).encode())}"
+    for generator, state in _STATES.items():
+        if isinstance(value, generator) and not isinstance(value, random.SystemRandom):
+            return f"{kind} {_digest(repr(state(value)).encode())}"
     if isinstance(value, itertools.count | bytearray | range):
         return repr(value)
     if isinstance(value, types.GeneratorType):
@@ -119,6 +119,15 @@ def _described(value: Any) -> str:
     if isinstance(value, Mapping | Set | list | tuple | deque):
         return f"{kind} of {len(value)}"
     return kind
+
+
+_STATES: dict[type, Callable[[Any], Any]] = {
+    torch.Generator: lambda generator: generator.get_state().tolist(),
+    np.random.Generator: lambda generator: generator.bit_generator.state,
+    np.random.RandomState: lambda generator: generator.get_state(legacy=False),
+    np.random.BitGenerator: lambda generator: generator.state,
+    random.Random: lambda generator: generator.getstate(),
+}
 
 
 def _content(tensor: Tensor) -> bytes:
@@ -157,11 +166,13 @@ def _inside(value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Tensor) and value.is_leaf and value.grad is not None:
         yield ".grad", value.grad
     if isinstance(value, Mapping):
-        yield from ((f"[{key!r}]", inside) for key, inside in list(value.items()))
+        yield from ((f"[{_text(key)}]", inside) for key, inside in list(value.items()))
     elif isinstance(value, list | tuple | deque):
         yield from ((f"[{number}]", inside) for number, inside in enumerate(list(value)))
     elif isinstance(value, Set):
-        yield "'s members", sorted(map(repr, value))
+        yield "'s members", sorted(map(_text, value))
+    elif isinstance(value, np.ndarray) and value.dtype.hasobject:
+        yield "'s members", value.ravel().tolist()
     if isinstance(value, nn.Module) or _is_the_users(type(value)) or isinstance(value, types.SimpleNamespace):
         yield from _attributes(value)
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor, UntypedStorage
-from torch.autograd.grad_mode import _unsafe_preserve_version_counter
 from torch.nn.parameter import is_lazy
-from torch.utils._python_dispatch import TorchDispatchMode
+
+from lightning_seqfit.probe.guard import internals
 
 #: Bytes of the CPU's memory that are copied before an evaluation; what is beyond them is copied when it is written.
 MOST_COPIED = 4 * 2**20
@@ -52,16 +51,16 @@ class TensorKeeper:
         else:
             self._composed.append((tensor, alias, [self._keep(part.untyped_storage()) for part in _parts(tensor)]))
         if not tensor.is_inference():
-            self._versions.append((tensor, tensor._version))
+            self._versions.append((tensor, internals.version(tensor)))
         if not tensor.is_leaf:
             return []
-        gradient, hooks = tensor.grad, tensor._backward_hooks
+        gradient, hooks = tensor.grad, internals.gradient_hooks(tensor)
         self._leaves.append((tensor, tensor.requires_grad, gradient, hooks))
         return [item for item in (gradient, hooks) if item is not None]
 
     def _keep(self, storage: UntypedStorage) -> int:
         """Remember a storage, and return its address; 0 for one without memory."""
-        address: int = storage._cdata
+        address: int = internals.address(storage)
         if address in self._storages:
             return address
         size, content = storage.nbytes(), None
@@ -81,7 +80,7 @@ class TensorKeeper:
         """Make every tensor what it was when it was added."""
         for tensor, alias, storage in self._places:
             if (
-                tensor.untyped_storage()._cdata != storage
+                internals.address(tensor.untyped_storage()) != storage
                 or tensor.shape != alias.shape
                 or tensor.stride() != alias.stride()
                 or tensor.storage_offset() != alias.storage_offset()
@@ -89,7 +88,7 @@ class TensorKeeper:
             ):
                 tensor.data = alias
         for tensor, alias, storages in self._composed:
-            now = [part.untyped_storage()._cdata for part in _parts(tensor)]
+            now = [internals.address(part.untyped_storage()) for part in _parts(tensor)]
             if any(before and before != after for before, after in zip(storages, now, strict=True)):
                 tensor.data = alias
         for memory, size, content in self._storages.values():
@@ -99,7 +98,7 @@ class TensorKeeper:
                 ctypes.memmove(memory.data_ptr(), content, size)
         self.copy_on_write.put_back()
         for tensor, requires_grad, gradient, hooks in self._leaves:
-            hung = tensor._backward_hooks
+            hung = internals.gradient_hooks(tensor)
             if hung is not hooks and hung is not None:  # on a tensor that had none
                 hung.clear()
             if not tensor.is_leaf:  # written where gradients were on
@@ -109,18 +108,12 @@ class TensorKeeper:
             if tensor.grad is not gradient:
                 tensor.grad = gradient
         for tensor, version in self._versions:
-            if tensor._version != version:
-                preserve = _unsafe_preserve_version_counter(tensor)
-                preserve.prev_versions = (version,)
-                preserve.__exit__()
+            if internals.version(tensor) != version:
+                internals.set_version(tensor, version)
 
 
-class CopyOnWrite(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Copies a storage before the first operation that writes it.
-
-    An operation says by its schema what it writes. Those that do not, batch norm's and other libraries', are taken to
-    write whatever they get.
-    """
+class CopyOnWrite(internals.TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Copies a storage before the first operation that writes it."""
 
     supports_higher_order_operators = True
 
@@ -134,10 +127,11 @@ class CopyOnWrite(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         """Run an operation, after what it will write has been copied."""
         named = kwargs or {}
-        if not hasattr(func, "_schema"):  # of a higher order: what it calls is not seen
+        written = internals.written_arguments(func)
+        if written is None:  # of a higher order: what it calls is not seen
             self._about_to_write([*args, *named.values()])
             return func(*args, **named)
-        positions, names = _written_arguments(func)
+        positions, names = written
         for position in positions:
             if position < len(args):
                 self._about_to_write(args[position])
@@ -152,7 +146,7 @@ class CopyOnWrite(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 self._about_to_write(item)
         elif isinstance(value, Tensor):
             for part in _parts(value):
-                storage = self.storages.pop(part.untyped_storage()._cdata, None)
+                storage = self.storages.pop(internals.address(part.untyped_storage()), None)
                 if storage is not None:
                     self._copies.append((storage, storage.clone()))  # type: ignore[no-untyped-call]
 
@@ -160,19 +154,6 @@ class CopyOnWrite(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Give every storage that was written its content of before."""
         for storage, content in self._copies:
             storage.copy_(content)
-
-
-@cache
-def _written_arguments(operation: Any) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    """Positions and names of the arguments that an operation writes, or may write."""
-    arguments = operation._schema.arguments
-    opaque = operation.namespace not in ("aten", "prim", "prims") or "batch_norm" in operation._schema.name
-    chosen = [
-        (position, argument.name)
-        for position, argument in enumerate(arguments)
-        if opaque or (argument.alias_info is not None and argument.alias_info.is_write)
-    ]
-    return tuple(position for position, _ in chosen), tuple(name for _, name in chosen)
 
 
 _PLAIN = (Tensor, torch.nn.Parameter)

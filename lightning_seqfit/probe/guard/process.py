@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -37,32 +37,25 @@ class Shared:
                 self._context = None
 
 
-class _OneThread:
+@contextmanager
+def _one_thread() -> Iterator[None]:
     """BLAS on one thread. ``ThreadpoolController.limit`` describes every library anew each time, which costs more."""
-
-    def __enter__(self) -> None:
-        self._before = [(library, library.get_num_threads()) for library in _blas_libraries()]
-        for library, threads in self._before:
-            if threads != 1:
-                library.set_num_threads(1)
-
-    def __exit__(self, *raised: object) -> None:
-        for library, threads in self._before:
-            if threads != 1:
-                library.set_num_threads(threads)
-
-
-def _blas_libraries() -> list[Any]:
-    """Those that are loaded; to list them takes 2 ms, so it is done anew only where something was imported."""
-    return _listed(len(sys.modules))
+    before = [(library, library.get_num_threads()) for library in _blas_libraries(len(sys.modules))]
+    changed = [(library, threads) for library, threads in before if threads != 1]
+    for library, _ in changed:
+        library.set_num_threads(1)
+    yield
+    for library, threads in changed:
+        library.set_num_threads(threads)
 
 
 @lru_cache(maxsize=1)
-def _listed(modules: int) -> list[Any]:
+def _blas_libraries(modules: int) -> list[Any]:
+    """Those that are loaded; to list them takes 2 ms, so it is done anew only where something was imported."""
     return [library for library in ThreadpoolController().lib_controllers if library.user_api == "blas"]
 
 
 #: Nothing is compiled, and nothing that is compiled runs.
 eager = Shared(lambda: torch.compiler.set_stance("force_eager"))
 #: numpy's BLAS has one thread: where all cores are busy with the training, several would wait for each other.
-one_blas_thread = Shared(_OneThread)
+one_blas_thread = Shared(_one_thread)

@@ -8,27 +8,24 @@ may have drawn from it.
 from __future__ import annotations
 
 import random
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import thread as pools
 from contextlib import contextmanager
 from functools import cache, wraps
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
+from lightning_seqfit.probe.guard import internals
 from lightning_seqfit.probe.guard.process import Shared
 
 # Their threads move data and write files.
 _HARMLESS = frozenset({"tensorboard", "tqdm", "wandb", "torch", "lightning", "asyncio", "multiprocessing", "fsspec"})
-_WAITS_FOR_WORK = pools._worker.__code__
 _SOURCES: tuple[tuple[str, ModuleType, Any], ...] = (
-    ("numpy", np.random, np.random.mtrand._rand),
-    ("python", random, random._inst),
+    ("numpy", np.random, internals.NUMPY_GENERATOR),
+    ("python", random, internals.PYTHON_GENERATOR),
 )
 
 
@@ -36,25 +33,19 @@ def others_may_draw() -> bool:
     """Whether threads run that may draw random numbers."""
     if threading.active_count() == 1:
         return False
-    here, frames = threading.current_thread(), sys._current_frames()
+    here, idle = threading.current_thread().ident, internals.threads_waiting_for_work()
     return any(
-        thread is not here and not _is_harmless(thread) and not _is_idle(frames.get(thread.ident or 0))
+        thread.ident != here and thread.ident not in idle and not _is_harmless(thread)
         for thread in threading.enumerate()
     )
 
 
-def _is_idle(frame: FrameType | None) -> bool:
-    """Whether a thread of a pool waits for work, as those do with which torch compiles."""
-    return frame is not None and frame.f_code is _WAITS_FOR_WORK
-
-
 def _is_harmless(thread: threading.Thread) -> bool:
-    target = getattr(thread, "_target", None)
-    makers = {type(thread).__module__, str(getattr(target, "__module__", ""))}
+    makers = {type(thread).__module__, internals.module_of_target(thread)}
     return any(maker.partition(".")[0] in _HARMLESS for maker in makers)
 
 
-class Draws(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class Draws(internals.TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Who drew from which generator: this thread, others, or nobody that was seen."""
 
     supports_higher_order_operators = True
@@ -96,21 +87,17 @@ def listening() -> Iterator[Draws]:
 _drawn: list[tuple[str, int]] = []
 
 
-class _Wrapped:
-    """The functions of ``numpy.random`` and ``random``, and those that seed torch, tell who calls them."""
-
-    def __enter__(self) -> None:
-        for module, name, _, telling in _functions():
-            setattr(module, name, telling)
-
-    def __exit__(self, *raised: object) -> None:
-        for module, name, function, telling in _functions():
-            if vars(module)[name] is telling:
-                setattr(module, name, function)
-        _drawn.clear()
-
-
-_wrapped = Shared(_Wrapped)
+@Shared
+@contextmanager
+def _wrapped() -> Iterator[None]:
+    """Let the functions of ``numpy.random`` and ``random``, and those that seed torch, tell who calls them."""
+    for module, name, _, telling in _functions():
+        setattr(module, name, telling)
+    yield
+    for module, name, function, telling in _functions():
+        if vars(module)[name] is telling:
+            setattr(module, name, function)
+    _drawn.clear()
 
 
 @cache

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +12,7 @@ import pytest
 
 from lightning_seqfit import load
 from lightning_seqfit.cli import main
-from lightning_seqfit.demos.setups import SETUPS
+from lightning_seqfit.demos.catalogue import DEMOS
 
 
 def shown(text: str, label: str) -> str:
@@ -70,11 +73,13 @@ def test_co2_is_shown_in_years_and_ppm(tmp_path: Path, capsys: pytest.CaptureFix
     assert "of 44" in shown(capsys.readouterr().out, "oscillations fitted")
 
 
-@pytest.mark.parametrize("name", SETUPS)
-def test_every_setup_is_a_demo(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("name", [name for name, demo in DEMOS.items() if demo.target])
+def test_every_function_is_a_demo_for_every_network(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     main(["demo", name, "--network", "fourier", "--max-steps", "2", "--logdir", str(tmp_path)])
     run = load(tmp_path / f"{name}-fourier" / "version_0")
-    assert run.bounds == SETUPS[name].bounds
+    assert run.bounds == DEMOS[name].bounds
     assert run.steps.tolist() == [0, 1, 2]
     label = "oscillations fitted" if len(run.axes) == 1 else "lobes fitted"
     assert run.oscillations is not None
@@ -107,7 +112,9 @@ def test_a_demo_of_an_equation_shows_its_solution_and_its_residual(
         (["claims", "--seeds", "0"], "'0' is no number"),
         (["demo", "--max-steps", "0"], "'0' is no number of steps: give a whole number of at least 1"),
         (["demo", "siren", "--network", "tanh"], "`seqfit demo siren` is a SIREN"),
-        ([], "required: command"),
+        (["demo", "siren", "--weekly"], "--weekly belongs to `seqfit demo co2`, not to `seqfit demo siren`"),
+        (["demo", "--network", "relu"], "invalid choice: 'relu'"),
+        ([], 'expected "command" to be one of {demo,claims}, but it was not provided'),
     ],
 )
 def test_arguments_that_cannot_be_used_are_refused_in_words(
@@ -117,6 +124,28 @@ def test_arguments_that_cannot_be_used_are_refused_in_words(
         main(arguments)
     assert stopped.value.code == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"), [([], "measure what the article claims"), (["claims"], "--seeds SEEDS")]
+)
+def test_help_comes_without_torch(arguments: list[str], words: str) -> None:
+    script = f"""if True:
+        import sys
+        from lightning_seqfit.cli import main
+        try:
+            main({[*arguments, "--help"]})
+        finally:
+            assert not {{"torch", "lightning", "matplotlib", "scipy"}} & set(sys.modules)"""
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert words in said.stdout
+
+
+@pytest.mark.parametrize("name", DEMOS)
+def test_a_demo_looks_more_than_once_whatever_trains_it(name: str) -> None:
+    for kind in itertools.product(DEMOS[name].networks, DEMOS[name].optimizers):
+        steps, every_n_steps = DEMOS[name].pace(*kind)
+        assert every_n_steps is None or 0 < every_n_steps < steps
 
 
 @pytest.mark.slow

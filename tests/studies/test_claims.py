@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lightning_seqfit import __version__, claims, claims_page
-from lightning_seqfit.claims import CLAIMS, Claim, Training, Verdict, judge, measures, table, train
-from lightning_seqfit.claims_page import picture, write_page
-from lightning_seqfit.demos.setups import SETUPS, tapered
+from lightning_seqfit import __version__
+from lightning_seqfit.demos.catalogue import DEMOS, tapered
 from lightning_seqfit.record import Run, load
+from lightning_seqfit.studies import page, training
+from lightning_seqfit.studies.catalogue import CLAIMS, TEXT, measures
+from lightning_seqfit.studies.page import picture, write_page
+from lightning_seqfit.studies.training import Training, train
+from lightning_seqfit.studies.verdict import Claim, Verdict, judge, table
 
 
 def claim(**changes: Any) -> Claim:
@@ -22,10 +25,9 @@ def claim(**changes: Any) -> Claim:
         "key": "key",
         "says": "it is so",
         "measure": "a number",
-        "asked": ">= 1",
-        "trainings": (Training("sine"),),
         "value": lambda run: run["fitted"],
-        "met": lambda value: value >= 1.0,
+        "trainings": (Training("sine"),),
+        "at_least": 1.0,
     }
     return Claim(**(options | changes))
 
@@ -73,11 +75,11 @@ def test_the_seed_in_the_middle_has_the_median(values: tuple[float, ...], middle
 
 def test_a_picture_is_of_the_seed_that_has_the_median(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[str] = []
-    monkeypatch.setattr(claims_page, "load", lambda path: shown.append(path.name))
-    monkeypatch.setattr(claims_page, "picture", lambda *of: shown.append(of[1]))
-    monkeypatch.setattr(claims_page, "as_image", lambda figure: figure)
-    monkeypatch.setattr(claims_page, "save", lambda image, path: None)
-    write_page([Verdict(claim(), (0.1, 3.0, 2.0))], [4, 5, 6], tmp_path, tmp_path)
+    monkeypatch.setattr(page, "load", lambda path: shown.append(path.name))
+    monkeypatch.setattr(page, "picture", lambda *of: shown.append(of[1]))
+    monkeypatch.setattr(page, "as_image", lambda figure: figure)
+    monkeypatch.setattr(page, "save", lambda image, path: None)
+    write_page(TEXT, [Verdict(claim(), (0.1, 3.0, 2.0))], [4, 5, 6], tmp_path, tmp_path)
     assert shown == ["sine-tanh-6", "holds in part (2 of 3): a number 2.00 (seed 6, the median)"]
 
 
@@ -94,6 +96,14 @@ def test_a_claim_takes_its_trainings_of_the_same_seed() -> None:
     assert verdict.values == (-1.0, -1.0)
 
 
+def test_what_is_asked_is_a_bound_on_either_side() -> None:
+    low, high = claim(at_least=0.95), claim(at_least=-math.inf, at_most=-0.5)
+    assert (low.asked, high.asked) == (">= 0.95", "<= -0.5")
+    values = (-math.inf, -0.5, -0.4, 0.95, math.inf, math.nan)
+    assert [low.met(value) for value in values] == [False, False, False, True, True, False]
+    assert [high.met(value) for value in values] == [True, True, False, False, False, False]
+
+
 def test_the_table_has_a_row_a_claim() -> None:
     lines = table([Verdict(claim(), (2.0,)), Verdict(claim(says="it is not"), (0.0,))], [0]).splitlines()
     assert len(lines) == 4
@@ -105,22 +115,22 @@ def test_the_table_has_a_row_a_claim() -> None:
 def test_every_claim_has_a_picture_of_its_own_and_trainings_that_exist() -> None:
     assert len({c.key for c in CLAIMS}) == len(CLAIMS)
     for one in CLAIMS:
-        for training in one.trainings:
-            steps, every_n_steps = SETUPS[training.setup].pace(training.network, training.optimizer)
-            assert 0 < every_n_steps < steps
+        for kind in one.trainings:
+            assert kind.network in DEMOS[kind.demo].networks
+            assert kind.optimizer in DEMOS[kind.demo].optimizers
 
 
 def test_what_was_done_is_not_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    training = Training("sine", "siren")
-    first = train(training, 1, tmp_path, max_steps=12)
+    kind = Training("sine", "siren")
+    first = train(kind, 1, tmp_path, measures, max_steps=12)
     record = load(tmp_path / "sine-siren-1")
     assert record.steps[-1] == 12
     np.testing.assert_equal(first, measures(record))
     with monkeypatch.context() as patch:
-        patch.setattr(claims.L, "Trainer", None)
-        np.testing.assert_equal(train(training, 1, tmp_path, max_steps=12), first)
+        patch.setattr(training.L, "Trainer", None)
+        np.testing.assert_equal(train(kind, 1, tmp_path, measures, max_steps=12), first)
         with pytest.raises(TypeError):
-            train(training, 1, tmp_path, max_steps=13)  # another training
+            train(kind, 1, tmp_path, measures, max_steps=13)  # another training
     kept = json.loads((tmp_path / "sine-siren-1" / "measures.json").read_text())
     about = {name: kept["about"][name] for name in ("version", "training", "seed", "steps", "every_n_steps")}
     assert about == {
@@ -132,10 +142,10 @@ def test_what_was_done_is_not_done_again(tmp_path: Path, monkeypatch: pytest.Mon
     }
     assert kept["about"]["module"]["network"] == "siren"
     with monkeypatch.context() as patch:  # of another release
-        patch.setattr(claims.L, "Trainer", None)
-        patch.setattr(claims, "__version__", "0.0.0")
+        patch.setattr(training.L, "Trainer", None)
+        patch.setattr(training, "__version__", "0.0.0")
         with pytest.raises(TypeError):
-            train(training, 1, tmp_path, max_steps=12)
+            train(kind, 1, tmp_path, measures, max_steps=12)
 
 
 @pytest.mark.parametrize(("angle", "unfinished"), [(0.0, 0.0), (30.0, 0.3), (125.0, 0.2)])
@@ -170,7 +180,7 @@ def test_a_target_of_one_band_has_no_frequency_order(tmp_path: Path) -> None:
 
 def plane_run(folder: Path) -> Run:
     """Record of a training in the plane, as it is at full resolution."""
-    train(Training("product", "siren"), 0, folder, max_steps=1)
+    train(Training("product", "siren"), 0, folder, measures, max_steps=1)
     run = load(folder / "product-siren-0")
     assert run.fine is not None
     assert run.fine.shape == (96, 96)
@@ -188,21 +198,21 @@ def arrive(run: Run, order: Any, unfinished: float = 0.0) -> None:
 @pytest.mark.slow
 def test_the_page_has_the_table_and_a_picture_a_claim(tmp_path: Path) -> None:
     kinds = [Training("sine"), Training("sine", "siren"), Training("product"), Training("taper")]
-    results = {(training, 0): train(training, 0, tmp_path, max_steps=3) for training in kinds}
+    results = {(training, 0): train(training, 0, tmp_path, measures, max_steps=3) for training in kinds}
     shown = [c for c in CLAIMS if set(c.trainings) <= set(kinds)]
     assert {c.shows for c in shown} == {"error", "basis", "rank", "target", "order"}
     progress = claim(key="progress", trainings=(kinds[0], kinds[1]), value=lambda a, b: a["fitted"], shows="progress")
     verdicts = judge([*shown, progress], [0], results)
-    write_page(verdicts, [0], tmp_path, tmp_path / "page")
-    page = (tmp_path / "page" / "README.md").read_text()
-    assert table(verdicts, [0]) in page
+    write_page(TEXT, verdicts, [0], tmp_path, tmp_path / "page")
+    text = (tmp_path / "page" / "README.md").read_text()
+    assert table(verdicts, [0]) in text
     for verdict in verdicts:
-        assert f"({verdict.claim.key}.png)" in page
+        assert f"({verdict.claim.key}.png)" in text
         assert (tmp_path / "page" / f"{verdict.claim.key}.png").stat().st_size > 5_000
 
 
 def test_a_picture_of_the_plane_shows_x_to_the_right_and_y_upwards(tmp_path: Path) -> None:
-    train(Training("product", "siren"), 0, tmp_path, max_steps=1)
+    train(Training("product", "siren"), 0, tmp_path, measures, max_steps=1)
     run = load(tmp_path / "product-siren-0").fine
     assert run is not None
     assert run.front is not None
@@ -219,6 +229,7 @@ def test_a_picture_of_the_plane_shows_x_to_the_right_and_y_upwards(tmp_path: Pat
 
 def test_another_share_can_be_tapered() -> None:
     half = tapered(0.5)
-    assert half.probe().target is not SETUPS["taper"].target
+    (probe,) = half.probes()
+    assert probe.target is half.target is not DEMOS["taper"].target
     with pytest.raises(ValueError, match=r"share=0\.7 of each end cannot be tapered"):
         tapered(0.7)

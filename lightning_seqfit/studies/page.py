@@ -1,4 +1,4 @@
-"""The page on the claims: the table, and one picture a claim."""
+"""The page of a study: the table, and one picture a claim."""
 
 from __future__ import annotations
 
@@ -10,34 +10,20 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lightning_seqfit.claims import Claim, Training, Verdict, table
-from lightning_seqfit.demos.setups import SETUPS
+from lightning_seqfit.demos.catalogue import DEMOS
 from lightning_seqfit.figures import as_image, save
 from lightning_seqfit.record import Run, load
+from lightning_seqfit.studies.training import Training
+from lightning_seqfit.studies.verdict import Claim, Verdict, table
 
 _FIT, _TARGET = "#d1495b", "#1b6ca8"
 
-_TEXT = """# What the article claims, measured
 
-Made by `seqfit claims`: {seeds} trainings of each kind, seeds {first} to {last}, none left out. A claim holds where at
-least four fifths of the seeds meet the bound under "asked", which is a number in the code. What "sequentiality",
-"inwardness" and the others mean is in the [README](../../README.md#what-should-i-monitor). "never" is a training that
-did not get there, "not known" a measure that has too little to go by. Each picture is of the seed that has the median.
+def write_page(text: str, verdicts: Sequence[Verdict], seeds: Sequence[int], runs: Path, out: Path) -> None:
+    """Write ``README.md`` and the pictures, each of the seed that has the median.
 
-{table}
-
-Stated in the article: two hidden layers, tanh, Adam at 5e-3, sin(26 pi x). Everything else is this project's own: the
-boxes, the targets in the plane, width 50 along a line and 64 in the plane, 400 and 64 x 64 training points, PyTorch's
-default initialisation, omega_0 30 and 10, SOAP at 1e-2, and how long each training takes. Similarity is the cosine
-similarity of the magnitude spectra of the target and of sin(26 pi x). A step of SOAP takes longer than one of Adam, so
-fewer steps need not be less time.
-
-{pictures}
-"""
-
-
-def write_page(verdicts: Sequence[Verdict], seeds: Sequence[int], runs: Path, out: Path) -> None:
-    """Write ``README.md`` and the pictures, each of the seed that has the median."""
+    ``text`` has places for {seeds}, {first}, {last}, {table} and {pictures}.
+    """
     pictures = []
     for verdict in verdicts:
         claim, seed = verdict.claim, seeds[verdict.middle]
@@ -45,10 +31,10 @@ def write_page(verdicts: Sequence[Verdict], seeds: Sequence[int], runs: Path, ou
         said = f"{verdict.said}: {claim.measure} {verdict.median} (seed {seed}, the median)"
         save(as_image(picture(claim, said, records)), out / f"{claim.key}.png")
         pictures.append(f"## {claim.says}\n\n![{claim.measure}: {verdict.median}, {verdict.said}]({claim.key}.png)\n")
-    text = _TEXT.format(
+    page = text.format(
         seeds=len(seeds), first=seeds[0], last=seeds[-1], table=table(verdicts, seeds), pictures="\n".join(pictures)
     )
-    (out / "README.md").write_text(text, encoding="utf-8")
+    (out / "README.md").write_text(page, encoding="utf-8")
 
 
 def picture(claim: Claim, said: str, records: dict[Training, Run]) -> Figure:
@@ -76,7 +62,7 @@ def picture(claim: Claim, said: str, records: dict[Training, Run]) -> Figure:
 def _label(training: Training) -> str:
     optimizer = {"adam": "Adam", "soap": "SOAP", "lbfgs": "L-BFGS"}[training.optimizer]
     network = {"tanh": "tanh", "siren": "SIREN", "fourier": "Fourier features"}[training.network]
-    return f"{network}, {optimizer}: {SETUPS[training.setup].title}"
+    return f"{network}, {optimizer}: {DEMOS[training.demo].title}"
 
 
 def _error(axes: Axes, run: Run) -> None:

@@ -1,0 +1,46 @@
+"""``seqfit`` on the command line, a module for each command.
+
+A command's module has ``add_arguments(parser)``, and ``run`` with a parameter for each argument. It is imported when it
+is called for: ``seqfit --help`` needs no torch. What it cannot use, it answers with
+:class:`~lightning_seqfit.cli.values.Refused`.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from argparse import HelpFormatter
+from collections.abc import Sequence
+from importlib import import_module
+
+from jsonargparse import ArgumentParser
+
+from lightning_seqfit.cli.values import Refused
+
+COMMANDS = {
+    "demo": "train a network and watch how it fits",
+    "claims": "measure what the article claims",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    description = "trainings that show what the callbacks show"
+    parser = ArgumentParser(prog="seqfit", description=description, formatter_class=HelpFormatter)
+    subcommands = parser.add_subcommands(dest="command")
+    commands = {
+        name: ArgumentParser(description=does, formatter_class=HelpFormatter) for name, does in COMMANDS.items()
+    }
+    for name, command in commands.items():
+        if arguments[:1] == [name]:
+            import_module(f"{__name__}.{name}").add_arguments(command)
+        subcommands.add_subcommand(name, command, help=COMMANDS[name])
+        command.prog = f"seqfit {name}"
+    chosen = parser.parse_args(arguments)
+    # Lightning 2.6 calls what torch 2.13 deprecates; not for the eyes of somebody who tries a demo
+    warnings.filterwarnings("ignore", message=".*treespec.*LeafSpec", category=FutureWarning)
+    try:
+        import_module(f"{__name__}.{chosen.command}").run(**chosen[chosen.command])
+    except Refused as error:
+        commands[chosen.command].error(str(error))

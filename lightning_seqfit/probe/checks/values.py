@@ -1,0 +1,172 @@
+"""Points and values that may be passed: arrays of any kind, read as numbers or refused with what can be."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lightning_seqfit.geometry import FloatArray
+from lightning_seqfit.probe.checks.arguments import LARGEST_VALUE, MOST_CELLS, SMALLEST_VALUE, as_real
+from lightning_seqfit.probe.checks.echo import quoted, shown
+
+#: Points that are given one by one, at the most.
+MOST_POINTS = 200_000
+
+
+def checked_points(points: Any) -> FloatArray:
+    """Return coordinates along one axis, shape ``(N,)``."""
+    try:
+        coordinates = np.array(_as_array("points", points), dtype=np.float64)
+    except Unreadable as error:
+        raise TypeError(f"points {error}: give N numbers, or an array (N, 1)") from error
+    except (TypeError, OverflowError) as error:
+        raise TypeError(f"points is {type(points).__name__}: give N numbers, or an array (N, 1)") from error
+    if coordinates.shape != (coordinates.size, 1) and coordinates.ndim != 1:
+        raise ValueError(f"points has shape {coordinates.shape}: this version looks along one axis; give (N, 1)")
+    checked_count(coordinates.size, "points", "points[::{stride}], and the same of the target")
+    return coordinates.ravel()
+
+
+def checked_count(count: int, what: str, thinned: str) -> None:
+    """Refuse more points than a look can take; ``thinned`` says how to take every ``{stride}``-th."""
+    if count > MOST_POINTS:
+        stride = -(-count // MOST_POINTS)
+        raise ValueError(
+            f"{what} has {count:,} points, more than a look can take: give at most {MOST_POINTS:,}, such as "
+            f"{thinned.format(stride=stride)}"
+        )
+
+
+def checked_values(target: Any, size: int, shape: tuple[int, ...] = ()) -> FloatArray:
+    """Return the target's values, shape ``(size,)``; a number stands for all of them.
+
+    Parameters
+    ----------
+    target : what was given.
+    size : number of the points.
+    shape : of the grid whose points they are, in C order: values of this shape are taken, too.
+    """
+    number = as_real(target)
+    values: FloatArray
+    if number is not None:
+        values = np.full(size, number)
+    else:
+        wanted = f"pass a function of the points, an array of {size} real values or a number"
+        try:
+            values = np.array(_as_array("target", target), dtype=np.float64)
+        except Unreadable as error:
+            raise TypeError(f"target {error}: {wanted}") from error
+        except (TypeError, OverflowError) as error:
+            raise TypeError(f"target is {type(target).__name__}: {wanted}{_not_imported(target)}") from error
+    if values.ndim == 2 and values.shape == (size, 1):
+        values = values[:, 0]
+    if len(shape) > 1 and values.shape == shape:
+        values = values.reshape(size)
+    if values.shape != (size,):
+        raise ValueError(f"target has shape {values.shape}, expected {_expected(values.shape, size, shape)}")
+    bad = np.flatnonzero(~np.isfinite(values))
+    if bad.size:
+        raise ValueError(
+            f"target has {bad.size} of {size} values that are NaN or infinite, the first at point {bad[0]}: a target "
+            "must be finite at every point; move the bounds or give finite values"
+        )
+    largest = float(np.max(np.abs(values)))
+    if largest > LARGEST_VALUE:
+        raise ValueError(f"target reaches {largest:.3g}, but at most {LARGEST_VALUE:g} can be squared: use other units")
+    if 0.0 < largest < SMALLEST_VALUE and np.ptp(values) > 0.0:
+        raise ValueError(
+            f"target reaches only {largest:.3g}, whose square is nothing in float64: use other units, in which it "
+            f"reaches at least {SMALLEST_VALUE:g}"
+        )
+    return values
+
+
+def _expected(given: tuple[int, ...], size: int, shape: tuple[int, ...]) -> str:
+    """The rest of a sentence about values of another shape than that of the points, or of their grid."""
+    if len(shape) < 2:
+        return f"({size},) or ({size}, 1): one value per point"
+    said = (
+        f"({size},), ({size}, 1) or {shape}, the grid's own: one value per point, the first index along the first axis"
+    )
+    if sorted(given) == sorted(shape):
+        turned = "target.T" if len(shape) == 2 else "it with its axes in that order"
+        return f"{said}, as meshgrid(..., indexing='ij') has them; pass {turned}"
+    if len(given) == len(shape) and min(given) >= 8 and math.prod(given) <= MOST_CELLS:
+        return f"{said}; for values as they are pass resolution={given}"
+    return said
+
+
+class Unreadable(ValueError):
+    """Why something holds no real numbers that can be read, as the end of a sentence about it."""
+
+
+def _as_array(what: str, given: Any) -> Any:
+    """Whatever was given as an array; what is no array of real values raises TypeError."""
+    if isinstance(given, np.ma.MaskedArray):
+        masked = int(np.count_nonzero(np.ma.getmaskarray(given)))
+        if masked:
+            raise ValueError(
+                f"{what} has {masked} of {given.size} values masked: leave those points out, as in Probe.points("
+                "points[~mask], values[~mask]), or fill them in, as in values.filled(0.0)"
+            )
+        given = np.ma.getdata(given)
+    try:
+        array = np.asarray(plain(given).cpu() if isinstance(given, Tensor) else given)
+        if array.dtype.kind == "O":
+            array = array.astype(np.float64)
+    except Unreadable:
+        raise
+    except Exception as error:  # conversions of other people's arrays may raise anything
+        raise TypeError(str(error)) from error
+    if array.dtype.kind not in "biuf" or array.ndim == 0:  # a conversion would drop the imaginary part
+        raise TypeError(f"{array.dtype} is not real")
+    return array
+
+
+def plain(tensor: Tensor) -> Tensor:
+    """Return the numbers of a tensor: dense, detached, in float32 or float64, without what a subclass adds.
+
+    Raises
+    ------
+    Unreadable
+        If it is complex, nested, holds no values, or keeps them to itself: the end of a sentence about it.
+
+    Examples
+    --------
+    >>> plain(torch.tensor([[0, 3]]).to_sparse())
+    tensor([[0., 3.]], dtype=torch.float64)
+    """
+    if tensor.is_nested:
+        raise Unreadable("is nested, rows of different lengths")
+    if tensor.is_complex():
+        raise Unreadable("is complex")
+    if tensor.device.type == "meta":
+        raise Unreadable("lies on the device meta, which holds no values")
+    try:
+        if type(tensor) is not Tensor:
+            tensor = tensor.as_subclass(Tensor)
+        tensor = tensor.detach().resolve_neg()
+        if tensor.is_quantized:
+            tensor = tensor.dequantize()
+        if tensor.layout is not torch.strided:
+            tensor = tensor.to_dense()
+        if not tensor.is_floating_point():  # whole numbers above 2^24 are not all in float32
+            tensor = tensor.to(torch.float32 if tensor.device.type == "mps" else torch.float64)
+        elif tensor.dtype.itemsize < 4:
+            tensor = tensor.to(torch.float32)
+    except Exception as error:
+        raise Unreadable(f"cannot be read as numbers ({quoted(error)})") from error
+    if type(tensor) is not Tensor:
+        raise Unreadable("cannot be read as numbers")
+    return tensor
+
+
+def _not_imported(target: Any) -> str:
+    """What a message adds where a configuration names a function that is not there."""
+    if not isinstance(target, str):
+        return ""
+    return f"; {shown(target)} is no dotted path of a function that can be imported, such as 'my_module.my_function'"

@@ -1,0 +1,95 @@
+"""What there is to say of a run, once: the line on the console, the demo's table, the titles of figures."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lightning_seqfit.diagnostics.base import Fact, number
+
+if TYPE_CHECKING:
+    from lightning_seqfit.record.run import Run
+
+#: An error below this share of the noise fits the noise: an estimate of it is right within a seventh.
+BELOW_NOISE = 0.7
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Facts about the last look of a run, in the order in which they are read.
+
+    Examples
+    --------
+    >>> summary = Summary((Fact("step", "8,000"), Fact("fitted", "50 %", "50 % fitted", headline=True)))
+    >>> print(summary)
+      step    8,000
+      fitted  50 %
+    >>> summary.line, summary.said("fitted", "step")
+    ('50 % fitted', '50 % fitted')
+    """
+
+    facts: tuple[Fact, ...]
+
+    def __str__(self) -> str:
+        width = max(len(fact.label) for fact in self.facts)
+        return "\n".join(f"  {fact.label:<{width}}  {fact.value}" for fact in self.facts if fact.value)
+
+    @property
+    def line(self) -> str:
+        """What is known, in a line."""
+        return ", ".join(fact.said for fact in self.facts if fact.headline and fact.said)
+
+    def said(self, *labels: str) -> str:
+        """What is known of some facts, in a line."""
+        return ", ".join(fact.said for fact in self.facts if fact.label in labels and fact.said)
+
+
+def summarise(run: Run) -> Summary:
+    """Gather what each diagnostic says of a run, and what every run has."""
+    return Summary(
+        (
+            Fact("step", f"{run.steps[-1]:,}"),
+            Fact("R^2", number(_explained(run), "{:.4f}")),
+            *(fact for kind in run.diagnostics for fact in kind.facts(run)),
+            *_of_error(run),
+            Fact("overhead", number(100 * _last(run, "observer/overhead"), "{:.1f} %")),
+        )
+    )
+
+
+def _of_error(run: Run) -> list[Fact]:
+    """The error, the noise, and whether the one is below the other."""
+    error, noise = _last(run, "error/relative_rmse"), _last(run, "error/noise")
+    said = "" if run.scale_of == "first look" else f"relative RMSE {error:.3g}"
+    facts = [Fact("relative error", number(error, "{:.3f}"), said, headline=True)]
+    if noise:
+        facts.append(Fact("noise", number(noise, "{:.3f}"), f"noise {noise:.3g}", headline=True))
+    if fits_noise(error, noise):
+        facts.append(Fact("below the noise", "yes", noise_fitted(run.noise), headline=True))
+    return facts
+
+
+def fits_noise(error: float, noise: float) -> bool:
+    """Whether an error is below the target's noise, both relative to the same scale."""
+    return error < BELOW_NOISE * noise
+
+
+def noise_fitted(noise: float) -> str:
+    """What to say where a model fits the noise, which has a standard deviation."""
+    return (
+        f"the error is below the target's noise of {noise:.3g}: the model fits the noise; stop earlier, or train on "
+        "more points or a smaller model"
+    )
+
+
+def _explained(run: Run) -> float:
+    """Share of the target's variance that the prediction explains; NaN: it has none."""
+    variance = float(np.var(run.target))
+    return 1 - float(np.mean((run.prediction[-1] - run.target) ** 2)) / variance if variance else math.nan
+
+
+def _last(run: Run, tag: str) -> float:
+    return float(run.scalars[tag][-1]) if tag in run.scalars else math.nan

@@ -1,0 +1,120 @@
+"""What is kept of a training beside its scalars: the record's file, figures, and the words at the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+from lightning.pytorch.utilities.rank_zero import rank_zero_info  # type: ignore[attr-defined]
+
+from lightning_seqfit import figures
+from lightning_seqfit.diagnostics import DIAGNOSTICS
+from lightning_seqfit.record import Run, as_run
+from lightning_seqfit.record.summary import fits_noise, noise_fitted
+from lightning_seqfit.watch.archive import Archive
+from lightning_seqfit.watch.contents import file_contents
+from lightning_seqfit.watch.failures import Failures
+from lightning_seqfit.watch.gallery import Gallery
+from lightning_seqfit.watch.measuring import Measuring
+from lightning_seqfit.watch.publish import Publisher
+from lightning_seqfit.watch.state import State
+from lightning_seqfit.words import warn
+
+#: Seconds between two writes of the record's file, at the most.
+WRITE_SECONDS = 30.0
+
+
+class Keeping:
+    """Writes, draws and sums up what a watch has seen.
+
+    Parameters
+    ----------
+    measuring : the diagnostics and their scene.
+    failures : told of what fails; what is in it is not tried.
+    """
+
+    def __init__(self, measuring: Measuring, failures: Failures) -> None:
+        self.archive, self.gallery = Archive(measuring.probe.name), Gallery()
+        self.publisher = Publisher(measuring.probe.name, failures)
+        self._measuring, self._failures = measuring, failures
+
+    def open(self, trainer: pl.Trainer, module: pl.LightningModule, base: str) -> None:
+        """Begin a fit that writes below a log directory; an empty one: it writes nothing."""
+        problem = self.archive.open(trainer, module, base)
+        if trainer.is_global_zero:
+            self._say_unwritten(problem)
+
+    def now_and_then(self, trainer: pl.Trainer, state: State, logger_step: int, elapsed: float) -> None:
+        """Write the record and draw figures after a look, where it is time."""
+        if time.perf_counter() - self.archive.written >= WRITE_SECONDS:
+            self.write(state)
+        if "figures" not in self._failures and self.gallery.due(state.last_step, elapsed):
+            self._draw(trainer, state, logger_step)
+
+    def end(self, trainer: pl.Trainer, state: State, logger_step: int, *, finished: bool) -> None:
+        """Write everything, and say how far the fit has come."""
+        self.archive.finished, self.archive.unwritten = finished, True
+        self.write(state)  # first: where another process broke off, the launcher soon kills this one
+        known = len(self._failures.notes())
+        if "figures" not in self._failures:
+            self._draw(trainer, state, logger_step, last=True)
+        said = self._sum_up(trainer, state, logger_step)
+        self.archive.unwritten |= len(self._failures.notes()) > known  # the record says so
+        if self.archive.waits:
+            self.write(state)
+        where = "could not be written to" if self.archive.waits else "in"
+        rank_zero_info(f"seqfit: {said}; record and figures {where} {self.archive}")
+
+    def _sum_up(self, trainer: pl.Trainer, state: State, logger_step: int) -> str:
+        """The line for the console; the table goes to the loggers."""
+        try:
+            with np.errstate(all="ignore"):
+                summary = self._run(state).summary()
+        except Exception as error:
+            self._failures.switch_off("summary", error)
+            return self._failures.label
+        self.publisher.write(trainer, "summary", f"```\n{summary}\n```", logger_step)
+        name = self._measuring.probe.name
+        return f"{name}: {summary.line}" if name else summary.line
+
+    def _draw(self, trainer: pl.Trainer, state: State, logger_step: int, *, last: bool = False) -> None:
+        """To the loggers that take pictures and, at the end, beside the record."""
+        try:
+            if not last and not self.publisher.takes_pictures(trainer):
+                return
+            for name, image in self.gallery.draw(lambda: self._run(state), state.last_step).items():
+                if last:
+                    file = f"{self._measuring.probe.name or 'probe'}_{name}.png"
+                    self.archive.pictures[file] = figures.as_png(image)
+                self.publisher.picture(trainer, name, image, logger_step)
+        except Exception as error:
+            self._failures.switch_off("figures", error)
+
+    def _run(self, state: State) -> Run:
+        """What has been recorded so far, as it would be loaded."""
+        own = [diagnostic for diagnostic in self._measuring.diagnostics.values() if not diagnostic.section]
+        return as_run(self._contents(state, {}), diagnostics=(*DIAGNOSTICS, *own))
+
+    def _contents(self, state: State, identity: Mapping[str, Any]) -> dict[str, Any]:
+        scene, diagnostics = self._measuring.scene, self._measuring.diagnostics.values()
+        assert scene is not None
+        values, notes = state.scalars(), self._failures.notes()
+        if fits_noise(values.get("error/relative_rmse", np.nan), values.get("error/noise", np.nan)):
+            notes.append(f"noise: {noise_fitted(scene.noise)}")
+        with np.errstate(all="ignore"):
+            return file_contents(self._measuring.probe, scene, state.record, diagnostics, state.latest, notes, identity)
+
+    def write(self, state: State) -> None:
+        """Write the record's file, and the pictures that wait."""
+        if self._measuring.scene is not None and len(state.record):
+            self._say_unwritten(self.archive.write(lambda identity: self._contents(state, identity), state.total))
+
+    def _say_unwritten(self, problem: str) -> None:
+        if problem:
+            warn(
+                f"{self._failures.label} cannot be recorded in {self.archive}; the training goes on, and it is tried "
+                f"again every {WRITE_SECONDS:g} s, at checkpoints and at the end. {problem}"
+            )

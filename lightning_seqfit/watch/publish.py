@@ -1,0 +1,85 @@
+"""Where scalars, pictures and texts of a look go: to monitors and the progress bar on every rank, to every logger."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import lightning.pytorch as pl
+
+from lightning_seqfit.figures import Image
+from lightning_seqfit.watch.failures import Failures
+from lightning_seqfit.watch.lightning_internals import show
+from lightning_seqfit.watch.sinks import Sink, sink_for
+
+
+class Publisher:
+    """Publishes what is seen of one probe; a logger that fails is not tried again in this fit.
+
+    Parameters
+    ----------
+    name : of the probe, which stands in its tags.
+    failures : told of what fails.
+    """
+
+    def __init__(self, name: str, failures: Failures) -> None:
+        self._prefix = f"{name}/" if name else ""
+        self._failures = failures
+
+    def tag(self, name: str) -> str:
+        """Name under which loggers get something."""
+        return f"seqfit/{self._prefix}{name}"
+
+    def announce(self, trainer: pl.Trainer, scalars: Mapping[str, float]) -> dict[str, float]:
+        """Put what is known where monitors look; an infinite error is known, and ends what checks for it.
+
+        Returns
+        -------
+        dict of str to float
+            What is known, by tag.
+        """
+        known = {tag: value for tag, value in scalars.items() if math.isfinite(value) or _is_error(tag, value)}
+        tags = {self.tag(name): value for name, value in known.items()}
+        fitted = {f"{self._prefix}{name}": scalars[name] for name in ("front/fitted",) if name in scalars}
+        show(trainer, tags, fitted)
+        return tags
+
+    def publish(self, trainer: pl.Trainer, scalars: Mapping[str, float], step: int) -> None:
+        """Announce scalars, and log them at a step of the loggers' axis."""
+        tags = self.announce(trainer, scalars)
+        if tags:
+            self._to_all(trainer, "scalars", lambda sink: sink.log_scalars(tags, step))
+
+    def write(self, trainer: pl.Trainer, name: str, text: str, step: int) -> None:
+        """Log a text in Markdown."""
+        self._to_all(trainer, "texts", lambda sink: sink.log_text(self.tag(name), text, step))
+
+    def picture(self, trainer: pl.Trainer, name: str, image: Image, step: int) -> None:
+        """Show a picture in the loggers that take it."""
+        self._to_all(
+            trainer,
+            "figures",
+            lambda sink: sink.log_picture(self.tag(name), image, step) if sink.takes_pictures else None,
+        )
+
+    def takes_pictures(self, trainer: pl.Trainer) -> bool:
+        """Whether a logger would show a picture."""
+        takers: list[Sink] = []
+        self._to_all(trainer, "figures", lambda sink: takers.append(sink) if sink.takes_pictures else None)
+        return bool(takers)
+
+    def _to_all(self, trainer: pl.Trainer, kind: str, give: Callable[[Sink], Any]) -> None:
+        """Do something with every logger's sink, on rank zero."""
+        for number, logger in enumerate(trainer.loggers if trainer.is_global_zero else ()):
+            part, before = (f"{each} for {type(logger).__name__} {number}" for each in (kind, "figures"))
+            if part not in self._failures and not (kind == "texts" and before in self._failures):
+                try:
+                    give(sink_for(logger))
+                except Exception as error:
+                    self._failures.switch_off(part, error)
+
+
+def _is_error(tag: str, value: float) -> bool:
+    """Whether a value is the error of a prediction that is not finite."""
+    return value == math.inf and tag.startswith("error/")
