@@ -58,6 +58,19 @@ def test_two_layers_are_listened_to(names: dict[str, Any]) -> None:
     assert not np.allclose(*spread)
 
 
+@pytest.mark.filterwarnings("ignore:.isinstance.treespec, LeafSpec.. is deprecated:FutureWarning")
+def test_the_basis_of_a_further_layer_is_watched_beside_that_of_the_last(names: dict[str, Any]) -> None:
+    run(names, 3)
+    quiet = {"accelerator": "cpu", "enable_progress_bar": False, "enable_model_summary": False, "logger": False}
+    L.Trainer(max_steps=2, callbacks=[names["watcher"]], enable_checkpointing=False, **quiet).fit(names["module"])
+    recorded = load(".")
+    assert np.isfinite(recorded.scalars["first/numerical_rank"]).all()
+    assert not np.array_equal(recorded.scalars["first/effective_rank"], recorded.scalars["basis/effective_rank"])
+    assert recorded.extra["first"]["snapshots"].shape[1:] == (8, 512)
+    assert recorded.basis is not None
+    assert recorded.summary().said("median laps").count("median") == 1
+
+
 def test_the_glossary_has_every_word_of_the_tags() -> None:
     words = read("docs/glossary.md").lower()
     tags = {

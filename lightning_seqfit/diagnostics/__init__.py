@@ -27,7 +27,17 @@ DIAGNOSTICS: tuple[type[Diagnostic], ...] = (
     BasisDiagnostic,
 )
 
-__all__ = ["DIAGNOSTICS", "Diagnostic", "Fact", "ReadOut", "Reading", "Scene", "checked_own", "make_all"]
+__all__ = [
+    "DIAGNOSTICS",
+    "BasisDiagnostic",
+    "Diagnostic",
+    "Fact",
+    "ReadOut",
+    "Reading",
+    "Scene",
+    "checked_own",
+    "make_all",
+]
 
 
 def make_all(**options: Any) -> list[Diagnostic]:

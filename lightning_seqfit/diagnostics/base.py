@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,7 +137,7 @@ class Diagnostic(ABC):
     """
 
     name: str
-    section: ClassVar[str] = ""
+    section: str = ""
     read_out: ReadOut | None = None
 
     def begin(self, scene: Scene) -> None:  # noqa: B027 - not all have something to do

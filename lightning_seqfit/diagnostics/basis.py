@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,14 +75,25 @@ _MEASURED = (
 
 
 class BasisDiagnostic(Diagnostic):
-    """Rank, shape and reach of the basis at each look, and snapshots of its weightiest units now and then."""
+    """Rank, shape and reach of the basis at each look, and snapshots of its weightiest units now and then.
+
+    Parameters
+    ----------
+    layer : dotted name of the layer whose input is the basis; default: the last ``nn.Linear`` that ran.
+    name : another one is for the basis of a further layer, passed with ``also=[...]``: its tags and arrays have it.
+
+    Examples
+    --------
+    >>> BasisDiagnostic("network.layers.2", name="first").read_out.name
+    'network.layers.2'
+    """
 
     name = "basis"
-    section: ClassVar[str] = "basis"
-
+    section = "basis"
     read_out: ReadOut
 
-    def __init__(self, layer: str | None) -> None:
+    def __init__(self, layer: str | None = None, *, name: str = "basis") -> None:
+        self.name, self.section = name, self.section if name == "basis" else ""
         self.layer = layer
         self.read_out = ReadOut(layer)
         self.lost = ""  # why there was no basis to look at
@@ -132,7 +143,7 @@ class BasisDiagnostic(Diagnostic):
         self.latest = (step, features, observation.weights)
         if not self.snapshots or step >= self.growth * self.snapshots[-1]["step"]:
             self._snapshot()
-        return Reading({f"basis/{name}": float(getattr(seen, name)) for name in _MEASURED})
+        return Reading({f"{self.name}/{name}": float(getattr(seen, name)) for name in _MEASURED})
 
     def _snapshot(self) -> None:
         """Keep the latest look; when all places are taken every second one goes, and the next come half as often."""
@@ -178,9 +189,9 @@ class BasisDiagnostic(Diagnostic):
 
     def notes(self) -> list[str]:
         """Which layer was watched, and why the projection error is absent."""
-        said = [f"basis: input of layer {self.read_out.name!r}"] if self.read_out.name else []
-        said += [f"basis is absent: {self.lost}"] if self.lost else []
-        return said + ([f"basis/projection_error is absent: {self.absent}"] if self.absent else [])
+        said = [f"{self.name}: input of layer {self.read_out.name!r}"] if self.read_out.name else []
+        said += [f"{self.name} is absent: {self.lost}"] if self.lost else []
+        return said + ([f"{self.name}/projection_error is absent: {self.absent}"] if self.absent else [])
 
     def state_dict(self) -> dict[str, Any]:
         """The snapshots."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -67,7 +67,7 @@ class FrontDiagnostic(Diagnostic):
     """The error front and its history."""
 
     name = "front"
-    section: ClassVar[str] = "front"
+    section = "front"
 
     def __init__(self, tolerance: float) -> None:
         self.tolerance = checked_tolerance(tolerance)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from lightning_seqfit.diagnostics.base import Diagnostic, Fact, Reading, Scene, Stored, checked_tolerance
 from lightning_seqfit.geometry import FloatArray
@@ -36,7 +36,7 @@ class OscillationDiagnostic(Diagnostic):
     """Counts at each look; nothing accumulates."""
 
     name = "oscillations"
-    section: ClassVar[str] = "oscillations"
+    section = "oscillations"
 
     def __init__(self, tolerance: float) -> None:
         self.tolerance = checked_tolerance(tolerance)

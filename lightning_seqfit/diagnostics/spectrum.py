@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +80,7 @@ class SpectrumDiagnostic(Diagnostic):
     """The residual's spectrum, and when each band of the target was fitted."""
 
     name = "fourier"
-    section: ClassVar[str] = "spectrum"
+    section = "spectrum"
 
     def __init__(self, tolerance: float) -> None:
         self.tolerance = checked_tolerance(tolerance)

@@ -95,7 +95,7 @@ class Keeping:
 
     def _run(self, state: State) -> Run:
         """What has been recorded so far, as it would be loaded."""
-        own = [diagnostic for diagnostic in self._measuring.diagnostics.values() if not diagnostic.section]
+        own = [other for other in self._measuring.diagnostics.values() if type(other) not in DIAGNOSTICS]
         return as_run(self._contents(state, {}), diagnostics=(*DIAGNOSTICS, *own))
 
     def _contents(self, state: State, identity: Mapping[str, Any]) -> dict[str, Any]:

@@ -163,10 +163,12 @@ class Watch:
 
     def after_batch(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Look if one is due; runs after every batch, so it does next to nothing where none is."""
-        if self.waiting:  # the hook before the first batch was not passed on
-            self.begin(trainer, module, late=True)
+        if self.phase is not Phase.RUNNING:
+            if not self.waiting:
+                return
+            self.begin(trainer, module, late=True)  # the hook before the first batch was not passed on
         step = self.steps.follow(trainer)
-        if step >= self.schedule.next_step and self.phase is Phase.RUNNING and self.schedule.due(step):
+        if step >= self.schedule.next_step and self.schedule.due(step):
             self._look(trainer, module, step)
             self.schedule.looked(step)
 
