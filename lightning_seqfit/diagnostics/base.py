@@ -78,13 +78,13 @@ class Stored:
     arrays : by name, without the diagnostic's own before it.
     scalars : values per look by tag, shape ``(looks,)``.
     looks : their number.
-    axes : names of the probe's axes.
+    faces : names of the faces of the probe's domain.
     """
 
     arrays: Mapping[str, NDArray[Any]]
     scalars: Mapping[str, FloatArray]
     looks: int
-    axes: Sequence[str]
+    faces: Sequence[str]
 
     def scalar(self, tag: str) -> FloatArray:
         """Values of a tag, NaN where there are none."""

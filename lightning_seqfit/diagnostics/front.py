@@ -150,14 +150,13 @@ class FrontDiagnostic(Diagnostic):
     @classmethod
     def read(cls, stored: Stored) -> FrontRecord | None:
         """The front over the looks."""
-        faces = [f"{axis}_{side}" for axis in stored.axes for side in ("min", "max")]
         return read_section(
             FrontRecord,
             stored,
             cls.forms(),
             **{name: stored.scalar(f"front/{name}") for name in ("fitted", "sequentiality", "speed")},
             **{
-                name: {face: stored.scalar(f"front/{name}/{face}") for face in faces}
+                name: {face: stored.scalar(f"front/{name}/{face}") for face in stored.faces}
                 for name in ("depth", "inwardness")
             },
             overall_inwardness=stored.scalar("front/inwardness"),

@@ -5,7 +5,7 @@ C order, and :class:`Scattered` holds points anywhere along one axis, numbered a
 point, shape ``(N,)``.
 """
 
-from lightning_seqfit.geometry.base import MOST_CELLS, BoolArray, FloatArray, Geometry, IntArray
+from lightning_seqfit.geometry.base import MOST_CELLS, BoolArray, FloatArray, Geometry, IntArray, faces_of_box
 from lightning_seqfit.geometry.grid import Grid, cell_centres
 from lightning_seqfit.geometry.scattered import Scattered
 from lightning_seqfit.geometry.series_power import MOST_CONDITION, MOST_FITTED
@@ -21,4 +21,5 @@ __all__ = [
     "IntArray",
     "Scattered",
     "cell_centres",
+    "faces_of_box",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
@@ -19,6 +20,17 @@ IntArray = NDArray[np.intp]
 
 #: Cells on which a field is recorded at each look, at the most.
 MOST_CELLS = 1024
+
+
+def faces_of_box(axes: Sequence[str]) -> tuple[str, ...]:
+    """Names of the faces of a box, by those of its axes.
+
+    Examples
+    --------
+    >>> faces_of_box(["x", "t"])
+    ('x_min', 'x_max', 't_min', 't_max')
+    """
+    return tuple(f"{axis}_{side}" for axis in axes for side in ("min", "max"))
 
 
 class Geometry(ABC):
@@ -50,7 +62,7 @@ class Geometry(ABC):
     @property
     def faces(self) -> tuple[str, ...]:
         """Names of the box's faces: ``x_min``, ``x_max``, ``y_min``, ..."""
-        return tuple(f"{axis}_{side}" for axis in self.axes for side in ("min", "max"))
+        return faces_of_box(self.axes)
 
     @property
     @abstractmethod

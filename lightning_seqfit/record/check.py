@@ -93,7 +93,12 @@ def check_about(about: Mapping[str, Any], names: Collection[str]) -> None:
     for key in ("name", "quantity"):
         if not isinstance(about.get(key), str):
             raise ValueError(f"'about' has {key} {about.get(key)!r}, no text")
-    for key in ("axes", "notes", *(["arrays"] if about["version"] > 1 else [])):
+    for key in (
+        "axes",
+        "notes",
+        *(["faces"] if "faces" in about else []),
+        *(["arrays"] if about["version"] > 1 else []),
+    ):
         if not isinstance(about.get(key), list) or not all(isinstance(item, str) for item in about[key]):
             raise ValueError(f"'about' has {key} {about.get(key)!r}, no list of texts")
     if not isinstance(about.get("scale_of", ""), str) or not isinstance(about.get("noise", 0.0), int | float):

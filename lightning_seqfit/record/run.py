@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lightning_seqfit.diagnostics import DIAGNOSTICS, Diagnostic
 from lightning_seqfit.diagnostics.base import Stored
-from lightning_seqfit.geometry import FloatArray
+from lightning_seqfit.geometry import FloatArray, faces_of_box
 from lightning_seqfit.record.history import Column, Record
 from lightning_seqfit.record.summary import Summary, summarise
 
@@ -79,6 +79,7 @@ class Run:
     scale_of : what an error of 1 is: the target's ``"oscillation"``, its ``"deviation"`` from the mean, its
         ``"value"``, a scale that was ``"given"``, or the error at the ``"first look"``; empty: in an older record.
     gaps : stretches (low, high) of a line without points, in which nothing is measured.
+    faces : names of the domain's faces; by default those of the box.
     kind : of the geometry, ``"grid"`` or ``"series"``; empty: in an older record.
     diagnostics : what the sections are of; they sum it up and draw it.
     fine : the same with the fields of the last look only, first axis of length 1, on more cells; None where ``shape``
@@ -107,16 +108,15 @@ class Run:
     noise: float = 0.0
     scale_of: str = ""
     gaps: tuple[tuple[float, float], ...] = ()
+    faces: tuple[str, ...] = ()
     kind: str = ""
     diagnostics: tuple[type[Diagnostic] | Diagnostic, ...] = field(default=DIAGNOSTICS, repr=False)
     fine: Run | None = None
     target_range: FloatArray | None = None
     prediction_range: FloatArray | None = None
 
-    @property
-    def faces(self) -> tuple[str, ...]:
-        """Names of the box's faces."""
-        return tuple(f"{axis}_{side}" for axis in self.axes for side in ("min", "max"))
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "faces", self.faces or faces_of_box(self.axes))
 
     @property
     def front(self) -> FrontRecord | None:
@@ -203,14 +203,14 @@ def check_version(about: Mapping[str, Any], source: str) -> None:
 
 
 def stored_sections(
-    arrays: Mapping[str, Column], scalars: Mapping[str, FloatArray], axes: list[str]
+    arrays: Mapping[str, Column], scalars: Mapping[str, FloatArray], faces: Sequence[str]
 ) -> Callable[[str], Stored]:
     """Return what gives the part of a file that belongs to a diagnostic, by its name."""
 
     def stored(name: str) -> Stored:
         prefix = f"{name}/"
         own = {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
-        return Stored(own, scalars, len(arrays["steps"]), axes)
+        return Stored(own, scalars, len(arrays["steps"]), faces)
 
     return stored
 
@@ -236,7 +236,8 @@ def as_run(
     about = about_in(arrays["about"]) if "about" in arrays else {}
     check_version(about, source)
     values = {str(tag): arrays["scalars"][:, i] for i, tag in enumerate(arrays["tags"])}
-    stored = stored_sections(arrays, values, about["axes"])
+    faces = tuple(about.get("faces", ())) or faces_of_box(about["axes"])
+    stored = stored_sections(arrays, values, faces)
     run = Run(
         name=about["name"],
         quantity=about["quantity"],
@@ -258,6 +259,7 @@ def as_run(
         noise=about.get("noise", 0.0),
         scale_of=about.get("scale_of", ""),
         gaps=tuple((low, high) for low, high in about.get("gaps", [])),
+        faces=faces,
         kind=about.get("geometry", ""),
         diagnostics=tuple(diagnostics),
     )

@@ -73,6 +73,7 @@ def file_contents(
         "scale_of": scene.scale.of,
         "gaps": _gaps(geometry),
         "geometry": geometry.kind,
+        "faces": geometry.faces,
         "extra": extra,
         "notes": list(dict.fromkeys(said)),
         **identity,

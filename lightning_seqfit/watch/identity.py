@@ -22,6 +22,7 @@ def describe(probe: Probe, scene: Scene, diagnostics: Collection[Diagnostic]) ->
     geometry = scene.geometry
     shape = geometry.shape
     return {
+        "geometry": geometry.kind,
         "axes": list(geometry.axes),
         "bounds": [[float(low), float(high)] for low, high in geometry.bounds],
         "largest": float(np.max(np.abs(scene.target))),
@@ -67,6 +68,8 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         (kind, before), (other, after) = _lattice(old), _lattice(new)
     if (kind, before) != (other, after):
         found.append(f"{kind} {before} -> {after if kind == other else f'{other} {after}'}")
+    if not found and old.get("geometry", new.get("geometry")) != new.get("geometry"):
+        found.append(f"geometry {old['geometry']} -> {new.get('geometry')}")
     if not found and "target" in old:
         found += _moved(old, new)
     for name, options in old.get("options", {}).items():
