@@ -146,8 +146,17 @@ class Run:
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def replace(self, **changes: Any) -> Run:
-        """Return the run with other values of fields, or other sections by name."""
+        """Return the run with other values of fields, or other sections by name.
+
+        Raises
+        ------
+        TypeError
+            If there is no such field or section.
+        """
         names = {each.name for each in fields(self)}
+        known = names | self.sections.keys() | {kind.section for kind in self.diagnostics} - {""}
+        if changes.keys() - known:
+            raise TypeError(f"a run has no {min(changes.keys() - known)!r}; there are: {', '.join(sorted(known))}")
         own = {name: value for name, value in changes.items() if name in names}
         sections = {name: value for name, value in changes.items() if name not in names}
         return replace(self, **{"sections": {**self.sections, **sections}, **own})
