@@ -35,6 +35,8 @@ class Arrays(Mapping[str, Column]):
     >>> arrays = Arrays({"error/max": np.zeros(2)}, "seqfit/")
     >>> arrays["error/max"] is arrays["seqfit/error/max"]
     True
+    >>> arrays
+    <arrays: error/max>
     """
 
     def __init__(self, arrays: Mapping[str, Column], prefix: str) -> None:
@@ -52,6 +54,9 @@ class Arrays(Mapping[str, Column]):
 
     def __len__(self) -> int:
         return len(self._arrays)
+
+    def __repr__(self) -> str:
+        return f"<arrays: {', '.join(self._arrays) or 'none'}>"
 
 
 #: Values per look by tag, with or without the ``seqfit/`` prefix that the loggers show.
