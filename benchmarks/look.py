@@ -25,11 +25,7 @@ from threadpoolctl import threadpool_limits
 
 from lightning_seqfit import Probe
 from lightning_seqfit.demos import SIREN, TanhMLP, sine
-from lightning_seqfit.diagnostics.base import Diagnostic, Scene
-from lightning_seqfit.diagnostics.basis import BasisDiagnostic
-from lightning_seqfit.diagnostics.front import FrontDiagnostic
-from lightning_seqfit.diagnostics.oscillations import OscillationDiagnostic
-from lightning_seqfit.diagnostics.spectrum import SpectrumDiagnostic
+from lightning_seqfit.diagnostics import DIAGNOSTICS, Scene, make_all
 from lightning_seqfit.record import Record
 
 #: Network, width, learning rate (0: its own), and the most that a look may take.
@@ -64,14 +60,10 @@ def measure(
         torch.nn.functional.mse_loss(module(inputs)[:, 0], target(inputs)).backward()
         optimizer.step()
     expected, trend = probe.read_target(module)
-    diagnostics: list[Diagnostic] = [
-        FrontDiagnostic(0.25),
-        OscillationDiagnostic(0.25),
-        SpectrumDiagnostic(0.25),
-        basis := BasisDiagnostic(None),
-    ]
+    diagnostics = make_all(tolerance=0.25, layer=None)
     for diagnostic in diagnostics:
         diagnostic.begin(Scene(probe.geometry, expected, trend))
+    read_outs = [diagnostic.read_out for diagnostic in diagnostics if diagnostic.read_out is not None]
     points = torch.as_tensor(probe.geometry.points).float()
     record = Record()
     times: dict[str, list[float]] = {}
@@ -85,7 +77,7 @@ def measure(
     for step in range(repeats):
         with torch.no_grad():
             clock("forward", lambda: module(points))
-        seen = clock("evaluation", lambda: probe.observe(module, expected, read_outs=[basis.read_out]))
+        seen = clock("evaluation", lambda: probe.observe(module, expected, read_outs=read_outs))
         row: dict[str, Any] = {"steps": step, "prediction": probe.geometry.coarsen(seen.prediction)}
         for diagnostic in diagnostics:
             reading = clock(diagnostic.name, partial(diagnostic.look, seen, trend.variance, step))
@@ -113,7 +105,7 @@ def show_goals(repeats: int) -> None:
 
 def show_parts(repeats: int, *, plane: bool) -> None:
     """Print what a look takes at networks of several widths, and which part of it takes how much."""
-    parts = ["evaluation", "front", "oscillations", "fourier", "basis", "record"]
+    parts = ["evaluation", *(kind.name for kind in DIAGNOSTICS), "record"]
     print("\n| network | width | points | forward, ms | look, ms | look / forward | " + " | ".join(parts) + " |")
     print("|" + "---|" * (6 + len(parts)))
     sizes: list[tuple[int, tuple[int, ...]]] = [(width, (n,)) for width in (50, 256, 1024) for n in (512, 4096)]

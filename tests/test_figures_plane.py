@@ -20,6 +20,7 @@ from lightning_seqfit.figures import plane, training
 from lightning_seqfit.geometry import Grid
 from lightning_seqfit.record import BasisRecord, FrontRecord, OscillationsRecord, Run, Scalars, SpectrumRecord
 from tests.test_figures import numbers
+from tests.training import FIGURES_OF_A_PLANE
 
 STEPS = np.array([0, 100, 200, 300, 400])
 SQUARE = ((-1.0, 1.0), (-1.0, 1.0))
@@ -771,7 +772,7 @@ def test_a_training_leaves_its_figures(dimension, tmp_path):
     points = torch.rand(64, dimension)
     trainer.fit(Plane(dimension), FullBatch((points, target(points)[:, None]), 4))
     names = {path.stem for path in (tmp_path / "seqfit").glob("*.png")}
-    assert names == {f"probe_{name}" for name in ("fit", "front", "spectrum", "basis", "rank")}
+    assert names == {f"probe_{name}" for name in FIGURES_OF_A_PLANE}
     run = load(tmp_path)
     values, _ = picture(panels(plane.fit(run))[0])
     upper = values[len(values) // 2 :]

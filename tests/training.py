@@ -24,6 +24,9 @@ from lightning_seqfit.callbacks import SequentialFitting
 from lightning_seqfit.watch.schedule import next_look
 
 STEPS = 40
+#: Pictures that a run leaves when everything is watched: along a line, and in a plane.
+FIGURES = {"fit", "front", "arrival", "spectrum", "basis", "rank"}
+FIGURES_OF_A_PLANE = FIGURES - {"arrival"}
 
 
 class Net(L.LightningModule):

@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from lightning_seqfit import Probe, load
 from lightning_seqfit.callbacks import ErrorFront, OscillationCount, SequentialFitting
+from tests.training import FIGURES
 
 
 class Net(L.LightningModule):
@@ -264,12 +265,7 @@ def test_a_training_that_breaks_off_leaves_a_whole_record(error: type[BaseExcept
     assert run.steps.tolist() == [0, 1, 2, 3, 4, 6, 8, 11, 15, 21, 25]
     assert {path.name for path in (tmp_path / "seqfit").iterdir()} == {
         "probe.npz",
-        "probe_front.png",
-        "probe_fit.png",
-        "probe_arrival.png",
-        "probe_spectrum.png",
-        "probe_basis.png",
-        "probe_rank.png",
+        *(f"probe_{name}.png" for name in FIGURES),
     }
 
 
@@ -284,8 +280,7 @@ def test_figures_and_scalars_reach_tensorboard(tmp_path: Path) -> None:
     assert {"seqfit/front/fitted", "seqfit/second/oscillations/fitted", "seqfit/front/depth/x_min"} <= set(
         tags["scalars"]
     )
-    figures = {"fit", "front", "arrival", "spectrum", "basis", "rank"}
-    assert set(tags["images"]) == {*(f"seqfit/{name}" for name in figures), "seqfit/second/fit"}
+    assert set(tags["images"]) == {*(f"seqfit/{name}" for name in FIGURES), "seqfit/second/fit"}
     assert [event.step for event in events.Scalars("seqfit/error/max")] == [0, 0, 1, 2, 3, 5, 7, 10, 14, 20, 28, 29]
 
 

@@ -13,6 +13,7 @@ import pytest
 from lightning_seqfit import load
 from lightning_seqfit.cli import main
 from lightning_seqfit.demos.catalogue import DEMOS
+from tests.training import FIGURES
 
 
 def shown(text: str, label: str) -> str:
@@ -38,12 +39,7 @@ def test_the_demo_prints_a_table_and_where_everything_lies(tmp_path: Path, capsy
     assert load(run_dir).steps[-1] == 60
     assert {path.name for path in (run_dir / "seqfit").iterdir()} == {
         "probe.npz",
-        "probe_fit.png",
-        "probe_front.png",
-        "probe_arrival.png",
-        "probe_spectrum.png",
-        "probe_basis.png",
-        "probe_rank.png",
+        *(f"probe_{name}.png" for name in FIGURES),
     }
     assert list(run_dir.glob("events.out.tfevents.*"))
 
