@@ -73,9 +73,19 @@ class ProbeCallback(pl.Callback):
                 "name=, as in Probe.grid(..., name='left'), or share one probe between the callbacks"
             )
         for callback in ours:
+            shared = [mine for mine in self._diagnostics if any(mine is theirs for theirs in callback._diagnostics)]
+            if callback.probe is not self.probe and shared:
+                raise ValueError(
+                    f"one {type(shared[0]).__name__} is given to two probes, and mixes what it sees: make one for each"
+                )
             if callback.probe is self.probe:
                 for mine in self._diagnostics:
                     for theirs in callback._diagnostics:
+                        if mine.name == theirs.name and _listens(mine) != _listens(theirs):
+                            raise ValueError(
+                                f"two callbacks on one probe have diagnostics of their own named {mine.name!r}, "
+                                f"{' and '.join(map(_listens, (mine, theirs)))}: give each another name"
+                            )
                         if mine.name == theirs.name and mine.options != theirs.options:
                             raise ValueError(
                                 f"two callbacks on one probe measure {mine.name!r} with different options "
@@ -250,6 +260,12 @@ def _ours(trainer: pl.Trainer) -> list[ProbeCallback]:
     """Our callbacks in the order of the trainer's list."""
     callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
     return [callback for callback in callbacks if isinstance(callback, ProbeCallback)]
+
+
+def _listens(diagnostic: Diagnostic) -> str:
+    """What a diagnostic is, and which layer it listens to; those of ours say their layer as an option."""
+    layer = getattr(diagnostic.read_out, "layer", None) if not diagnostic.section else None
+    return type(diagnostic).__name__ + (f" at {layer}" if layer else "")
 
 
 def _name(probe: Probe) -> str:

@@ -4,7 +4,7 @@ A further one is a file here, beside its measure in :mod:`lightning_seqfit.measu
 own needs neither: it is passed to a callback with ``also=[...]``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from inspect import signature
 from typing import Any
 
@@ -16,9 +16,6 @@ from lightning_seqfit.diagnostics.spectrum import SpectrumDiagnostic
 from lightning_seqfit.probe.checks.arguments import checked_name
 from lightning_seqfit.probe.read_out import ReadOut
 
-#: Names that arrays of the record itself begin with.
-_TAKEN = ("fine", "scalar", "error", "observer", "training")
-
 #: In the order in which they are summed up and drawn.
 DIAGNOSTICS: tuple[type[Diagnostic], ...] = (
     FrontDiagnostic,
@@ -27,8 +24,17 @@ DIAGNOSTICS: tuple[type[Diagnostic], ...] = (
     BasisDiagnostic,
 )
 
+#: What no diagnostic of a user's own can be called, and none of its tags begins with: what arrays and tags of ours do,
+#: and what a watch calls its own parts when one fails.
+TAKEN = (
+    *("fine", "scalar", "error", "observer", "training"),
+    *("evaluation", "every_n_steps", "figures", "finite", "looking", "prediction", "summary", "values"),
+    *(kind.name for kind in DIAGNOSTICS),
+)
+
 __all__ = [
     "DIAGNOSTICS",
+    "TAKEN",
     "BasisDiagnostic",
     "Diagnostic",
     "Fact",
@@ -52,7 +58,7 @@ def checked_own(diagnostics: Sequence[Any]) -> list[Diagnostic]:
     Raises
     ------
     TypeError, ValueError
-        If one is no diagnostic, or its name cannot be used.
+        If one is no diagnostic, or its name, section or layer cannot be used.
 
     Examples
     --------
@@ -60,8 +66,10 @@ def checked_own(diagnostics: Sequence[Any]) -> list[Diagnostic]:
     Traceback (most recent call last):
     TypeError: also=[...] has int: give instances of subclasses of lightning_seqfit.diagnostics.Diagnostic
     """
-    taken = [*_TAKEN, *(kind.name for kind in DIAGNOSTICS)]
-    for diagnostic in diagnostics:
+    if not isinstance(diagnostics, Iterable):
+        raise TypeError(f"also={diagnostics!r:.80} is no list: give also=[...], also where it is one diagnostic alone")
+    taken, own = list(TAKEN), list(diagnostics)
+    for diagnostic in own:
         if not isinstance(diagnostic, Diagnostic):
             given = diagnostic.__name__ if isinstance(diagnostic, type) else type(diagnostic).__name__
             raise TypeError(
@@ -73,5 +81,15 @@ def checked_own(diagnostics: Sequence[Any]) -> list[Diagnostic]:
                 f"the name {name!r} of {type(diagnostic).__name__} cannot be used: give it one of letters, digits and "
                 f"_ . -, which is none of {', '.join(taken)}"
             )
+        if diagnostic.section:
+            raise ValueError(
+                f"{name!r} has the section {diagnostic.section!r}, which is for what every record has: leave it empty, "
+                "and what it records is in load(...).extra"
+            )
+        if not isinstance(diagnostic.read_out, ReadOut | None):
+            raise TypeError(
+                f"read_out={diagnostic.read_out!r:.80} of {name!r} is no ReadOut: give ReadOut('net.2'), or ReadOut() "
+                "for the last nn.Linear"
+            )
         taken.append(name)
-    return list(diagnostics)
+    return own

@@ -34,10 +34,14 @@ class ReadOut:
                 f"layer={shown(layer)} is not a name: give a dotted one, such as 'net.4', or None for the last"
             )
         self.layer = layer
-        self.name: str | None = layer
+        self.rows = rows
+        self.forget()
+
+    def forget(self) -> None:
+        """Find the layer anew: the module may be another."""
+        self.name: str | None = self.layer
         self.known = False  # it has been heard
         self.absent = ""
-        self.rows = rows
 
     @property
     def rows(self) -> IntArray | None:

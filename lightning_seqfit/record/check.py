@@ -12,7 +12,8 @@ from lightning_seqfit.diagnostics import DIAGNOSTICS
 from lightning_seqfit.diagnostics.base import Form
 from lightning_seqfit.record.history import Column
 
-_KINDS = {"i": "whole numbers", "f": "numbers", "b": "yes or no", "U": "text"}
+#: What an array in a file may hold, by ``dtype.kind``.
+KINDS = {"i": "whole numbers", "u": "whole numbers from 0 on", "f": "numbers", "b": "yes or no", "U": "text"}
 
 ALWAYS: dict[str, Form] = {
     "steps": ("i", "looks"),
@@ -124,7 +125,7 @@ def check_about(about: Mapping[str, Any], names: Collection[str]) -> None:
 
 def _are_forms(arrays: Any) -> bool:
     return isinstance(arrays, dict) and all(
-        isinstance(form, list) and len(form) == 2 and form[0] in _KINDS and isinstance(form[1], str)
+        isinstance(form, list) and len(form) == 2 and form[0] in KINDS and isinstance(form[1], str)
         for form in arrays.values()
     )
 
@@ -153,7 +154,7 @@ def check_arrays(arrays: Mapping[str, Column], wanted: Mapping[str, Form], about
     for name, (kind, form) in wanted.items():
         array, words = arrays[name], form.split()
         if array.dtype.kind != kind:
-            raise ValueError(f"{name!r} is {array.dtype}, expected {_KINDS[kind]}")
+            raise ValueError(f"{name!r} is {array.dtype}, expected {KINDS[kind]}")
         if array.ndim == len(words):
             for word, length in zip(words, array.shape, strict=True):
                 lengths.setdefault(word, int(word) if word.isdecimal() else length)

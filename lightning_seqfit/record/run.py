@@ -35,6 +35,8 @@ class Arrays(Mapping[str, Column]):
     >>> arrays = Arrays({"error/max": np.zeros(2)}, "seqfit/")
     >>> arrays["error/max"] is arrays["seqfit/error/max"]
     True
+    >>> arrays
+    <arrays: error/max>
     """
 
     def __init__(self, arrays: Mapping[str, Column], prefix: str) -> None:
@@ -52,6 +54,9 @@ class Arrays(Mapping[str, Column]):
 
     def __len__(self) -> int:
         return len(self._arrays)
+
+    def __repr__(self) -> str:
+        return f"<arrays: {', '.join(self._arrays) or 'none'}>"
 
 
 #: Values per look by tag, with or without the ``seqfit/`` prefix that the loggers show.
@@ -146,8 +151,17 @@ class Run:
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def replace(self, **changes: Any) -> Run:
-        """Return the run with other values of fields, or other sections by name."""
+        """Return the run with other values of fields, or other sections by name.
+
+        Raises
+        ------
+        TypeError
+            If there is no such field or section.
+        """
         names = {each.name for each in fields(self)}
+        known = names | self.sections.keys() | {kind.section for kind in self.diagnostics} - {""}
+        if changes.keys() - known:
+            raise TypeError(f"a run has no {min(changes.keys() - known)!r}; there are: {', '.join(sorted(known))}")
         own = {name: value for name, value in changes.items() if name in names}
         sections = {name: value for name, value in changes.items() if name not in names}
         return replace(self, **{"sections": {**self.sections, **sections}, **own})

@@ -11,7 +11,9 @@ import numpy as np
 from lightning_seqfit.diagnostics import Diagnostic, Scene
 from lightning_seqfit.geometry import MOST_CELLS, FloatArray, Geometry
 from lightning_seqfit.probe import Probe
+from lightning_seqfit.probe.guard import leave_generators_untouched
 from lightning_seqfit.record import Record, contents
+from lightning_seqfit.record.check import KINDS
 
 #: Cells on which the fields of the last look are in the file, at the most.
 FINE_CELLS = 128**2
@@ -39,20 +41,26 @@ def file_contents(
     """
     geometry = scene.geometry
     fixed: dict[str, Any] = {"target": scene.target, "trend": scene.trend.values}
-    extra: dict[str, dict[str, Any]] = {}
     said = [*(f"points: {note}" for note in (*geometry.notes, *probe.notes, *probe.remarks)), *notes]
     for diagnostic in diagnostics:
         try:
-            own = {f"{diagnostic.name}/{name}": np.asarray(value) for name, value in diagnostic.fixed().items()}
-            said += diagnostic.notes()
+            own, notes_of_it = _of_the_run(diagnostic, record)
+            said += notes_of_it
         except Exception as error:  # the others' is not lost
             said.append(f"{diagnostic.name}: {type(error).__name__}: {error}")
             own = {}
         fixed |= own
-        if not diagnostic.section:
-            extra[diagnostic.name] = _forms(diagnostic.name, own, record, scene.target.shape)
-    fields = {name: value for name, value in fixed.items() if np.shape(value) == scene.target.shape}
+    fields = {
+        name: value
+        for name, value in fixed.items()
+        if np.shape(value) == scene.target.shape and np.asarray(value).dtype.kind != "U"
+    }
     arrays = {name: _coarse(geometry, fields[name]) if name in fields else np.asarray(fixed[name]) for name in fixed}
+    extra = {
+        diagnostic.name: _forms(diagnostic.name, arrays, fields, record)
+        for diagnostic in diagnostics
+        if not diagnostic.section
+    }
     arrays["points"] = _points(geometry)
     if geometry.coarse_shape() != geometry.coarse_shape(FINE_CELLS) and latest:
         arrays |= {f"fine/{name}": _coarse(geometry, values, FINE_CELLS) for name, values in fields.items()}
@@ -81,13 +89,36 @@ def file_contents(
     return contents(record, arrays, about)
 
 
+def _of_the_run(diagnostic: Diagnostic, record: Record) -> tuple[dict[str, np.ndarray[Any, Any]], list[str]]:
+    """What a diagnostic has to say of the whole run: all of it, or nothing where a reader would refuse a part.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it has another kind of array or note, or a name that a look's array has.
+    """
+    with leave_generators_untouched():
+        given, notes = diagnostic.fixed(), diagnostic.notes()
+    arrays = {f"{diagnostic.name}/{name}": np.asarray(value) for name, value in given.items()}
+    for name, array in arrays.items():
+        if array.dtype.kind not in KINDS:
+            raise TypeError(f"fixed() has {array.dtype} as {name}: give numbers, booleans or text")
+        if name in record.names or not name.isprintable():
+            raise ValueError(f"fixed() has {name!r}, which cannot be stored or is also an array of a look: rename it")
+    if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
+        raise TypeError(f"notes() returned {notes!r:.80}: give a list of sentences")
+    return arrays, notes
+
+
 def _forms(
-    name: str, fixed: Mapping[str, np.ndarray[Any, Any]], record: Record, field: tuple[int, ...]
+    name: str, fixed: Mapping[str, np.ndarray[Any, Any]], fields: Collection[str], record: Record
 ) -> dict[str, list[str]]:
     """Kind and shape of the arrays of a diagnostic without a section of its own, as a reader checks them."""
-    forms = {}
-    for key, value in fixed.items():
-        forms[key] = [value.dtype.kind, "cells" if value.shape == field else " ".join(map(str, value.shape))]
+    forms = {
+        key: [value.dtype.kind, "cells" if key in fields else " ".join(map(str, value.shape))]
+        for key, value in fixed.items()
+        if key.startswith(f"{name}/")
+    }
     cells = record["prediction"].shape[1:]
     for key in record.names:
         if key.startswith(f"{name}/"):

@@ -48,6 +48,8 @@ class Failures:
 
     def switch_off(self, part: str, error: Exception) -> None:
         """Say once what failed; it is not to be tried again in this fit."""
+        if part in self._parts:
+            return
         reason = f"{type(error).__name__}: {error}"
         self._parts[part] = reason
         warn(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import lightning.pytorch as pl
 import numpy as np
 from lightning.pytorch.utilities.rank_zero import rank_zero_info  # type: ignore[attr-defined]
 
 from lightning_seqfit import figures
-from lightning_seqfit.diagnostics import DIAGNOSTICS
+from lightning_seqfit.diagnostics import DIAGNOSTICS, Diagnostic
+from lightning_seqfit.probe.guard import leave_generators_untouched
 from lightning_seqfit.record import Run, as_run
 from lightning_seqfit.record.summary import fits_noise, noise_fitted
 from lightning_seqfit.watch.archive import Archive
@@ -25,6 +26,8 @@ from lightning_seqfit.words import warn
 
 #: Seconds between two writes of the record's file, at the most.
 WRITE_SECONDS = 30.0
+
+Shown = TypeVar("Shown")
 
 
 class Keeping:
@@ -72,7 +75,7 @@ class Keeping:
         """The line for the console; the table goes to the loggers."""
         try:
             with np.errstate(all="ignore"):
-                summary = self._run(state).summary()
+                summary = self._shown(lambda own: self._run(state, own).summary())
         except Exception as error:
             self._failures.switch_off("summary", error)
             return self._failures.label
@@ -85,7 +88,8 @@ class Keeping:
         try:
             if not last and not self.publisher.takes_pictures(trainer):
                 return
-            for name, image in self.gallery.draw(lambda: self._run(state), state.last_step).items():
+            images = self._shown(lambda own: self.gallery.draw(lambda: self._run(state, own), state.last_step))
+            for name, image in images.items():
                 if last:
                     file = f"{self._measuring.probe.name or 'probe'}_{name}.png"
                     self.archive.pictures[file] = figures.as_png(image)
@@ -93,9 +97,22 @@ class Keeping:
         except Exception as error:
             self._failures.switch_off("figures", error)
 
-    def _run(self, state: State) -> Run:
+    def _shown(self, make: Callable[[Sequence[Diagnostic]], Shown]) -> Shown:
+        """Make what shows a run with the user's own diagnostics, and without them where that fails."""
+        part = "what your own diagnostics say and draw"
+        own = [] if part in self._failures else self._measuring.own
+        try:
+            with leave_generators_untouched():
+                return make(own)
+        except Exception as error:
+            if not own:
+                raise
+            shown = make([])
+            self._failures.switch_off(part, error)
+            return shown
+
+    def _run(self, state: State, own: Sequence[Diagnostic]) -> Run:
         """What has been recorded so far, as it would be loaded."""
-        own = [other for other in self._measuring.diagnostics.values() if type(other) not in DIAGNOSTICS]
         return as_run(self._contents(state, {}), diagnostics=(*DIAGNOSTICS, *own))
 
     def _contents(self, state: State, identity: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 import lightning.pytorch as pl
 import numpy as np
 
-from lightning_seqfit.diagnostics import Diagnostic, Reading, ReadOut, Scene
+from lightning_seqfit.diagnostics import DIAGNOSTICS, TAKEN, Diagnostic, Reading, ReadOut, Scene
 from lightning_seqfit.diagnostics.base import MOST_VALUES
 from lightning_seqfit.geometry import FloatArray
 from lightning_seqfit.measures.scale import scale_of
 from lightning_seqfit.probe import Observation, Probe
-from lightning_seqfit.probe.guard import INCOMPLETE, one_blas_thread
+from lightning_seqfit.probe.guard import INCOMPLETE, leave_generators_untouched, one_blas_thread
 from lightning_seqfit.watch.failures import Failures
 from lightning_seqfit.watch.tensors import to_tensors
 from lightning_seqfit.words import warn
@@ -58,6 +59,7 @@ class Measuring:
     ----------
     diagnostics : by name.
     scene : None before the first fit.
+    recorded : shapes of a look's fields and arrays in the record, by their names there.
     """
 
     def __init__(self, probe: Probe, failures: Failures) -> None:
@@ -66,7 +68,13 @@ class Measuring:
         self.scene: Scene | None = None
         self._failures = failures
         self._failed = 0  # evaluations in a row
-        self._shapes: dict[str, tuple[int, ...]] = {}
+        self._cells: tuple[int, ...] = ()
+        self.recorded: dict[str, tuple[int, ...]] = {}
+
+    @property
+    def own(self) -> list[Diagnostic]:
+        """Diagnostics of the user's own, which may do anything."""
+        return [diagnostic for diagnostic in self.diagnostics.values() if type(diagnostic) not in DIAGNOSTICS]
 
     @property
     def working(self) -> dict[str, Diagnostic]:
@@ -75,22 +83,27 @@ class Measuring:
 
     def read_target(self, module: pl.LightningModule) -> Scene:
         """Read the target as the module sees it."""
-        self._failed, self._shapes = 0, {}
+        self._failed = 0
         with one_blas_thread:
             target, trend = self.probe.read_target(module)
             for note in self.probe.notes:
                 warn(f"{self._failures.label}: {note}")
+            target = target.view()  # the array itself may be the user's
+            _lock(target, trend.values)
             geometry, noise = self.probe.geometry, self.probe.noise
             with np.errstate(all="ignore"):
                 scale = scale_of(geometry, target, trend, noise=noise, given=self.probe.scale)
             self.scene = Scene(geometry, target, trend, noise, scale, self.probe.relative)
+        self._cells = geometry.coarsen(target).shape
         return self.scene
 
     def begin(self) -> None:
         """Let every diagnostic compute what the target alone decides."""
         assert self.scene is not None
         for name, diagnostic in self.diagnostics.items():
-            with one_blas_thread, np.errstate(all="ignore"):
+            if diagnostic.read_out is not None:
+                diagnostic.read_out.forget()
+            with one_blas_thread, np.errstate(all="ignore"), leave_generators_untouched():
                 try:
                     diagnostic.begin(self.scene)
                 except Exception as error:
@@ -149,8 +162,11 @@ class Measuring:
         for note in observation.notes:  # what is merely held is in no one's way
             said = "" if note == INCOMPLETE else f"{self._failures.label}: {note}"
             self._failures.note(note, f"since step {step}", said)
+        heard = [array for layer in observation.layers.values() for array in layer[:2] if array is not None]
+        _lock(observation.prediction, observation.residual, *heard)
+        undo = leave_generators_untouched() if self.own else nullcontext()
         # whatever the user has set; one thread: all cores are busy with the training, and several would wait
-        with np.errstate(all="ignore"), one_blas_thread:
+        with np.errstate(all="ignore"), one_blas_thread, undo:
             look = self._error(observation, scale, step)
             for name, diagnostic in self.working.items():
                 own = observation if diagnostic.read_out is None else observation.at(diagnostic.read_out)
@@ -189,10 +205,13 @@ class Measuring:
         """Take a reading into a look, all of it or nothing: those who write a diagnostic make mistakes."""
         if not isinstance(reading, Reading):
             raise TypeError(f"look returned {type(reading).__name__}: return a Reading(scalars, fields, arrays)")
-        taken = reading.scalars.keys() & look.scalars.keys()
-        if taken:
-            raise ValueError(f"the tag {min(taken)!r} is another's: choose one that begins with {name}/")
-        points = look.fields["prediction"].shape
+        for key in (*reading.scalars, *reading.fields, *reading.arrays):
+            if not isinstance(key, str) or not key.isprintable() or not key:
+                raise ValueError(f"{key!r} names a value or an array: use letters, digits and marks")
+        for tag in sorted(reading.scalars):
+            if tag in look.scalars or (name not in TAKEN and tag.partition("/")[0] in TAKEN):
+                raise ValueError(f"the tag {tag!r} is another's: choose one that begins with {name}/")
+        points, cells = look.fields["prediction"].shape, self._cells
         fields = {f"{name}/{key}": np.asarray(values) for key, values in reading.fields.items()}
         arrays = {f"{name}/{key}": np.asarray(values) for key, values in reading.arrays.items()}
         for key, values in (*fields.items(), *arrays.items()):
@@ -204,9 +223,13 @@ class Measuring:
                 raise ValueError(
                     f"{key} has shape {values.shape}: an array has at least one axis and at most {MOST_VALUES} values"
                 )
-            if self._shapes.setdefault(key, values.shape) != values.shape:
-                raise ValueError(f"{key} has shape {values.shape}, and {self._shapes[key]} at the looks before")
+            before = self.recorded.get(key, cells if key in fields else values.shape)
+            if before != (cells if key in fields else values.shape):
+                raise ValueError(f"{key} has shape {values.shape}, and {before} at the looks before")
+        if fields.keys() & arrays.keys():
+            raise ValueError(f"{min(fields.keys() & arrays.keys())} is both a field and an array: choose another name")
         scalars = {tag: float(value) for tag, value in reading.scalars.items()}
+        self.recorded |= {**dict.fromkeys(fields, cells), **{key: values.shape for key, values in arrays.items()}}
         look.scalars |= scalars
         look.fields |= fields
         look.arrays |= arrays
@@ -214,7 +237,7 @@ class Measuring:
     def states(self) -> dict[str, dict[str, Any]]:
         """What every diagnostic has kept, as a checkpoint may hold it."""
         kept = {}
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), leave_generators_untouched():
             for name, diagnostic in self.diagnostics.items():
                 try:
                     kept[name] = to_tensors(diagnostic.state_dict())
@@ -225,7 +248,21 @@ class Measuring:
     def load_states(self, states: Mapping[str, Mapping[str, Any]]) -> None:
         """Become what :meth:`states` saw; what is missing begins anew."""
         for name, diagnostic in self.diagnostics.items():
-            diagnostic.load_state_dict(states.get(name, {}))
+            state = states.get(name, {})
+            with leave_generators_untouched():
+                try:
+                    diagnostic.load_state_dict(state)
+                except Exception as error:
+                    if type(diagnostic) in DIAGNOSTICS:
+                        raise
+                    if not state:
+                        raise RuntimeError(
+                            f"load_state_dict of the diagnostic {name!r} raised {type(error).__name__}: {error}; it is "
+                            "called with an empty state where a record begins"
+                        ) from error
+                    said = f"it begins anew: load_state_dict raised {type(error).__name__}: {error}"
+                    self._failures.note(f"state of {name}", said, f"{self._failures.label}: {name}: {said}")
+                    diagnostic.load_state_dict({})
 
     def doubt_points(self, trainer: pl.Trainer, module: pl.LightningModule, prediction: FloatArray) -> None:
         """Say once where the module fits given values far better at other points than those they are taken for."""
@@ -246,6 +283,12 @@ class Measuring:
                 f"centres of the cells, where they are taken to lie: pass {instead} to Probe.grid, if they were made "
                 f"on linspace(low, high, n), {both}",
             )
+
+
+def _lock(*arrays: FloatArray) -> None:
+    """Let nobody write into arrays that others will read."""
+    for array in arrays:
+        array.flags.writeable = False
 
 
 def doubtful(error: float, notes: Iterable[str]) -> bool:

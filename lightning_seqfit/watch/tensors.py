@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,12 @@ def to_tensors(value: Any) -> Any:
 
 
 def to_arrays(value: Any) -> Any:
-    """Return what :func:`to_tensors` got, with arrays for tensors."""
+    """Return what :func:`to_tensors` got, with arrays for tensors; one whose kind numpy lacks stays a tensor."""
     if isinstance(value, Mapping):
         return {key: to_arrays(item) for key, item in value.items()}
-    return value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else value
+    if type(value) in (list, tuple):
+        return type(value)(map(to_arrays, value))
+    if isinstance(value, torch.Tensor):
+        with suppress(TypeError, RuntimeError):
+            return value.detach().cpu().numpy()
+    return value

@@ -104,6 +104,8 @@ class Watch:
         if changes:
             self._begin_anew(f"it was of another probe: {'; '.join(changes)}; give that one to go on with it")
         self.state.described = now
+        record = self.state.record
+        self.measuring.recorded = {name: record[name].shape[1:] for name in record.names if record[name].ndim > 1}
         self.measuring.begin()
         return bool(changes)
 
@@ -212,7 +214,7 @@ class Watch:
                 self._write()
         if self.state.last_step < 0:
             return None
-        kept = self.measuring.states()
+        kept = self.measuring.states() if evaluates(trainer) else {}
         return self.state.as_dict(kept, self.failures.notes(), self.keeping.archive.lineage)
 
     def finish(self, trainer: pl.Trainer, module: pl.LightningModule, *, look: bool) -> None:

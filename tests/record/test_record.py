@@ -346,3 +346,11 @@ class TestScalars:
             scalars["front/fited"]
         assert "front/fited" not in scalars
         assert scalars.get("front/fited") is None
+
+
+def test_a_run_is_replaced_only_in_what_it_has(tmp_path):
+    write(tmp_path / "probe.npz", arrays_of(filled(2)))
+    run = load(tmp_path / "probe.npz")
+    assert run.replace(name="other", front=None).name == "other"
+    with pytest.raises(TypeError, match="a run has no 'predicton'; there are: axes,"):
+        run.replace(predicton=run.prediction)
