@@ -444,3 +444,15 @@ def test_a_diagnostic_that_fails_at_the_file_loses_its_own_part_only(
     assert loaded.basis is None
     assert loaded.front is not None
     assert "basis: ZeroDivisionError: no basis" in loaded.notes
+
+
+def test_how_often_is_written_can_be_set_by_the_name_that_scripts_know(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lightning_seqfit.callbacks import watch
+
+    written: list[int] = []
+    monkeypatch.setattr(watch, "WRITE_SECONDS", 0.0)
+    monkeypatch.setattr(watch.Keeping, "write", lambda keeping, state: written.append(state.last_step))
+    trainer_in(tmp_path, SequentialFitting(probe()), logger=False).fit(Net(), loader())
+    assert written[:4] == [0, 1, 2, 3]
