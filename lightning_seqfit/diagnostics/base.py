@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -199,6 +199,30 @@ class Diagnostic(ABC):
     def figures(cls, run: Run) -> Mapping[str, Callable[[Run], Figure]]:
         """What draws it, by the name that a figure gets as tag and file."""
         return {}
+
+
+class Accumulating(Diagnostic):
+    """A diagnostic with a tolerance, whose measure accumulates over the looks in a frozen dataclass."""
+
+    history_kind: ClassVar[type]
+    history: Any
+
+    def __init__(self, tolerance: float) -> None:
+        self.tolerance = checked_tolerance(tolerance)
+        self.history = None
+
+    @property
+    def options(self) -> tuple[tuple[str, Any], ...]:
+        """The tolerance."""
+        return (("tolerance", self.tolerance),)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The history."""
+        return {} if self.history is None else asdict(self.history)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take the history back; an empty state begins anew."""
+        self.history = self.history_kind(**checked_history(state, self.history_kind)) if state else None
 
 
 Section = TypeVar("Section")

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lightning_seqfit.diagnostics.base import (
-    Diagnostic,
+    Accumulating,
     Fact,
     Form,
     Reading,
     Scene,
     Stored,
-    checked_history,
-    checked_tolerance,
     number,
     read_section,
 )
@@ -63,22 +61,18 @@ class FrontRecord:
     quiet: float = math.nan
 
 
-class FrontDiagnostic(Diagnostic):
+class FrontDiagnostic(Accumulating):
     """The error front and its history."""
 
     name = "front"
     section = "front"
+    history_kind = front.FrontHistory
+    history: front.FrontHistory | None
 
     def __init__(self, tolerance: float) -> None:
-        self.tolerance = checked_tolerance(tolerance)
-        self.history: front.FrontHistory | None = None
+        super().__init__(tolerance)
         self._ranked: FloatArray | None = None  # the arrivals that the inwardness was computed from
         self._inwardness: dict[str, float] = {}
-
-    @property
-    def options(self) -> tuple[Any, ...]:
-        """The tolerance."""
-        return (("tolerance", self.tolerance),)
 
     def begin(self, scene: Scene) -> None:
         """Find the active points."""
@@ -126,14 +120,6 @@ class FrontDiagnostic(Diagnostic):
         """Which share of the domain counts neither way."""
         quiet = quiet_share(_quiet(self.active))
         return [f"front: {quiet}, where the target hardly oscillates; that counts neither way"] if quiet else []
-
-    def state_dict(self) -> dict[str, Any]:
-        """The history."""
-        return {} if self.history is None else asdict(self.history)
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take the history back; an empty state begins anew."""
-        self.history = front.FrontHistory(**checked_history(state, front.FrontHistory)) if state else None
 
     @classmethod
     def forms(cls) -> Mapping[str, Form]:

@@ -5,21 +5,19 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lightning_seqfit.diagnostics.base import (
-    Diagnostic,
+    Accumulating,
     Fact,
     Form,
     Reading,
     Scene,
     Stored,
-    checked_history,
-    checked_tolerance,
     number,
     read_section,
 )
@@ -76,22 +74,18 @@ class SpectrumRecord:
         return list(self.share)
 
 
-class SpectrumDiagnostic(Diagnostic):
+class SpectrumDiagnostic(Accumulating):
     """The residual's spectrum, and when each band of the target was fitted."""
 
     name = "fourier"
     section = "spectrum"
+    history_kind = spectrum.SpectrumHistory
+    history: spectrum.SpectrumHistory | None
 
     def __init__(self, tolerance: float) -> None:
-        self.tolerance = checked_tolerance(tolerance)
-        self.history: spectrum.SpectrumHistory | None = None
+        super().__init__(tolerance)
         self._ordered: FloatArray | None = None  # the convergence that the order was computed from
         self._order = math.nan
-
-    @property
-    def options(self) -> tuple[Any, ...]:
-        """The tolerance."""
-        return (("tolerance", self.tolerance),)
 
     def begin(self, scene: Scene) -> None:
         """Find the target's bands."""
@@ -167,15 +161,6 @@ class SpectrumDiagnostic(Diagnostic):
                 "they lie unevenly a part of its power is read at other frequencies; give more points"
             )
         return said
-
-    def state_dict(self) -> dict[str, Any]:
-        """The history."""
-        return {} if self.history is None else asdict(self.history)
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take the history back; an empty state begins anew."""
-        kind = spectrum.SpectrumHistory
-        self.history = kind(**checked_history(state, kind)) if state else None
 
     @classmethod
     def forms(cls) -> Mapping[str, Form]:
