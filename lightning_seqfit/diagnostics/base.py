@@ -140,6 +140,10 @@ class Diagnostic(ABC):
     section: str = ""
     read_out: ReadOut | None = None
 
+    def unable(self, scene: Scene) -> str:
+        """Why it cannot look at such a scene, the end of a sentence; empty: it can. It is then left out of the fit."""
+        return ""
+
     def begin(self, scene: Scene) -> None:  # noqa: B027 - not all have something to do
         """Compute what the target alone decides. State is kept: a resumed or a second fit goes on."""
 

@@ -116,9 +116,10 @@ class Keeping:
         return as_run(self._contents(state, {}), diagnostics=(*DIAGNOSTICS, *own))
 
     def _contents(self, state: State, identity: Mapping[str, Any]) -> dict[str, Any]:
-        scene, diagnostics = self._measuring.scene, self._measuring.diagnostics.values()
+        scene, diagnostics = self._measuring.scene, self._measuring.able.values()
         assert scene is not None
-        values, notes = state.scalars(), self._failures.notes()
+        absent = [f"{name} is absent: {why}" for name, why in self._measuring.unable.items()]
+        values, notes = state.scalars(), [*absent, *self._failures.notes()]
         if fits_noise(values.get("error/relative_rmse", np.nan), values.get("error/noise", np.nan)):
             notes.append(f"noise: {noise_fitted(scene.noise)}")
         with np.errstate(all="ignore"):

@@ -60,6 +60,7 @@ class Measuring:
     diagnostics : by name.
     scene : None before the first fit.
     recorded : shapes of a look's fields and arrays in the record, by their names there.
+    unable : why diagnostics cannot look at the scene, by name.
     """
 
     def __init__(self, probe: Probe, failures: Failures) -> None:
@@ -69,6 +70,7 @@ class Measuring:
         self._failures = failures
         self._failed = 0  # evaluations in a row
         self._cells: tuple[int, ...] = ()
+        self.unable: dict[str, str] = {}
         self.recorded: dict[str, tuple[int, ...]] = {}
 
     @property
@@ -79,7 +81,12 @@ class Measuring:
     @property
     def working(self) -> dict[str, Diagnostic]:
         """Diagnostics that have not failed."""
-        return {name: diagnostic for name, diagnostic in self.diagnostics.items() if name not in self._failures}
+        return {name: diagnostic for name, diagnostic in self.able.items() if name not in self._failures}
+
+    @property
+    def able(self) -> dict[str, Diagnostic]:
+        """Diagnostics that can look at the scene."""
+        return {name: diagnostic for name, diagnostic in self.diagnostics.items() if name not in self.unable}
 
     def read_target(self, module: pl.LightningModule) -> Scene:
         """Read the target as the module sees it."""
@@ -100,7 +107,9 @@ class Measuring:
     def begin(self) -> None:
         """Let every diagnostic compute what the target alone decides."""
         assert self.scene is not None
-        for name, diagnostic in self.diagnostics.items():
+        reasons = {name: diagnostic.unable(self.scene) for name, diagnostic in self.diagnostics.items()}
+        self.unable = {name: why for name, why in reasons.items() if why}
+        for name, diagnostic in self.working.items():
             if diagnostic.read_out is not None:
                 diagnostic.read_out.forget()
             with one_blas_thread, np.errstate(all="ignore"), leave_generators_untouched():
