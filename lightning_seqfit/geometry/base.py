@@ -139,6 +139,41 @@ class Geometry(ABC):
         """Return the points of each unbroken stretch along each line, low face first; by default every line is one."""
         return list(self.lines(axis))
 
+    def independent(self, window: tuple[float, ...]) -> FloatArray:
+        """How many equal and independent values give as good a mean as those in a window about each point, ``(N,)``.
+
+        At least 1. On a grid the number of points in the window; of uneven points fewer, since some weigh less.
+
+        Parameters
+        ----------
+        window : full width per axis, in the axis' units.
+        """
+        count = np.ones(len(self.points))
+        for axis, width in enumerate(window):
+            lines = self.lines(axis)
+            count[lines] *= _as_even(self.points[lines[0], axis], width)
+        return count
+
+    def room(self, window: tuple[float, ...]) -> BoolArray:
+        """Whether no window about a point is cut off, shape ``(N,)``; in a stretch shorter than a window, its middle.
+
+        Parameters
+        ----------
+        window : full width per axis, in the axis' units.
+        """
+        room = np.ones(len(self.points), dtype=bool)
+        for axis, width in enumerate(window):
+            for stretch in self.segments(axis):
+                places = self.points[stretch, axis]
+                length = float(places[-1] - places[0])
+                half = length / max(len(places) - 1, 1) / 2  # of a cell
+                reach = min(width, length + 2 * half) / 2 * (1 - 1e-9) - half
+                inside = (places - places[0] >= reach) & (places[-1] - places >= reach)
+                if not inside.any():  # between uneven points there may be none in the very middle
+                    inside[len(places) // 2] = True
+                room[stretch] &= inside
+        return room
+
     @cached_property
     def weights(self) -> FloatArray:
         """Share of each point in :meth:`mean`, shape ``(N,)``; they add up to 1."""
@@ -198,6 +233,21 @@ class Geometry(ABC):
     def centres(self, limit: int = MOST_CELLS) -> FloatArray:
         """Where the cells of :meth:`coarsen` lie, shape ``(cells, d)``."""
         return np.stack([self.coarsen(column, limit) for column in self.points.T], axis=-1)
+
+
+def _as_even(places: FloatArray, width: float) -> FloatArray:
+    """How many even points give as good a mean over a window about each place along a line."""
+    middles = (places[1:] + places[:-1]) / 2
+    lengths = np.diff(np.concatenate(([places[0]], middles, [places[-1]])))
+    # the cells beside a gap, and at both ends, are no longer than the others
+    lengths = np.minimum(lengths, 3 * float(np.mean(lengths)))
+    lengths[[0, -1]] *= 2
+    reach = width / 2 * (1 + 1e-9)
+    first, last = np.searchsorted(places, places - reach), np.searchsorted(places, places + reach, side="right")
+    sums, squares = (np.concatenate(([0.0], np.cumsum(lengths**power))) for power in (1, 2))
+    spread = squares[last] - squares[first]
+    count = (sums[last] - sums[first]) ** 2 / np.where(spread > 0.0, spread, 1.0)
+    return np.maximum(np.where(spread > 0.0, count, 1.0), 1.0)
 
 
 def nearest_stride(shape: tuple[int, ...], count: int) -> int:

@@ -252,7 +252,7 @@ def _unfitted_parts(geometry: Geometry, window: tuple[float, ...], unfitted: Boo
     if not unfitted.any():
         return unfitted
     labels = geometry.components(unfitted)
-    whole = _has_room(geometry, window) & (geometry.moving_mean(unfitted.astype(np.float64), window) >= 1.0 - 1e-9)
+    whole = _room(geometry, window) & (geometry.moving_mean(unfitted.astype(np.float64), window) >= 1.0 - 1e-9)
     kept = np.bincount(labels[whole], minlength=int(labels.max()) + 1) > 0
     kept[0] = False
     if not kept.any():
@@ -264,20 +264,8 @@ def _unfitted_parts(geometry: Geometry, window: tuple[float, ...], unfitted: Boo
 
 
 @lru_cache(maxsize=4)  # the same at each look
-def _has_room(geometry: Geometry, window: tuple[float, ...]) -> BoolArray:
-    """Whether no window about a point is cut off; in a stretch that is shorter than a window, its middle."""
-    room = np.ones(len(geometry.points), dtype=bool)
-    for axis, width in enumerate(window):
-        for stretch in geometry.segments(axis):
-            places = geometry.points[stretch, axis]
-            length = float(places[-1] - places[0])
-            half = length / max(len(places) - 1, 1) / 2  # of a cell
-            reach = min(width, length + 2 * half) / 2 * (1 - 1e-9) - half
-            inside = (places - places[0] >= reach) & (places[-1] - places >= reach)
-            if not inside.any():  # between uneven points there may be none in the very middle
-                inside[len(places) // 2] = True
-            room[stretch] &= inside
-    return room
+def _room(geometry: Geometry, window: tuple[float, ...]) -> BoolArray:
+    return geometry.room(window)
 
 
 def _depths(geometry: Geometry, active: BoolArray, unfitted: BoolArray) -> dict[str, float]:
