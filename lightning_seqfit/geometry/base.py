@@ -20,6 +20,8 @@ IntArray = NDArray[np.intp]
 
 #: The domain's own edge, as a face.
 BOUNDARY = "boundary"
+#: Axes of a domain with lines and faces, at the most.
+MOST_AXES = 3
 #: Cells on which a field is recorded at each look, at the most.
 MOST_CELLS = 1024
 
@@ -102,6 +104,11 @@ class Geometry(ABC):
     def places(self, axis: int) -> FloatArray:
         """Coordinates along an axis at which a module is asked."""
         return self.points[self.lines(axis)[0], axis]
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether there are lines along the axes, and so faces and frequencies."""
+        return True
 
     @property
     @abstractmethod
