@@ -113,7 +113,7 @@ def noise_deviation(geometry: Geometry, values: FloatArray) -> float:
     """
     middle = float(np.mean(values))
     size = float(np.max(np.abs(values - middle), initial=0.0))
-    if size == 0.0:
+    if size == 0.0 or not geometry.has_lines:
         return 0.0
     scaled = (values - middle) / size  # squares of extreme values stay in range
     if geometry.dimension == 1:
