@@ -1,14 +1,14 @@
 r"""Power spectrum of a field that is known only on a part of a box grid.
 
-A plain transform of the field extended by zero smears slow waves over all frequencies, since they break off at the edge.
+A plain transform of the field extended by zero smears slow waves over all frequencies: they break off at the edge.
 So what harmonics can describe is fitted on the covered cells first, and only what they leave is extended by zero::
 
     f = mean + slow + left
     slow     orthogonal projection, on the covered cells, of f - mean onto harmonics up to R cycles per box length
     phi_k    harmonics of the box up to 2 R / 3, and those of a box 6/5 as long up to R, less their means over the
              covered cells; directions with less than 0.03 of a harmonic's square there are left out
-    q_k      orthonormal on the covered cells and, of all such bases of their span, nearest to the harmonics:
-             min sum_k w_k^2 |q_k - phi_k|^2,    w_k = e_k / (1 + |k|^2),    e_k = 1 (box), 0.4 (longer box)
+    q_k      of all functions with sum_k <f, q_k>^2 = |slow|^2 for every f those nearest to the weighted harmonics:
+             min sum_k |q_k - w_k phi_k|^2,    w_k = e_k / (1 + |k|^2),    e_k = 1 (box), 0.4 (longer box)
     P(k)     = <f, q_k>^2 + |DFT(left, extended by zero)(k)|^2 cells / covered,    P(0) = mean^2
 
 The three parts are orthogonal, so the powers of any field add up to its mean square, and nothing depends on the field
@@ -16,30 +16,30 @@ but the squares: target and residual are treated alike. The weights let slow wav
 wave and a fast one share goes to the slow one, and neighbours share evenly. The harmonics of the longer box, which need
 not repeat where the box ends, take waves that are not whole; their power is at the nearest frequency of the box.
 
-R is 12 on a line and in the plane and 4.5 in space, and no more than a third of the cells along an axis. Where all cells
-are covered it is :meth:`Grid.power`.
+R is 12 on a line and in the plane and 4.5 in space, and at most a third of the cells along an axis. Where all cells are
+covered it is :meth:`Grid.power`.
 
-Measured: a wave of 0.7 to 10 cycles and a tenth of one of 16 to 40 (or 3 and 10), on 96 x 96 cells, 200 pairs; relative
-error in the fast one's octave where the residual is the fast one, which is to read 1; least and median with zeros, least
-here: disc 0.46, 0.73, **0.95**; L 0.34, 0.66, **0.92**; disc with a hole 0.42, 0.68, **0.94**; annulus 0.36, 0.59,
-**0.94**; cut by a slanting line 0.32, 0.66, **0.95**. In space, 32 cells along an axis, 0.7 to 3 cycles and 6 to 13:
-ball 0.29, 0.50, **0.86**; L 0.27, 0.43, **0.83**; shell 0.24, 0.43, **0.76**. Of a wave up to 8 cycles alone at most
-0.0005 of its power is above 16 (with zeros up to 0.034).
+Measured: a wave of 0.7 to 10 cycles and a tenth of one of 16 to 40 (or 3 and 10) on 96 x 96 cells, 200 pairs. Relative
+error in the fast one's octave where all of the fast one is missing, which is to read 1; least and median with zeros,
+and the least here: disc 0.46, 0.73, **0.95**; L 0.34, 0.66, **0.92**; disc with a hole 0.42, 0.68, **0.94**; annulus
+0.36, 0.59, **0.94**; cut by a slanting line 0.32, 0.66, **0.95**. In space, 32 cells along an axis, 0.7 to 3 cycles and
+6 to 13: ball 0.29, 0.50, **0.86**; L 0.27, 0.43, **0.83**; shell 0.24, 0.43, **0.76**. Of a wave up to 8 cycles alone
+at most 0.0005 of its power is above 16 (with zeros up to 0.034).
 
 What it cannot tell:
 
 - Frequencies nearer to each other than about a cycle per length of the domain. In its own octave a wave 0.7 cycles or
   more from the octave's ends has 0.97 of its power (median; disc, least 0.82), one nearer to an end 0.87 (0.66).
-- Slow waves above R leak as with zeros, and so does what repeats nowhere where *all* cells are covered.
-- White noise reads too high at slow frequencies, up to about 1 / share of the box that is covered: a slow wave is to keep
-  its power at its frequency, of which the covered cells have only that share each to themselves. In the octaves from 1
-  on: disc 1.5, 1.5, 1.2, 1.0, 1.0, 1.0; annulus 1.8, 1.8, 1.4, 1.0, 1.0, 1.0.
+- Slow waves above R leak as with zeros, and where *all* cells are covered so does what does not repeat beyond the box.
+- White noise reads too high at slow frequencies, by about 1 / share of the box that is covered: a slow wave keeps all
+  its power at one frequency, and the covered cells tell only that share of all frequencies apart. In the octaves from 1
+  on: disc 1.5, 1.5, 1.2, 1.0, 1.0, 1.0; annulus 1.8, 1.8, 1.4, 1.0, 1.0, 1.0; ball in space 1.9, 2.4, 0.9, 1.0.
 - A residual in a thin rim is as broad in frequency as the rim is thin; nothing of it is lost.
 
 References
 ----------
-Carlson and Keller, Orthogonalization procedures and the localization of Wannier functions, Phys. Rev. 105, 1957: the
-orthonormal functions nearest to given ones. Matthysen and Huybrechs, Function approximation on arbitrary domains
+Eldar and Forney, Optimal tight frames and quantum measurement, IEEE Trans. Inf. Theory 48, 2002: the tight frame nearest
+to given functions. Matthysen and Huybrechs, Function approximation on arbitrary domains
 using Fourier extension frames, SIAM J. Numer. Anal. 56, 2018: harmonics of a longer box, truncated.
 """
 
@@ -106,7 +106,7 @@ class MaskedPower:
         steps, weights = _harmonics(box.shape)
         self._waves = _Waves(steps, box.shape)
         self._means, gram = _means_and_gram(steps, mask)
-        self._nearest = _nearest_orthonormal(gram, np.tile(weights, 2))
+        self._frame = _nearest_tight_frame(gram, np.tile(weights, 2))
         self._rows = _rows(steps, box.shape)
 
     def power(self, field: FloatArray) -> FloatArray:
@@ -125,8 +125,8 @@ class MaskedPower:
         oscillating = field - mean
         laid = np.zeros(cells)
         laid[self._covered] = oscillating
-        along = self._nearest @ (self._waves.sums(laid) / covered)
-        coefficients = along @ self._nearest
+        along = self._frame @ (self._waves.sums(laid) / covered)
+        coefficients = along @ self._frame
         slow = self._waves.field(coefficients)[self._covered] - self._means @ coefficients
         laid[self._covered] -= slow
         power = self.box.power(laid) * (cells / covered)
@@ -217,8 +217,8 @@ def _means_and_gram(steps: IntArray, mask: FloatArray) -> tuple[FloatArray, Floa
     return means, products - np.outer(means, means)
 
 
-def _nearest_orthonormal(gram: FloatArray, weights: FloatArray) -> FloatArray:
-    """Coefficients, shape ``(m, m)``, of the orthonormal functions nearest to those of a Gram matrix; row by row."""
+def _nearest_tight_frame(gram: FloatArray, weights: FloatArray) -> FloatArray:
+    """Coefficients, shape ``(m, m)``, one row each, of the tight frame nearest to weighted functions of a Gram matrix."""
     squares, directions = linalg.eigh(gram, check_finite=False)
     kept = squares > _LEAST_SQUARE
     size, directions = np.sqrt(squares[kept]), directions[:, kept]
