@@ -38,9 +38,9 @@ What it cannot tell:
 
 References
 ----------
-Eldar and Forney, Optimal tight frames and quantum measurement, IEEE Trans. Inf. Theory 48, 2002: the tight frame nearest
-to given functions. Matthysen and Huybrechs, Function approximation on arbitrary domains
-using Fourier extension frames, SIAM J. Numer. Anal. 56, 2018: harmonics of a longer box, truncated.
+Eldar and Forney, Optimal tight frames and quantum measurement, IEEE Trans. Inf. Theory 48, 2002: the nearest tight
+frame. Matthysen and Huybrechs, Function approximation on arbitrary domains using Fourier extension frames,
+SIAM J. Numer. Anal. 56, 2018: harmonics of a longer box, truncated.
 """
 
 from __future__ import annotations
@@ -218,7 +218,7 @@ def _means_and_gram(steps: IntArray, mask: FloatArray) -> tuple[FloatArray, Floa
 
 
 def _nearest_tight_frame(gram: FloatArray, weights: FloatArray) -> FloatArray:
-    """Coefficients, shape ``(m, m)``, one row each, of the tight frame nearest to weighted functions of a Gram matrix."""
+    """Coefficients, shape ``(m, m)``, one row each, of the tight frame nearest to the weighted functions."""
     squares, directions = linalg.eigh(gram, check_finite=False)
     kept = squares > _LEAST_SQUARE
     size, directions = np.sqrt(squares[kept]), directions[:, kept]
