@@ -52,7 +52,7 @@ def rounded(geometry: Geometry, dtype: torch.dtype) -> str:
     advice = "shift and scale the inputs, so that they span about -1 to 1, or train in float64"
     said = []
     for axis, label in enumerate(geometry.axes):
-        places = geometry.points[geometry.lines(axis)[0], axis]
+        places = geometry.places(axis)
         seen = placed(places, torch.device("cpu"), dtype).to(torch.float64).numpy()
         if not np.isfinite(seen).all():
             raise ValueError(
