@@ -4,8 +4,8 @@ A *contrast* of order m is a sum of neighbouring values with weights that leave 
 and whose squares add up to 1. Of white noise it has the noise's variance, whatever m and wherever the points lie.
 
 - Along a line: m + 1 neighbours; of even points the binomial coefficients with alternating signs, of others those of a
-  divided difference. sin(2 pi k x) on even points, n a wavelength, keeps sin^m(pi / n) (pi m)^(1/4) of its deviation: at
-  8 points a wavelength 0.04 for m = 4, 0.001 for m = 8.
+  divided difference. sin(2 pi k x) on even points, n a wavelength, keeps sin^m(pi / n) (pi m)^(1/4) of its deviation:
+  at 8 points a wavelength 0.04 for m = 4, 0.001 for m = 8.
 - On a grid along one axis after another.
 - Among points anywhere: with q polynomials of degree m - 1, the q + r nearest points have r such sums at right angles,
   whose noise is independent. They are turned so that the first leaves least of the polynomials of degree m, the last
@@ -35,12 +35,18 @@ from lightning_seqfit.geometry import FloatArray, IntArray
 
 #: Contrasts of uneven points that say it well enough; neighbourhoods of points in several dimensions.
 MOST_CONTRASTS, MOST_NEIGHBOURHOODS = 20_000, 2_000
+#: Cells of a lattice for each point on it, at the most.
+SPARSEST = 1.5
+#: From so many dimensions on neighbours are found by looking at all points: of so many, about a quarter as many.
+MANY_DIMENSIONS, MOST_OF_MANY = 8, 20_000
 #: Order of the contrasts among points: the highest up to this one that has so few polynomials below it.
 HIGHEST_ORDER, MOST_POLYNOMIALS = 4, 21
 #: Contrasts of each neighbourhood.
 TURNS = 5
 # Of the mean spacing: points that coincide are as far apart.
 _LEAST_SPACING = 1e-6
+# Of the box: points that coincide are about so far apart.
+_APART = 1e-9
 # Mean square of a normal distribution between -3 and 3 deviations.
 _WITHIN_THREE = 0.97334
 
@@ -51,8 +57,8 @@ def robust_deviation(contrasts: FloatArray) -> float:
     Examples
     --------
     >>> normal = np.random.default_rng(0).standard_normal(100_000)
-    >>> round(robust_deviation(np.append(3 * normal, np.full(5_000, 1e9))), 1)
-    3.1
+    >>> round(robust_deviation(np.append(normal, np.full(1_000, 1e9))), 2)
+    1.0
     """
     sizes = np.abs(contrasts)
     deviation = float(np.median(sizes)) / 0.67449
@@ -126,30 +132,58 @@ def contrasts_among(points: FloatArray, values: FloatArray) -> FloatArray:
     --------
     >>> points = np.random.default_rng(0).random((500, 2))
     >>> contrasts = contrasts_among(points, points[:, 0] ** 2 - points.prod(axis=1))  # of degree 2
-    >>> contrasts.shape, bool(np.abs(contrasts).max() < 1e-12)
+    >>> contrasts.shape, bool(np.abs(contrasts).max() < 1e-7)
     ((500, 5), True)
     """
     dimension = points.shape[1]
     orders = range(HIGHEST_ORDER, 0, -1)
     order = next((m for m in orders if math.comb(dimension + m - 1, dimension) <= MOST_POLYNOMIALS), 1)
     below = math.comb(dimension + order - 1, dimension)
+    most = MOST_NEIGHBOURHOODS
+    if dimension >= MANY_DIMENSIONS:
+        stride, most = -(-len(points) // MOST_OF_MANY), most // 4
+        points, values = points[::stride], values[::stride]
     kept = _once(points, values)
     if len(kept) < 2 * (below + TURNS):
         return np.zeros((0, TURNS))
     places, values = points[kept] - points[kept].min(axis=0), values[kept]
     extent = places.max(axis=0)
     places = places / np.where(extent > 0.0, extent, 1.0)
-    middles = places[:: -(-len(places) // MOST_NEIGHBOURHOODS)]
+    # of many measurements at one point each has other ones about it
+    places += _APART * np.random.default_rng(0).standard_normal(places.shape)
+    middles = places[:: -(-len(places) // most)]
     _, numbers = cKDTree(places).query(middles, below + TURNS)
     near = places[numbers] - middles[:, np.newaxis]
-    reach = np.abs(near).max(axis=(1, 2), keepdims=True)
-    near = near / np.where(reach > 0.0, reach, 1.0)
+    near /= np.abs(near).max(axis=(1, 2), keepdims=True)
     monomials = _monomials(near, order)
     free = np.linalg.qr(monomials[:, :, :below], mode="complete")[0][:, :, below:]
     left = np.swapaxes(free, 1, 2) @ monomials[:, :, below:]
     turned = free @ np.linalg.eigh(left @ np.swapaxes(left, 1, 2))[1]
     contrasts: FloatArray = np.einsum("ikc,ik->ic", turned, values[numbers])
     return contrasts
+
+
+def laid_out(points: FloatArray, values: FloatArray) -> FloatArray | None:
+    """Values on the lattice on which points lie, NaN where there is none; None: they lie on none, or coincide.
+
+    Examples
+    --------
+    >>> laid_out(np.array([[0.0, 5.0], [2.0, 4.0], [2.0, 5.0]]), np.array([1.0, 2.0, 3.0])).tolist()
+    [[nan, 1.0], [2.0, 3.0]]
+    """
+    found = [np.unique(column, return_inverse=True) for column in points.T]
+    shape = tuple(len(places) for places, _ in found)
+    if math.prod(shape) > SPARSEST * len(points):
+        return None
+    if any(
+        float(np.ptp(np.diff(places))) > 1e-3 * float(np.ptp(places)) / len(places)
+        for places, _ in found
+        if len(places) > 1
+    ):
+        return None
+    field = np.full(shape, np.nan)
+    field[tuple(numbers for _, numbers in found)] = values
+    return field if np.count_nonzero(np.isfinite(field)) == len(points) else None
 
 
 def _monomials(places: FloatArray, degree: int) -> FloatArray:

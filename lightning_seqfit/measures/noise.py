@@ -18,7 +18,13 @@ from functools import lru_cache
 import numpy as np
 
 from lightning_seqfit.geometry import FloatArray, Geometry, Grid
-from lightning_seqfit.measures.contrasts import contrasts_along, contrasts_among, contrasts_of, robust_deviation
+from lightning_seqfit.measures.contrasts import (
+    contrasts_along,
+    contrasts_among,
+    contrasts_of,
+    laid_out,
+    robust_deviation,
+)
 
 #: Flatness from which on a target is taken for noise. Measured on 512 cells: noise from 0.45 on, the least flat a sum
 #: of a sine and noise of twice its size; chirps, square waves, steps and spikes up to 0.24.
@@ -92,7 +98,10 @@ def is_noise(grid: Grid, field: FloatArray, axis: int) -> bool:
 
 
 def noise_deviation(geometry: Geometry, values: FloatArray) -> float:
-    """Standard deviation of the noise in given values, shape ``(N,)``; 0: there is none, or it cannot be told.
+    """Standard deviation of the noise in given values; 0: there is none, or it cannot be told.
+
+    One value for each of the points where they are given, shape ``(P,)``: on a line or a grid those of the geometry, of
+    which only some may be covered; elsewhere ``geometry.asked``, see :func:`noise_of_points`.
 
     The robust deviation of contrasts, of two orders the one that says more. Measured with 400 points, even or random,
     and noise of 0.05 and 0.4 of the values' own deviation, on sines of 3 and 13 cycles, a chirp, a packet, |x|, exp,
@@ -109,6 +118,8 @@ def noise_deviation(geometry: Geometry, values: FloatArray) -> float:
     >>> round(noise_deviation(grid, wave + 0.2 * np.random.default_rng(0).standard_normal(1000)), 2)
     0.2
     """
+    if geometry.kind in ("points", "cloud"):
+        return noise_of_points(geometry.asked, values)
     scaled, size = _scaled(values)
     if size == 0.0:
         return 0.0
@@ -117,16 +128,10 @@ def noise_deviation(geometry: Geometry, values: FloatArray) -> float:
         places = geometry.points[line, 0]
         contrasts = [contrasts_along(places, scaled[line], order) for order in ORDERS]
     else:
-        every = len(values)
-        field = geometry.coarsen(scaled, every).reshape(geometry.coarse_shape(every))
+        lines = geometry.lines(geometry.dimension - 1)  # in C order, -1 where nothing is given
+        field = np.append(scaled, math.nan)[lines].reshape(geometry.coarse_shape(lines.size))
         contrasts = [contrasts_of(field, order) for order in ORDERS_OF_SEVERAL]
-    if min(each.size for each in contrasts) < FEWEST_CONTRASTS:
-        return 0.0
-    low, high = (robust_deviation(each) for each in contrasts)
-    if low > MOST_RATIO * high:
-        return 0.0
-    noise = low if low <= ALIKE * high else high
-    return noise * size if noise > LEAST_NOISE * float(np.std(scaled)) else 0.0
+    return size * _decided(contrasts, scaled)
 
 
 def noise_of_points(points: FloatArray, values: FloatArray) -> float:
@@ -134,14 +139,22 @@ def noise_of_points(points: FloatArray, values: FloatArray) -> float:
 
     Parameters
     ----------
-    points : shape ``(P, d)``, d at least 2. Several measurements at one point say most; a point that is given twice with
-        one value is no second measurement.
+    points : shape ``(P, d)``, d at least 2. Several measurements at one point say most; a point that is given twice
+        with one value is no second measurement.
     values : shape ``(P,)``.
 
     Returns
     -------
     float
         0 and up; 0: there is none, or it cannot be told.
+
+    Notes
+    -----
+    Measured with noise of 0.05, 0.2 and 0.5 of the deviation of a bowl, exp, a kink and waves of 20 and more random
+    points a lobe: in two dimensions right within 3 % in the mean, and from draw to draw within 5 % with 1,000 points, 2
+    % with 5,000; an edge 3 to 7 % more. In three, from 100 points a lobe on, within 5 %, an edge 5 to 15 % more with
+    5,000 points; on faster waves small noise is not told. In more, little but noise of half the deviation on what
+    hardly bends. Without noise 0 of all these, in two and three dimensions from 10 points a lobe on.
 
     Examples
     --------
@@ -154,15 +167,34 @@ def noise_of_points(points: FloatArray, values: FloatArray) -> float:
     scaled, size = _scaled(values)
     if size == 0.0:
         return 0.0
-    contrasts = contrasts_among(points, scaled)
-    if len(contrasts) < FEWEST_CONTRASTS:
+    if points.shape[1] > 3:
+        every = contrasts_among(points, scaled)
+        noise = _decided([every[:, -1], every[:, 0]], scaled, MOST_RATIO_OF_CLOUD, every)
+        return size * noise if noise < MOST_NOISE_OF_CLOUD * float(np.std(scaled)) else 0.0
+    field = laid_out(points, scaled)
+    if field is not None:
+        contrasts = [contrasts_of(field, order) for order in ORDERS_OF_SEVERAL]
+        if min(each.size for each in contrasts) >= FEWEST_CONTRASTS:
+            return size * _decided(contrasts, scaled)
+    every = contrasts_among(points, scaled)
+    return size * _decided([every[:, -1], every[:, 0]], scaled, MOST_RATIO_AMONG, every)
+
+
+def _decided(
+    contrasts: list[FloatArray], values: FloatArray, most_ratio: float = MOST_RATIO, every: FloatArray | None = None
+) -> float:
+    """Noise that contrasts of which smooth values leave more, and such of which they leave less, have in common.
+
+    ``every``: contrasts that say it more precisely where these are alike; by default the first.
+    """
+    if min(each.size for each in contrasts) < FEWEST_CONTRASTS:
         return 0.0
-    high, low = robust_deviation(contrasts[:, 0]), robust_deviation(contrasts[:, -1])
-    whole, cloud = float(np.std(scaled)), points.shape[1] > 3
-    if low > (MOST_RATIO_OF_CLOUD if cloud else MOST_RATIO_AMONG) * high:
+    low, high = (robust_deviation(each) for each in contrasts)
+    if low > most_ratio * high:
         return 0.0
-    noise = robust_deviation(contrasts.ravel()) if low <= ALIKE * high else high
-    return noise * size if LEAST_NOISE * whole < noise < (MOST_NOISE_OF_CLOUD * whole if cloud else math.inf) else 0.0
+    if low <= ALIKE * high:
+        high = low if every is None else robust_deviation(every.ravel())
+    return high if high > LEAST_NOISE * float(np.std(values)) else 0.0
 
 
 def _scaled(values: FloatArray) -> tuple[FloatArray, float]:
