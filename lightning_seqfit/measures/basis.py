@@ -370,8 +370,10 @@ def _walk(geometry: Geometry, features: FloatArray, deviations: FloatArray | Non
         spread[:, axis], reach[:, axis] = ranges.sum(axis=0), ranges.max(axis=0)
         if dead is not None and weights is not None:
             together = (steps @ weights).reshape(change.shape[:-1])
-            least = np.min(together, where=present[1:] & present[:-1], initial=math.inf) if broken else together.min(
-                initial=math.inf
+            least = (
+                np.min(together, where=present[1:] & present[:-1], initial=math.inf)
+                if broken
+                else together.min(initial=math.inf)
             )
             if least > DEAD_VARIATION:  # alive all along one axis is alive everywhere
                 dead = None
