@@ -65,7 +65,7 @@ def read(
     given = evaluated(target, geometry.asked, device, dtype) if callable(target) else target
     values = geometry.lay(given)
     with np.errstate(all="ignore"):  # whatever the user has set; the target has been asked
-        most = most_noise(noise, len(values))
+        most = most_noise(noise, len(given))
         most = most if float(np.std(values)) > most else 0.0
         trend = fit_trend(geometry, values, most)
         if _is_buried(trend, values, most):
