@@ -103,7 +103,8 @@ class Geometry(ABC):
 
     def places(self, axis: int) -> FloatArray:
         """Coordinates along an axis at which a module is asked."""
-        return self.points[self.lines(axis)[0], axis]
+        places: FloatArray = self.points[self.lines(axis)[0], axis]
+        return places
 
     @property
     def has_lines(self) -> bool:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from lightning_seqfit.geometry.base import (
@@ -128,7 +130,7 @@ class Laid(Geometry):
         """See :mod:`~lightning_seqfit.geometry.masked_power`; they add up to the mean square over the covered cells."""
         return self.box.power(field) if self.whole else self._power.power(field)
 
-    def _extended(self, field: FloatArray) -> FloatArray:
+    def _extended(self, field: NDArray[Any]) -> NDArray[Any]:
         """Field on the box, 0 outside."""
         if self.whole:
             return field

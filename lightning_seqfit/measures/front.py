@@ -421,8 +421,8 @@ def inwardness(geometry: Geometry, active: BoolArray, history: FrontHistory) -> 
     eligible = active & ~history.fitted_at_start
     result = {}
     if geometry.edge is not None and eligible.any():
-        one_line = (each[eligible][np.newaxis] for each in (history.arrival, eligible, geometry.edge.distance))
-        result[BOUNDARY] = _inwardness(*one_line)
+        arrival, distance = (each[eligible][np.newaxis] for each in (history.arrival, geometry.edge.distance))
+        result[BOUNDARY] = _inwardness(arrival, eligible[eligible][np.newaxis], distance)
     arrival, eligible = np.append(history.arrival, np.inf), np.append(eligible, False)  # -1 on a line: neither
     for axis, name in enumerate(geometry.axes):
         lines = geometry.lines(axis)
