@@ -52,19 +52,14 @@ def geometry_of(
     coordinates : shape ``(N,)`` along one axis, or ``(N, d)``.
     bounds : one (low, high) per axis; None: as the points suggest.
     axes : names of the axes.
-    inside : of points in two or three dimensions, whether places (points -> mask) lie in the domain; None: as the
-        points suggest.
+    inside : of points in two or three dimensions, all of which are, whether places lie in the domain; None: those near
+        points do.
 
     Raises
     ------
     ValueError, TypeError, RuntimeError
         If the points span no domain, or lie beyond bounds, or ``inside`` cannot be used.
     """
-    if inside is not None and (coordinates.ndim == 1 or coordinates.shape[1] > MOST_AXES):
-        raise ValueError(
-            f"inside= is for points in two or three dimensions, these are in {len(axes)}: leave out the points that "
-            "are not in the domain, and inside="
-        )
     if coordinates.ndim == 1:
         scattered = Scattered.spanning(coordinates, axes)
         return scattered if bounds is None else Scattered(scattered.coordinates, bounds, axes)

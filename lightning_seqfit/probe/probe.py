@@ -170,7 +170,8 @@ class Probe:
             units.
         target : as for :meth:`grid`; an array has one value per point, in their order.
         bounds : one ``(low, high)`` per axis around all points; default: half a spacing beyond the outermost ones.
-        inside : in two or three dimensions, the domain as for :meth:`grid`, where it is not told by where points lie.
+        inside : ``(points (N, d)) -> N truth values``: the domain; points outside are left out. Default: where points
+            are.
         axes, predict, output, needs_grad, name, quantity, relative, noise, scale : as for :meth:`grid`.
 
         Raises
@@ -191,6 +192,10 @@ class Probe:
         names = arguments.checked_axes(axes, dimension)
         box = None if bounds is None else arguments.checked_bounds(bounds, dimension)
         domain = arguments.checked_inside(inside)
+        if domain is not None:
+            mask = places.is_inside(domain, coordinates.reshape(-1, dimension))
+            coordinates = coordinates[mask]
+            target = target if callable(target) else values.covered_values(target, mask.shape, mask)
         return cls(places.geometry_of(coordinates, box, names, domain), target, **keywords)
 
     @classmethod

@@ -86,7 +86,7 @@ class Run:
         ``"value"``, a scale that was ``"given"``, or the error at the ``"first look"``; empty: in an older record.
     gaps : stretches (low, high) of a line without points, in which nothing is measured.
     faces : names of the domain's faces; by default those of the box, and none of points in more than three dimensions.
-    kind : of the geometry, ``"grid"``, ``"series"``, ``"domain"``, ``"points"`` or ``"cloud"``; empty: in an older
+    kind : of the geometry: ``"grid"``, ``"series"``, ``"domain"``, ``"points"`` or ``"cloud"``; empty: in an older
         record.
     inside : which of the cells of ``shape`` are recorded, in C order; None: all.
     diagnostics : what the sections are of; they sum it up and draw it.
