@@ -63,7 +63,7 @@ class Front:
         finite.
     fitted : q <= tolerance^2, shape ``(N,)``.
     fitted_share : share of active points that are fitted, in [0, 1].
-    unfitted : the unfitted parts, shape ``(N,)``.
+    unfitted : the unfitted parts, shape ``(N,)``; without lines, along which they had a depth, all that is not fitted.
     depth : per face, in [0, 1]: 0, an unfitted part reaches the face; 1, there is none.
     """
 
@@ -186,7 +186,9 @@ def measure_front(
     if noise == 0.0:
         _mark_sharp_errors(geometry, trend, residual, local_error, tolerance)
     fitted = local_error <= tolerance**2
-    unfitted = _unfitted_parts(geometry, trend.window, active & ~fitted)
+    unfitted = active & ~fitted
+    if geometry.has_lines:
+        unfitted = _unfitted_parts(geometry, trend.window, unfitted)
     count = int(np.count_nonzero(active))
     return Front(
         local_error=local_error,
