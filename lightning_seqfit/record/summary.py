@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: An error below this share of the noise fits the noise: an estimate of it is right within a seventh.
 BELOW_NOISE = 0.7
+#: Terms of the training's loss that a summary has.
+MOST_TERMS = 6
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ def summarise(run: Run) -> Summary:
             Fact("R^2", number(_explained(run), "{:.4f}")),
             *(fact for kind in run.diagnostics for fact in kind.facts(run)),
             *_of_error(run),
+            *_of_training(run),
             Fact("overhead", number(100 * _last(run, "observer/overhead"), "{:.1f} %")),
         )
     )
@@ -70,6 +73,12 @@ def _of_error(run: Run) -> list[Fact]:
     if fits_noise(error, noise):
         facts.append(Fact("below the noise", "yes", noise_fitted(run.noise), headline=True))
     return facts
+
+
+def _of_training(run: Run) -> list[Fact]:
+    """The loss of the training, and the first of its terms; an absent one that was there before is NaN."""
+    tags = [("training loss", "training/loss"), *((f"loss {name}", f"training/loss/{name}") for name in run.losses)]
+    return [Fact(label, f"{_last(run, tag):.3g}") for label, tag in tags[: 1 + MOST_TERMS] if tag in run.scalars]
 
 
 def fits_noise(error: float, noise: float) -> bool:
