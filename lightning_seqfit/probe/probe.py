@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lightning_seqfit.geometry import FloatArray, Geometry, Grid, Scattered
+from lightning_seqfit.geometry import FloatArray, Geometry, Grid
 from lightning_seqfit.measures.noise import noise_deviation
 from lightning_seqfit.measures.trend import Trend
 from lightning_seqfit.probe import places, targets
@@ -49,10 +49,12 @@ class Probe:
         self.question = Question(checked["predict"], checked["output"], checked["needs_grad"])
         self.notes: list[str] = []  # what was found of the points when a module came
         self.remarks: list[str] = []  # what a record says of them, and nobody need be told
+        self._whole: tuple[Grid, Callable[..., Any] | None] | None = None  # a box, and which part of it is looked at
         self._rises = False  # the resolution is to be chosen as soon as the target can be evaluated
         self._placed: Tensor | None = None
+        self._given: FloatArray | None = None  # the target wherever the module is asked
         self.target = (
-            target if callable(target) else values.checked_values(target, len(geometry.points), geometry.shape or ())
+            target if callable(target) else values.checked_values(target, len(geometry.asked), geometry.shape or ())
         )
 
     @property
@@ -79,6 +81,7 @@ class Probe:
         resolution: int | Sequence[int] | None = None,
         axes: Sequence[str] | None = None,
         ends: bool = False,
+        inside: Callable[..., Any] | None = None,
         **keywords: Unpack[Keywords],
     ) -> Probe:
         """Look at the centres of equal cells between the bounds, or with ``ends`` at points that begin and end on them.
@@ -97,6 +100,9 @@ class Probe:
         axes : names for tags and figures; default x, y, z.
         ends : the outermost points lie on the bounds, as ``linspace(low, high, resolution)`` makes them; default: at
             the centres of the cells, half a cell inside.
+        inside : ``(points (N, d)) -> N truth values``: the domain, where that is not the whole box. What lies outside
+            is not looked at and counts neither way; ``front/depth/boundary`` and ``front/inwardness/boundary`` are from
+            the domain's own edge. An array given as target may have NaN outside.
         predict : ``(module, points) -> tensor`` of shape (N,) or (N, k); default ``module(points)``. Ready ones are in
             :mod:`lightning_seqfit.adapters`.
         output : component of a prediction of shape (N, k), from 0.
@@ -131,8 +137,13 @@ class Probe:
         names = arguments.checked_axes(axes, len(box))
         ends = arguments.checked_ends(ends)
         shape = arguments.checked_resolution(resolution, box, ends=ends)
-        probe = cls(Grid(bounds=box, shape=shape, axes=names, ends=ends), target, **keywords)
-        probe._rises = resolution is None and callable(target)
+        domain = arguments.checked_inside(inside)
+        grid = Grid(bounds=box, shape=shape, axes=names, ends=ends)
+        geometry, mask = places.covered(grid, domain)
+        if geometry is not grid and not callable(target):
+            target = values.covered_values(target, shape, mask)
+        probe = cls(geometry, target, **keywords)
+        probe._whole, probe._rises = (grid, domain), resolution is None and callable(target)
         probe._rise(torch.device("cpu"), torch.float64, torch.float32)
         return probe
 
@@ -144,17 +155,23 @@ class Probe:
         *,
         bounds: Sequence[Sequence[float]] | None = None,
         axes: Sequence[str] | None = None,
+        inside: Callable[..., Any] | None = None,
         **keywords: Unpack[Keywords],
     ) -> Probe:
-        """Look at given points along one axis, in any order, such as those of a measured series.
+        """Look at given points, in any order, such as those of a measured series, an image or a dataset.
 
-        Gaps between them count neither way: nothing is measured there, and the record says where they are.
+        Where there are none counts neither way: nothing is measured there, and the record says so. Points in more than
+        three dimensions have no lines: their fitted share is told by the 16 nearest points, depths, oscillations and
+        the spectrum are absent.
 
         Parameters
         ----------
-        points : shape (N,) or (N, 1), from 4 to 200,000, in the module's units.
+        points : shape (N, d) or along one axis (N,), from 4 along one and 16 along several to 200,000, in the module's
+            units.
         target : as for :meth:`grid`; an array has one value per point, in their order.
-        bounds : one ``(low, high)`` around all points; default: half a spacing beyond the outermost ones.
+        bounds : one ``(low, high)`` per axis around all points; default: half a spacing beyond the outermost ones.
+        inside : ``(points (N, d)) -> N truth values``: the domain; points outside are left out. Default: where points
+            are.
         axes, predict, output, needs_grad, name, quantity, relative, noise, scale : as for :meth:`grid`.
 
         Raises
@@ -171,26 +188,33 @@ class Probe:
         (5, 1)
         """
         coordinates = values.checked_points(points)
-        names = arguments.checked_axes(axes, 1)
-        geometry = Scattered.spanning(coordinates, axes=names)
-        if bounds is not None:
-            geometry = Scattered(geometry.coordinates, arguments.checked_bounds(bounds), names)
-        return cls(geometry, target, **keywords)
+        dimension = 1 if coordinates.ndim == 1 else coordinates.shape[1]
+        names = arguments.checked_axes(axes, dimension)
+        box = None if bounds is None else arguments.checked_bounds(bounds, dimension)
+        domain = arguments.checked_inside(inside)
+        if domain is not None:
+            mask = places.is_inside(domain, coordinates.reshape(-1, dimension))
+            coordinates = coordinates[mask]
+            target = target if callable(target) else values.covered_values(target, mask.shape, mask)
+        return cls(places.geometry_of(coordinates, box, names, domain), target, **keywords)
 
     @classmethod
-    def from_dataset(cls, dataset: Any, **options: Any) -> Probe:
+    def from_dataset(cls, dataset: Any, *, max_points: int | None = None, **options: Any) -> Probe:
         """Look at the points of a map-style dataset of (point, value) pairs, with its own values as target.
 
         Parameters
         ----------
-        dataset : ``len(dataset)`` and ``dataset[i] -> (point, value)``, one number each. What it draws to make them is
-            drawn from no generator of yours: they are put back, and so are those that it holds.
+        dataset : ``len(dataset)`` and ``dataset[i] -> (point, value)``, a point of shape (d,). What it draws to make
+            them, as to augment them, is drawn from no generator of yours: they are put back, and so are those that it
+            holds. It is read here once.
+        max_points : items to read, at most 200,000: along one axis every k-th, else drawn at random, always the same;
+            they stay in order. Default: all.
         options : as for :meth:`points`.
 
         Raises
         ------
         ValueError, TypeError, RuntimeError
-            If the dataset does not hold such pairs, more than 200,000 of them, or raises.
+            If the dataset does not hold such pairs, more than 200,000 of them without ``max_points``, or raises.
 
         Examples
         --------
@@ -199,7 +223,7 @@ class Probe:
         >>> len(Probe.from_dataset(TensorDataset(x, torch.sin(9 * x))).geometry.points)
         50
         """
-        return cls.points(*read_pairs(dataset), **options)
+        return cls.points(*read_pairs(dataset, max_points), **options)
 
     def read_target(self, module: nn.Module) -> tuple[FloatArray, Trend]:
         """Target at the points as the module sees them, shape ``(N,)``, and its trend.
@@ -215,7 +239,8 @@ class Probe:
         self._rise(device, torch.promote_types(dtype, torch.float32))
         note = places.rounded(self.geometry, dtype)
         self.notes = [note] if note else []
-        return targets.read(self.geometry, self.target, device, dtype, self.noise)
+        self._given, trend = targets.read(self.geometry, self.target, device, dtype, self.noise, self._whole)
+        return self.geometry.lay(self._given), trend
 
     @property
     def noise(self) -> float:
@@ -265,10 +290,14 @@ class Probe:
             answer = self.question.answer(module, points, self.geometry.axes)
             chosen = {each: each.choose(module, inputs, size) for each, inputs in heard.items()}
             with np.errstate(all="ignore"):  # whatever the user has set; the module has been asked
-                prediction, layers = on_host(answer, chosen, self.question.output)
+                everywhere, layers = on_host(answer, chosen, self.question.output)
+                prediction = self.geometry.lay(everywhere)
                 residual = prediction - target
+                largest = None
+                if self._given is not None and everywhere is not prediction:
+                    largest = float(np.max(np.abs(everywhere - self._given)))
         features, weights, outputs = next(iter(layers.values())) if len(layers) == 1 else UNHEARD
-        return Observation(prediction, residual, features, weights, outputs, tuple(notes), layers)
+        return Observation(prediction, residual, features, weights, outputs, tuple(notes), layers, largest)
 
     def check(self, module: nn.Module) -> tuple[str, ...]:
         """Evaluate a module twice, and name whatever is not afterwards what it was before: a check of the guard.
@@ -349,17 +378,18 @@ class Probe:
 
     def _rise(self, device: torch.device, *precisions: torch.dtype) -> None:
         """Choose a default resolution, where that is to be done and can be."""
-        grid = self.geometry.lattice
-        if self._rises and grid is not None and callable(self.target):
-            finer = targets.chosen_resolution(grid, self.target, device, precisions)
+        if self._rises and self._whole is not None and callable(self.target):
+            grid, inside = self._whole
+            finer = targets.chosen_resolution(grid, self.target, device, precisions, inside)
             if finer is not None:
-                self.geometry, self.remarks = finer
+                grid, self.remarks = finer
+                self.geometry, self._whole = places.covered(grid, inside)[0], (grid, inside)
                 self._rises, self._placed = False, None
 
     def _points(self, device: torch.device, dtype: torch.dtype) -> Tensor:
         """Return the points as the module takes them, a copy of what lies there from the look before."""
         if self._placed is None or (self._placed.device, self._placed.dtype) != (device, dtype):
-            self._placed = places.placed(self.geometry.points, device, dtype)
+            self._placed = places.placed(self.geometry.asked, device, dtype)
         return self._placed.clone()
 
     def __getstate__(self) -> dict[str, Any]:
