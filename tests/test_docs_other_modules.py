@@ -140,8 +140,9 @@ def test_terms_of_the_loss() -> None:
             return returned
 
     seen: list[dict[str, float]] = []
-    trainer = names["trainer"]
-    trainer.fit(Module(), torch.utils.data.DataLoader(torch.rand(32, 2), batch_size=16))
+    module = Module()
+    module.train_dataloader = lambda: torch.utils.data.DataLoader(torch.rand(32, 2), batch_size=16)
+    trainer = fit(module, Probe.grid(names["box"], names["solution"], resolution=24))
     record = load(trainer.log_dir)
     assert record.steps.tolist() == [0, 1, 2, 3, 4, 6]
     assert set(record.losses) == {"equation", "boundary"}

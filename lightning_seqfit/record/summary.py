@@ -77,9 +77,14 @@ def _of_error(run: Run) -> list[Fact]:
 
 
 def _of_training(run: Run) -> list[Fact]:
-    """The loss of the training, and the first of its terms; an absent one that was there before is NaN."""
+    """The loss of the training, and the first of its terms: what was last known, where none was not finite."""
     tags = [("training loss", "training/loss"), *((f"loss {name}", f"training/loss/{name}") for name in run.losses)]
-    return [Fact(label, f"{_last(run, tag):.3g}") for label, tag in tags[: 1 + MOST_TERMS] if tag in run.scalars]
+    bad, facts = any(note.startswith("not finite: ") for note in run.notes), []
+    for label, tag in tags[: 1 + MOST_TERMS]:
+        values = run.scalars.get(tag, np.empty(0))
+        known = values if bad else values[~np.isnan(values)]
+        facts += [Fact(label, f"{value:.3g}") for value in known[-1:]]
+    return facts
 
 
 def fits_noise(error: float, noise: float) -> bool:

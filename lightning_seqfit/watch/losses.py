@@ -20,12 +20,13 @@ from lightning_seqfit.watch.lightning_internals import logged_in_training
 MOST_TERMS = 32
 
 _PART = "training loss"
+_NUMBERS = (int, float, np.floating, np.integer)
 _TOTAL = {"loss", "train", "training", "total", "step"}
 _NOT_TRAINED = {"val", "valid", "validation", "test"}
 
 
 class Losses:
-    """Means of the training's loss and of its terms over the batches since the look before.
+    """Means of the training's loss and of its terms over the batches since the look before, in one fit.
 
     The loss is what ``training_step`` returned; the terms are the further numbers of a dict that it returned: each is
     summed on its own device, and nothing is waited for until a look. What it does not return is read from what it
@@ -41,10 +42,6 @@ class Losses:
 
     def __init__(self, failures: Failures) -> None:
         self._failures = failures
-        self.begin()
-
-    def begin(self) -> None:
-        """Begin a fit."""
         self._sums: dict[Any, _Sum] = {}
         self._tags: dict[Any, str] = {"loss": "training/loss"}
         self._batches, self._returned = 0, False
@@ -67,14 +64,10 @@ class Losses:
                 return
             for name, value in outputs.items():
                 if isinstance(value, Tensor):
-                    if not value.ndim or (name == "loss" and value.numel() == 1):
+                    if (not value.ndim or (name == "loss" and value.numel() == 1)) and not value.is_complex():
                         term = self._sums.get(name) or self._begun(name)
                         term.add(value, accumulated if name == "loss" else 1)
-                elif (
-                    isinstance(value, (int, float, np.floating, np.integer))
-                    and value is not True
-                    and value is not False
-                ):
+                elif isinstance(value, _NUMBERS) and not isinstance(value, bool):
                     (self._sums.get(name) or self._begun(name)).add_number(float(value))
         except Exception as error:  # nothing of ours ends a training
             self._failures.switch_off(_PART, error)

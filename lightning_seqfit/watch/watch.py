@@ -49,8 +49,7 @@ class Watch:
         self.measuring = Measuring(probe, self.failures)
         self.keeping = Keeping(self.measuring, self.failures)
         self.schedule = Schedule([], -1, self.failures)
-        self.steps, self.cost = Steps(), Cost()
-        self.losses = Losses(self.failures)
+        self.steps, self.cost, self.losses = Steps(), Cost(), Losses(self.failures)
         self.state = State()
         self.phase = Phase.IDLE
         self.module: weakref.ref[Any] | None = None
@@ -148,8 +147,7 @@ class Watch:
         if early and not ready:
             return
         looks = self.phase is Phase.WAITING and not late and ready
-        self.phase, self.cost = Phase.RUNNING, Cost()
-        self.losses.begin()
+        self.phase, self.cost, self.losses = Phase.RUNNING, Cost(), Losses(self.failures)
         step = self.steps.begin(trainer, module)
         self.keeping.gallery.begin(step, steps_in_all(trainer))
         self.keeping.archive.write_at_exit(trainer, weakref.WeakMethod(self._write))
@@ -168,12 +166,11 @@ class Watch:
 
     def after_batch(self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any) -> None:
         """Take what a batch returned, and look if a look is due; where none is, that is next to nothing."""
-        if self.phase is not Phase.RUNNING:
-            if not self.waiting:
-                return
+        if self.waiting:
             self.begin(trainer, module, late=True)  # the hook before the first batch was not passed on
-        self.losses.take(outputs, trainer.accumulate_grad_batches)
-        self._look_if_due(trainer, module)
+        if self.phase is Phase.RUNNING:
+            self.losses.take(outputs, trainer.accumulate_grad_batches)
+            self._look_if_due(trainer, module)
 
     def _look_if_due(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         step = self.steps.follow(trainer)
@@ -238,9 +235,8 @@ class Watch:
             if broadcast(trainer, doubts) and evaluates(trainer):
                 self.measuring.doubt_points(trainer, module, self.state.latest["prediction"])
         self.phase = Phase.IDLE
-        if not trainer.is_global_zero or self.keeping.archive.base is None or not len(self.state.record):
-            return
-        self.keeping.end(trainer, self.state, self.steps.logged, finished=look and not trainer.interrupted)
+        if trainer.is_global_zero and self.keeping.archive.base is not None and len(self.state.record):
+            self.keeping.end(trainer, self.state, self.steps.logged, finished=look and not trainer.interrupted)
 
     def _write(self) -> None:
         self.keeping.write(self.state)
