@@ -1,7 +1,7 @@
 """The same function on a grid, on its points shuffled and on random points; and what many points cost.
 
-    python benchmarks/anywhere.py          # how far apart the readings are
-    python benchmarks/anywhere.py --cost   # time and memory, up to 100,000 points
+python benchmarks/anywhere.py          # how far apart the readings are
+python benchmarks/anywhere.py --cost   # time and memory, up to 100,000 points
 """
 
 from __future__ import annotations
@@ -77,28 +77,31 @@ def same() -> None:
         random = {count: rng.uniform(-1, 1, (count, 2)) for count in (1_024, 4_096, 20_000, 100_000)}
         places = {"shuffled": points[order], **{f"{count:,} random": each for count, each in random.items()}}
         true = readings(grid, swept)
-        print(f"{name}\n{'':16} {'fitted':>8} {'depth':>8} {'lobes %':>8} {'bands':>12} {'error':>8} {'seq.':>8} {'inw.':>8}")
+        columns = ("fitted", "depth", "lobes %", "bands", "error", "seq.", "inw.")
+        print(f"{name}\n{'':16} " + " ".join(f"{column:>8}" for column in columns))
         for label, where in places.items():
             seen = readings(Probe.points(where, target(where), bounds=[(-1.0, 1.0)] * 2), swept)
             bands = [{tag for tag in each[-1] if "relative_error" in tag} for each in (true, seen)]
 
-            def apart(part, looks=slice(None), seen=seen):
-                differences = [
-                    abs(one[tag] - other[tag])
-                    for one, other in zip(true[looks], seen[looks], strict=True)
-                    for tag in one
-                    if tag.startswith(part) and tag in other and math.isfinite(one[tag] - other[tag])
-                ]
-                return max(differences, default=math.nan)
-
-            lobes = 100 * apart("oscillations/target") / true[-1]["oscillations/target"]
-            last = slice(-1, None)
+            pairs, last = list(zip(true, seen, strict=True)), [(true[-1], seen[-1])]
+            lobes = 100 * apart(pairs, "oscillations/target") / true[-1]["oscillations/target"]
             print(
-                f"{label:16} {apart('front/fitted'):8.3f} {apart('front/depth'):8.3f} {lobes:8.1f} "
-                f"{'the same' if bands[0] == bands[1] else sorted(bands[0] ^ bands[1])!s:>12} "
-                f"{apart('fourier/relative_error'):8.3f} {apart('front/sequentiality', last):8.3f} "
-                f"{apart('front/inwardness', last):8.3f}"
+                f"{label:16} {apart(pairs, 'front/fitted'):8.3f} {apart(pairs, 'front/depth'):8.3f} {lobes:8.1f} "
+                f"{'the same' if bands[0] == bands[1] else sorted(bands[0] ^ bands[1])!s:>8} "
+                f"{apart(pairs, 'fourier/relative_error'):8.3f} {apart(last, 'front/sequentiality'):8.3f} "
+                f"{apart(last, 'front/inwardness'):8.3f}"
             )
+
+
+def apart(pairs, part):
+    """Largest difference of tags that begin alike."""
+    differences = [
+        abs(one[tag] - other[tag])
+        for one, other in pairs
+        for tag in one
+        if tag.startswith(part) and tag in other and math.isfinite(one[tag] - other[tag])
+    ]
+    return max(differences, default=math.nan)
 
 
 def cost_of(kind: str, count: int) -> None:
@@ -133,7 +136,10 @@ def cost_of(kind: str, count: int) -> None:
     beyond = 1e3 * (np.median(looks[2:]) - np.median(forward[2:]))
     memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     cells = " x ".join(map(str, probe.geometry.shape))
-    print(f"{kind:7} {len(points):9,} {cells:>11} {made:9.2f} {1e3 * np.median(forward[2:]):11.1f} {beyond:14.1f} {memory:10.0f}")
+    print(
+        f"{kind:7} {len(points):9,} {cells:>11} {made:9.2f} {1e3 * np.median(forward[2:]):11.1f} {beyond:14.1f} "
+        f"{memory:10.0f}"
+    )
 
 
 def main() -> None:
@@ -146,7 +152,7 @@ def main() -> None:
     if chosen.one:
         cost_of(chosen.one[0], int(chosen.one[1]))
     elif chosen.cost:
-        print(f"{'':7} {'points':>9} {'cells':>11} {'probe, s':>9} {'forward, ms':>11} {'look beyond, ms':>14} {'memory, MB':>10}")
+        print("           points       cells  probe, s forward, ms beyond it, ms memory, MB")
         for kind in ("box", "disc"):
             for count in (1_000, 10_000, 30_000, 100_000):
                 subprocess.run([sys.executable, __file__, "--one", kind, str(count)], check=True)
