@@ -140,7 +140,7 @@ class TestArguments:
 
 
 class TestTarget:
-    @pytest.mark.parametrize("values", [np.zeros(63), np.zeros((64, 2)), np.zeros((1, 64)), [0.0], torch.zeros(65)])
+    @pytest.mark.parametrize("values", [np.zeros(63), np.zeros((63, 2)), np.zeros((1, 64)), [0.0], torch.zeros(65)])
     def test_an_array_of_another_length_is_refused_when_it_is_given(self, values):
         shape = re.escape(str(tuple(np.shape(values))))
         with pytest.raises(ValueError, match=rf"target has shape {shape}, expected \(64,\) or \(64, 1\)"):

@@ -179,7 +179,7 @@ class ProbeCallback(pl.Callback):
             peer._starting, peer._restored = False, None
             for diagnostic in peer._diagnostics:
                 diagnostics.setdefault(diagnostic.name, diagnostic)
-        self._watch.measuring.diagnostics = diagnostics
+        self._watch.set_diagnostics(diagnostics)
         return self._watch, restored
 
     def on_train_batch_end(

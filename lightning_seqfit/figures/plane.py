@@ -28,7 +28,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator
 from numpy.typing import NDArray
 
-from lightning_seqfit.figures import parts
+from lightning_seqfit.figures import components, parts
 from lightning_seqfit.figures.parts import DPI, ERROR, OUTLINED, QUIET, UNKNOWN
 from lightning_seqfit.geometry import BoolArray, FloatArray
 from lightning_seqfit.words import significant
@@ -55,7 +55,7 @@ _TILE, _RASTER = 0.94, 0.95
 
 def fit(run: Run) -> Figure:
     """Target, prediction at the last look, and their difference."""
-    run = run.fine or run
+    recorded, run = run, run.fine or run
     slices = _slices(run)
     figure, rows = _panels(run, slices, f"Fit at step {run.steps[-1]:,}: {parts.progress(run)}")
     values, half = _value_range(run), _difference_range(run)
@@ -64,13 +64,22 @@ def fit(run: Run) -> Figure:
         prediction = one.prediction[-1].astype(np.float64)
         parts.entitle(middle, "prediction")
         _draw_image(middle, one, parts.finite(prediction), _VALUES, values)
-        parts.entitle(right, f"prediction - target, from -{significant(half, 2)} to {significant(half, 2)}")
+        said = "difference of the lengths" if run.output == "norm" else "prediction - target"
+        parts.entitle(right, f"{said}, from -{significant(half, 2)} to {significant(half, 2)}")
         _draw_image(right, one, parts.finite(prediction - one.target), _VALUES, (-half, half))
     left, middle, right = rows[-1]
-    _add_bar(left, _VALUES, values, run.quantity)
-    _add_bar(middle, _VALUES, values, run.quantity, extend="both")
-    _add_bar(right, _VALUES, (-half, half), f"difference ({run.quantity})", extend="both")
+    _add_bar(left, _VALUES, values, parts.quantity(run))
+    _add_bar(middle, _VALUES, values, parts.quantity(run), extend="both")
+    _add_bar(right, _VALUES, (-half, half), f"difference ({parts.quantity(run)})", extend="both")
     _add_legend(figure, unknown=not all(np.isfinite(one.prediction[-1]).all() for one in slices))
+    for axes, values_of_it, limits in components.add_pictures(figure, recorded, _height(run)):
+        field = _middle(values_of_it, recorded.shape)
+        axes.set(xlim=run.bounds[0], ylim=run.bounds[1])
+        if limits is None:
+            colours = np.stack([_picture(channel, recorded.shape) for channel in field.reshape(-1, 3).T], axis=-1)
+            axes.imshow(colours, extent=(*run.bounds[0], *run.bounds[1]), origin="lower", aspect="auto")
+        else:
+            _draw_image(axes, _slice_of(recorded), field.ravel(), _VALUES, limits)
     return figure
 
 
@@ -93,7 +102,7 @@ def front(run: Run) -> Figure:
         never |= bool((seen.active & np.isinf(seen.arrival)).any())
         unknown |= bool(np.isnan(error).any())
     left, middle, _ = rows[-1]
-    _add_bar(left, _VALUES, values, run.quantity)
+    _add_bar(left, _VALUES, values, parts.quantity(run))
     _add_bar(middle, ERROR, (0.0, 1.0), parts.error_label(run), extend="max")
     _draw_arrivals([right for _, _, right in rows], slices)
     for one, panels in zip(slices, rows, strict=True):
@@ -382,6 +391,11 @@ def _slice(run: Run, layer: int) -> Run:
     )
 
 
+def _slice_of(run: Run) -> Run:
+    """The cells of a picture: the middle slice of those in space."""
+    return run if len(run.shape) < 3 else _slice(run, run.shape[2] // 2)
+
+
 def _where(run: Run, one: Run) -> str:
     """What a title says of a slice: where it is, and why it is shown."""
     places = [each.points[0, 2] for each in _slices(run)]
@@ -392,7 +406,7 @@ def _where(run: Run, one: Run) -> str:
 
 def _middle(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     """Values on the middle slice of cells in space; all in the plane."""
-    return values if len(shape) < 3 else values.reshape(shape)[:, :, shape[2] // 2]
+    return values if len(shape) < 3 else values.reshape(*shape, *values.shape[1:])[:, :, shape[2] // 2]
 
 
 def _named(run: Run, points: FloatArray, shape: tuple[int, ...]) -> str:

@@ -31,11 +31,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from lightning_seqfit.geometry import BoolArray, FloatArray, Geometry, IntArray
+from lightning_seqfit.measures.lengths import lengths
 from lightning_seqfit.measures.ranks import spearman
 from lightning_seqfit.measures.sinusoids import unit_places
 from lightning_seqfit.measures.trend import SIGNIFICANT_POWER, Trend
@@ -90,12 +92,14 @@ class Spectrum:
         mean(r^2) / scale. ``inf`` where that is beyond the range of a float.
     relative_error : per band, shape ``(B,)``, 0 and up; NaN where the band does not carry.
     power : per frequency, shape ``(M,)``; row 0 is the trend term. On a grid it adds up to mean(r^2).
+    amplitude : root of the power of each band, shape ``(B,)``.
     """
 
     trend_share: float
     share: FloatArray
     relative_error: FloatArray
     power: FloatArray
+    amplitude: FloatArray
 
 
 def target_spectrum(geometry: Geometry, trend: Trend) -> TargetSpectrum:
@@ -261,7 +265,8 @@ def measure_spectrum(geometry: Geometry, target: TargetSpectrum, residual: Float
     size = float(np.max(np.abs(residual)))
     if not math.isfinite(size):
         nothing = np.full(len(target.band_power), math.nan)
-        return Spectrum(math.nan, nothing, nothing.copy(), np.full(len(target.group), math.nan))
+        power = np.full(len(target.group), math.nan)
+        return Spectrum(math.nan, nothing, nothing.copy(), power, nothing.copy())
     size = size or 1.0
     scaled = np.asarray(residual, dtype=np.float64) / size  # the square of a large residual must not overflow
     coefficients = (geometry.weights * scaled) @ target.trend_basis
@@ -271,14 +276,56 @@ def measure_spectrum(geometry: Geometry, target: TargetSpectrum, residual: Float
     amplitude = size * np.sqrt(summed)
 
     root = math.sqrt(scale) if 0.0 < scale < math.inf else math.nan
-    relative_error = np.full(len(target.band_power), math.nan)
     with np.errstate(over="ignore"):  # what is beyond the range of a float is inf
-        np.divide(amplitude[1:], np.sqrt(target.band_power), out=relative_error, where=target.carrying)
+        relative_error = _relative(amplitude[1:], target)
         share = (amplitude / root) ** 2
         if not geometry.complete and summed.any():
             share *= min(geometry.mean(scaled**2) / float(summed.sum()), 1.0)
         power = power * size * size
-    return Spectrum(trend_share=float(share[0]), share=share[1:], relative_error=relative_error, power=power)
+    return Spectrum(float(share[0]), share[1:], relative_error, power, amplitude[1:])
+
+
+def _relative(amplitude: FloatArray, target: TargetSpectrum) -> FloatArray:
+    """Amplitude of each band over the target's; NaN where the band does not carry."""
+    relative_error = np.full(len(target.band_power), math.nan)
+    np.divide(amplitude, np.sqrt(target.band_power), out=relative_error, where=target.carrying)
+    return relative_error
+
+
+def combined_target(parts: Sequence[TargetSpectrum]) -> TargetSpectrum:
+    """Return what the targets of several outputs fix together: powers are sums, a band carries where it does in any."""
+    carrying = np.any([part.carrying for part in parts], axis=0)
+    band_power = np.sum([part.band_power for part in parts], axis=0)
+    # a single line that lies between two bands makes both carry, in whichever output
+    alike = all(np.array_equal(part.carrying, carrying) for part in parts if part.carrying.any())
+    several = any(part.several for part in parts) or not alike
+    return replace(parts[0], carrying=carrying, band_power=band_power, several=several)
+
+
+def combined(target: TargetSpectrum, parts: Sequence[Spectrum]) -> Spectrum:
+    """Return the spectrum of several outputs together, whose powers add up.
+
+    Examples
+    --------
+    >>> from lightning_seqfit.geometry import Grid
+    >>> from lightning_seqfit.measures.trend import fit_trend
+    >>> grid = Grid(bounds=((0.0, 1.0),), shape=(512,), axes=("x",))
+    >>> waves = [f(40 * np.pi * grid.points[:, 0]) for f in (np.sin, np.cos)]  # of which the second is missing
+    >>> targets = [target_spectrum(grid, fit_trend(grid, wave)) for wave in waves]
+    >>> seen = [measure_spectrum(grid, each, error, 1.0) for each, error in zip(targets, (0 * waves[0], -waves[1]))]
+    >>> target = combined_target(targets)
+    >>> combined(target, seen).relative_error[target.carrying].round(3).tolist()  # sqrt(1 / 2)
+    [0.707]
+    """
+    amplitude = lengths([part.amplitude for part in parts])
+    with np.errstate(over="ignore"):
+        return Spectrum(
+            float(sum(part.trend_share for part in parts)),
+            np.sum([part.share for part in parts], axis=0),
+            _relative(amplitude, target),
+            np.sum([part.power for part in parts], axis=0),
+            amplitude,
+        )
 
 
 def _summed(geometry: Geometry, power: FloatArray, group: IntArray, bands: int, field: FloatArray) -> FloatArray:
@@ -291,6 +338,8 @@ def _summed(geometry: Geometry, power: FloatArray, group: IntArray, bands: int, 
 
 def trend_share_of_target(trend: Trend, target: FloatArray) -> float:
     """Variance of the target's trend over the variance of the target, 0 and up; NaN for a constant target.
+
+    ``target`` has shape ``(N,)``, of several outputs ``(k, N)``: their variances are added up.
 
     Near 1: the trend is nearly all there is, and a fit can look good without one oscillation. It exceeds 1 where trend
     and oscillation run against each other.
@@ -306,10 +355,16 @@ def trend_share_of_target(trend: Trend, target: FloatArray) -> float:
     0.985
     """
     size = float(np.max(np.abs(target))) or 1.0
-    variance = float(np.var(target / size))
-    if variance <= _ROUNDING * float(np.mean((target / size) ** 2)):
+    values = np.stack([part.values for part in trend.parts]) if trend.parts else trend.values
+    variance, square = (float(np.sum(each)) for each in _moments(target / size))
+    if variance <= _ROUNDING * square:
         return math.nan
-    return float(np.var(trend.values / size)) / variance
+    return float(np.sum(_moments(values / size)[0])) / variance
+
+
+def _moments(fields: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Variance and mean square along the last axis."""
+    return np.asarray(np.var(fields, axis=-1)), np.asarray(np.mean(fields**2, axis=-1))
 
 
 def front_frequency(target: TargetSpectrum, spectrum: Spectrum, tolerance: float = 0.25) -> float:

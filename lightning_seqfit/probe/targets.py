@@ -15,10 +15,13 @@ from lightning_seqfit.geometry import FloatArray, Geometry, Grid
 from lightning_seqfit.measures.noise import LEAST_FLATNESS, flatness, is_noise, most_noise
 from lightning_seqfit.measures.oscillations import roughness
 from lightning_seqfit.measures.pace import Pace, measure_pace
-from lightning_seqfit.measures.trend import Trend, fit_trend
+from lightning_seqfit.measures.trend import Trend, combined, fit_trend
 from lightning_seqfit.probe.checks.arguments import HIGHEST_DEFAULT, MOST_CELLS
+from lightning_seqfit.probe.outputs import Columns
 from lightning_seqfit.probe.places import FEWEST_PLACES, evaluated
 
+#: Those of a target with one value for each point, whatever output that is of.
+ONE = Columns()
 #: Cells that a target's mean wavelength and its shortest significant one must span: of a callable, which can be asked
 #: on a finer grid, and of values that are given, which nobody can make finer, and whose shortest may be noise.
 CELLS_OF_CALLABLE, CELLS_OF_GIVEN = (8.0, 4.0), (4.0, 2.0)
@@ -46,8 +49,9 @@ def read(
     device: torch.device,
     dtype: torch.dtype,
     noise: float = 0.0,
+    columns: Columns = ONE,
 ) -> tuple[FloatArray, Trend]:
-    """Return the target's values at the points as a module sees them, shape ``(N,)``, and its trend.
+    """Return one output's target at the points as a module sees them, shape ``(N,)``, and its trend.
 
     ``noise`` is the standard deviation of the target's noise, which is no oscillation unless there is nothing else.
 
@@ -56,7 +60,7 @@ def read(
     ValueError, TypeError, RuntimeError
         If the target cannot be evaluated, its values cannot be used, or the points cannot tell it.
     """
-    values = evaluated(target, geometry.points, device, dtype) if callable(target) else target
+    values = evaluated(target, geometry.points, device, dtype, columns) if callable(target) else target
     with np.errstate(all="ignore"):  # whatever the user has set; the target has been asked
         most = most_noise(noise, len(values))
         most = most if float(np.std(values)) > most else 0.0
@@ -68,9 +72,35 @@ def read(
             _check_points(geometry, trend)
     if grid is not None:
         for axis in range(grid.dimension):
-            finer = _finer(grid, axis, target, device, dtype) if callable(target) else None
+            finer = _finer(grid, axis, target, device, dtype, columns) if callable(target) else None
             _check_cells(grid, values, axis, finer, most)
     return values, trend
+
+
+def read_several(
+    geometry: Geometry,
+    target: FloatArray | Callable[..., Any],
+    device: torch.device,
+    dtype: torch.dtype,
+    noises: Callable[[FloatArray], Sequence[float]],
+    columns: Columns,
+) -> tuple[FloatArray, Trend]:
+    """Return the target of several outputs, shape ``(N, k)``, and the trend of all together.
+
+    ``noises`` gives the standard deviation of the noise of each, of values ``(N, k)``.
+    """
+    all_of_them = evaluated(target, geometry.points, device, dtype, columns) if callable(target) else target
+    values, trends = [], []
+    for position, noise in enumerate(noises(all_of_them)):
+        own = target if callable(target) else all_of_them[:, position].copy()
+        one = replace(columns, position=position)
+        try:
+            read_one = read(geometry, own, device, dtype, noise, one)
+        except ValueError as error:
+            raise ValueError(f"column {position} of the target: {error}") from error
+        values.append(read_one[0])
+        trends.append(read_one[1])
+    return np.column_stack(values), combined(geometry, trends)
 
 
 def _is_buried(trend: Trend, values: FloatArray, noise: float) -> bool:
@@ -90,7 +120,11 @@ def better_convention(geometry: Geometry, residual: FloatArray, residual_at: Cal
 
 
 def chosen_resolution(
-    grid: Grid, target: Callable[..., Any], device: torch.device, precisions: Sequence[torch.dtype]
+    grid: Grid,
+    target: Callable[..., Any],
+    device: torch.device,
+    precisions: Sequence[torch.dtype],
+    columns: Columns = ONE,
 ) -> tuple[Grid, list[str]] | None:
     """Choose a default resolution by the target's wavelengths, in the first precision in which it has values.
 
@@ -101,7 +135,7 @@ def chosen_resolution(
     """
     for dtype in precisions:
         with suppress(ValueError, TypeError, RuntimeError):
-            finer = _risen(grid, target, device, dtype)
+            finer = _risen(grid, target, device, dtype, columns)
             return finer, [
                 f"{more} cells along axis {axis} instead of {cells}, which the target's wavelength asks for; "
                 "resolution= would fix their number"
@@ -111,26 +145,28 @@ def chosen_resolution(
     return None
 
 
-def _risen(grid: Grid, target: Callable[..., Any], device: torch.device, dtype: torch.dtype) -> Grid:
+def _risen(
+    grid: Grid, target: Callable[..., Any], device: torch.device, dtype: torch.dtype, columns: Columns
+) -> Grid:
     most = HIGHEST_DEFAULT[grid.dimension - 1]
     finest = replace(grid, shape=(most,) * grid.dimension)
-    values = evaluated(target, finest.points, device, dtype)
+    values = evaluated(target, finest.points, device, dtype, columns).reshape(len(finest.points), -1)
     shape = []
     for axis, cells in enumerate(grid.shape):
-        need = MARGIN * _cells_needed(finest, _pace(finest, values, axis), axis)
+        need = MARGIN * max(_cells_needed(finest, _pace(finest, column.copy(), axis), axis) for column in values.T)
         shape.append(max(cells, min(most, _RISES_BY * math.ceil(need / _RISES_BY))))
     return replace(grid, shape=tuple(shape)) if tuple(shape) != grid.shape else grid
 
 
 def _finer(
-    grid: Grid, axis: int, target: Callable[..., Any], device: torch.device, dtype: torch.dtype
+    grid: Grid, axis: int, target: Callable[..., Any], device: torch.device, dtype: torch.dtype, columns: Columns
 ) -> Iterator[tuple[Grid, Pace]]:
     """Grids four times finer along an axis, each than the one before, and how fast a target oscillates on them."""
     while True:
         shape = tuple(cells * (4 if number == axis else 1) for number, cells in enumerate(grid.shape))
         grid = replace(grid, shape=shape)
         try:
-            values = evaluated(target, grid.points, device, dtype)
+            values = evaluated(target, grid.points, device, dtype, columns)
         except (ValueError, TypeError, RuntimeError):
             return
         yield grid, _pace(grid, values, axis)

@@ -28,7 +28,12 @@ ALWAYS: dict[str, Form] = {
     "tags": ("U", "tags"),
 }
 #: What is there as soon as the first of them is, beside the sections of the diagnostics.
-FINE: tuple[dict[str, Form], ...] = (
+TOGETHER: tuple[dict[str, Form], ...] = (
+    {
+        "components/numbers": ("i", "components"),
+        "components/target": ("f", "components cells"),
+        "components/prediction": ("f", "components cells"),
+    },
     {
         "fine/points": ("f", "fine_cells axes"),
         "fine/target": ("f", "fine_cells"),
@@ -51,7 +56,7 @@ def forms(names: Collection[str], about: Mapping[str, Any]) -> dict[str, Form]:
     about : from the same file, checked.
     """
     wanted = dict(ALWAYS)
-    for section in (*_sections(), *FINE):
+    for section in (*_sections(), *TOGETHER):
         if next(iter(section)) in names:
             wanted |= {
                 name: (kind.rstrip("?"), shape)
@@ -104,6 +109,8 @@ def check_about(about: Mapping[str, Any], names: Collection[str]) -> None:
             raise ValueError(f"'about' has {key} {about.get(key)!r}, no list of texts")
     if not isinstance(about.get("scale_of", ""), str) or not isinstance(about.get("noise", 0.0), int | float):
         raise ValueError(f"'about' has scale_of {about.get('scale_of')!r} and noise {about.get('noise')!r}")
+    if type(about.get("output", 0)) is not int and about["output"] != "norm":
+        raise ValueError(f"'about' has output {about['output']!r}, no number of a component nor 'norm'")
     gaps = about.get("gaps", [])
     if not isinstance(gaps, list) or not all(_is_stretch(gap) for gap in gaps):
         raise ValueError(f"'about' has gaps {gaps!r}, no list of (low, high)")
