@@ -65,9 +65,7 @@ class OscillationDiagnostic(Diagnostic):
             count(part.prediction, part.residual, self.tolerance)
             for count, part in zip(self.counts, observation.each, strict=True)
         ]
-        return Reading(
-            {f"oscillations/{name}": float(sum(getattr(each, name) for each in counts)) for name in _COUNTS}
-        )
+        return Reading({f"oscillations/{name}": float(sum(getattr(each, name) for each in counts)) for name in _COUNTS})
 
     @classmethod
     def read(cls, stored: Stored) -> OscillationsRecord | None:

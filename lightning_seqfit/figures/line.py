@@ -73,6 +73,7 @@ def fit(run: Run) -> Figure:
         _mark(axes, missing, color="0.6", alpha=0.25, linewidth=0, label=f"not {parts.fitted_words(run)}")
     _mark_gaps(axes, run, zorder=1.5)
     low, high, room = float(target.min()), float(target.max()), 0.25
+    low = min(low, 0.0) if run.output == "norm" else low  # a length has a zero
     if low == high and known.size:  # without a size of its own, as of a residual: that of the prediction
         low, high, room = min(low, float(known.min())), max(high, float(known.max())), 0.1
     room *= (high - low) or 4.0

@@ -37,7 +37,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lightning_seqfit.geometry import BoolArray, FloatArray, Geometry, IntArray
-from lightning_seqfit.measures.lengths import lengths
 from lightning_seqfit.measures.ranks import spearman
 from lightning_seqfit.measures.sinusoids import unit_places
 from lightning_seqfit.measures.trend import SIGNIFICANT_POWER, Trend
@@ -92,14 +91,12 @@ class Spectrum:
         mean(r^2) / scale. ``inf`` where that is beyond the range of a float.
     relative_error : per band, shape ``(B,)``, 0 and up; NaN where the band does not carry.
     power : per frequency, shape ``(M,)``; row 0 is the trend term. On a grid it adds up to mean(r^2).
-    amplitude : root of the power of each band, shape ``(B,)``.
     """
 
     trend_share: float
     share: FloatArray
     relative_error: FloatArray
     power: FloatArray
-    amplitude: FloatArray
 
 
 def target_spectrum(geometry: Geometry, trend: Trend) -> TargetSpectrum:
@@ -265,8 +262,7 @@ def measure_spectrum(geometry: Geometry, target: TargetSpectrum, residual: Float
     size = float(np.max(np.abs(residual)))
     if not math.isfinite(size):
         nothing = np.full(len(target.band_power), math.nan)
-        power = np.full(len(target.group), math.nan)
-        return Spectrum(math.nan, nothing, nothing.copy(), power, nothing.copy())
+        return Spectrum(math.nan, nothing, nothing.copy(), np.full(len(target.group), math.nan))
     size = size or 1.0
     scaled = np.asarray(residual, dtype=np.float64) / size  # the square of a large residual must not overflow
     coefficients = (geometry.weights * scaled) @ target.trend_basis
@@ -282,7 +278,7 @@ def measure_spectrum(geometry: Geometry, target: TargetSpectrum, residual: Float
         if not geometry.complete and summed.any():
             share *= min(geometry.mean(scaled**2) / float(summed.sum()), 1.0)
         power = power * size * size
-    return Spectrum(float(share[0]), share[1:], relative_error, power, amplitude[1:])
+    return Spectrum(trend_share=float(share[0]), share=share[1:], relative_error=relative_error, power=power)
 
 
 def _relative(amplitude: FloatArray, target: TargetSpectrum) -> FloatArray:
@@ -317,14 +313,14 @@ def combined(target: TargetSpectrum, parts: Sequence[Spectrum]) -> Spectrum:
     >>> combined(target, seen).relative_error[target.carrying].round(3).tolist()  # sqrt(1 / 2)
     [0.707]
     """
-    amplitude = lengths([part.amplitude for part in parts])
     with np.errstate(over="ignore"):
+        power = np.sum([part.power for part in parts], axis=0)
+        amplitude = np.sqrt(np.bincount(target.group, power, minlength=len(target.band_power) + 1)[1:])
         return Spectrum(
-            float(sum(part.trend_share for part in parts)),
-            np.sum([part.share for part in parts], axis=0),
-            _relative(amplitude, target),
-            np.sum([part.power for part in parts], axis=0),
-            amplitude,
+            trend_share=float(sum(part.trend_share for part in parts)),
+            share=np.sum([part.share for part in parts], axis=0),
+            relative_error=_relative(amplitude, target),
+            power=power,
         )
 
 

@@ -348,7 +348,9 @@ class Probe:
                 predictions, layers = on_host(answers, chosen, columns)
                 residuals = predictions - target.T
         seen = [
-            Observation(prediction, residual, *(next(iter(own.values())) if len(own) == 1 else UNHEARD), tuple(notes), own)
+            Observation(
+                prediction, residual, *(next(iter(own.values())) if len(own) == 1 else UNHEARD), tuple(notes), own
+            )
             for prediction, residual, own in zip(predictions, residuals, layers, strict=True)
         ]
         return together(seen) if self._columns.several else seen[0]

@@ -145,9 +145,7 @@ def chosen_resolution(
     return None
 
 
-def _risen(
-    grid: Grid, target: Callable[..., Any], device: torch.device, dtype: torch.dtype, columns: Columns
-) -> Grid:
+def _risen(grid: Grid, target: Callable[..., Any], device: torch.device, dtype: torch.dtype, columns: Columns) -> Grid:
     most = HIGHEST_DEFAULT[grid.dimension - 1]
     finest = replace(grid, shape=(most,) * grid.dimension)
     values = evaluated(target, finest.points, device, dtype, columns).reshape(len(finest.points), -1)

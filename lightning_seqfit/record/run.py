@@ -89,7 +89,8 @@ class Run:
     steps : optimizer steps (``global_step``) of the looks, shape ``(looks,)``.
     total_steps : the same counted over all fits, never falling; the unit of arrivals.
     logger_steps : the loggers' axis; ``fit``: 0 for the first fit, 1 for the second, ...
-    prediction : shape ``(looks, cells)``. Of ``output="norm"`` it and the target are Euclidean lengths over all outputs.
+    prediction : shape ``(looks, cells)``. Of ``output="norm"`` it and the target are Euclidean lengths over
+        all outputs.
     scalars : values by tag, shape ``(looks,)``, NaN where a look has none.
     sections : what each of our diagnostics has recorded, by name; also as attributes, such as ``run.front``, which are
         None where that was not watched.

@@ -130,7 +130,7 @@ class Column:
             predictions = self.state.components
         else:
             seen = [each for each in self.family if each.measuring.scene and "prediction" in each.state.latest]
-            numbers = [int(each.probe.output) for each in seen]
+            numbers = [each.probe.output for each in seen if isinstance(each.probe.output, int)]
             targets = [each.measuring.scene.target for each in seen if each.measuring.scene]
             predictions = [each.state.latest["prediction"] for each in seen]
         known = len(numbers) > 1 and len(predictions) == len(numbers)
@@ -145,6 +145,29 @@ class Column:
         """What a checkpoint keeps."""
         kept = self.measuring.states() if evaluates else {}
         return self.state.as_dict(kept, self.failures.notes(), self.keeping.archive.lineage)
+
+    def own_of(self, restored: Any) -> Any:
+        """What a checkpoint has kept of this one; a list of outputs is kept by number."""
+        if not isinstance(restored, Mapping) or "columns" not in restored:
+            return restored
+        kept = restored["columns"]
+        return kept.get(str(self.probe.output)) if isinstance(kept, Mapping) else kept
+
+    def keep(self, trainer: pl.Trainer, cost: Cost, logger_step: int) -> None:
+        """Write and draw after a look, where it is time; figures of all columns may take what those of one may."""
+        if trainer.is_global_zero and self.keeping.archive.base is not None:
+            with cost.of_files():
+                self.keeping.now_and_then(trainer, self.state, logger_step, cost.elapsed / len(self.family))
+
+    def end(self, trainer: pl.Trainer, logger_step: int, *, finished: bool) -> None:
+        """Write and draw all, and say how far the fit has come."""
+        if trainer.is_global_zero and self.keeping.archive.base is not None and len(self.state.record):
+            self.keeping.end(trainer, self.state, logger_step, finished=finished)
+
+    def write_if(self, trainer: pl.Trainer, unwritten: bool) -> None:
+        """Write on rank zero, if there is something to write."""
+        if unwritten and trainer.is_global_zero:
+            self.write()
 
     def write(self) -> None:
         """Write the record, and the pictures that wait."""

@@ -40,9 +40,7 @@ class Keeping:
     components : gives targets and last predictions of all outputs of a probe with several.
     """
 
-    def __init__(
-        self, measuring: Measuring, failures: Failures, components: Callable[[], Components | None]
-    ) -> None:
+    def __init__(self, measuring: Measuring, failures: Failures, components: Callable[[], Components | None]) -> None:
         self.archive, self.gallery = Archive(measuring.probe.name), Gallery()
         self.publisher = Publisher(measuring.probe.name, failures)
         self._measuring, self._failures, self._components = measuring, failures, components

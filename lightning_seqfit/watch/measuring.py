@@ -22,7 +22,6 @@ from lightning_seqfit.probe import Observation, Probe
 from lightning_seqfit.probe.guard import INCOMPLETE, leave_generators_untouched, one_blas_thread
 from lightning_seqfit.watch.failures import Failures
 from lightning_seqfit.watch.tensors import to_tensors
-from lightning_seqfit.words import warn
 
 #: Relative RMS error at the end up to which nobody asks whether given values lie at other points.
 SMALL_ERROR = 0.02
@@ -254,9 +253,7 @@ class Measuring:
                     self._failures.note(f"state of {name}", said, f"{self._failures.label}: {name}: {said}")
                     diagnostic.load_state_dict({})
 
-    def doubt_points(
-        self, trainer: pl.Trainer, module: pl.LightningModule, predictions: Sequence[FloatArray]
-    ) -> None:
+    def doubt_points(self, trainer: pl.Trainer, module: pl.LightningModule, predictions: Sequence[FloatArray]) -> None:
         """Say once where the module fits given values far better at other points than those they are taken for."""
         assert self.scene is not None
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping, Sequence
-from enum import Enum
 from typing import Any
 
 import lightning.pytorch as pl
@@ -23,17 +22,8 @@ from lightning_seqfit.watch.lightning_internals import (
     steps_in_all,
 )
 from lightning_seqfit.watch.readiness import is_lazy, is_unfinished
-from lightning_seqfit.watch.schedule import Cadence, Schedule
+from lightning_seqfit.watch.schedule import Cadence, Phase, Schedule
 from lightning_seqfit.words import warn
-
-
-class Phase(Enum):
-    """Where a fit is, as far as looks are concerned."""
-
-    IDLE = "no fit, or nothing more to see of it"
-    WAITING = "for the first batch, before which the first look comes"
-    RESUMING = "for the first batch of a fit that has been looked at before"
-    RUNNING = "looks are taken"
 
 
 class Watch:
@@ -79,7 +69,7 @@ class Watch:
         """Begin a fit: read the target, and go on from a restored state or an earlier fit."""
         known = self.module is not None and self.module() is module
         for column in self.columns:
-            column.start(trainer.global_step, self._own(column, restored), known=known)
+            column.start(trainer.global_step, column.own_of(restored), known=known)
         self.module = weakref.ref(module)
         base = broadcast(trainer, "" if trainer.fast_dev_run else log_directory(trainer))  # type: ignore[attr-defined]
         for column in self.columns:
@@ -95,13 +85,6 @@ class Watch:
             if column.goes_on:  # what monitors ask for must be there before the next look
                 column.keeping.publisher.announce(trainer, column.state.scalars(known=True))
 
-    def _own(self, column: Column, restored: Any) -> Any:
-        """What a checkpoint has kept of a column; a list of outputs is kept by number."""
-        if not isinstance(restored, Mapping) or "columns" not in restored:
-            return restored
-        kept = restored["columns"]
-        return kept.get(str(column.probe.output)) if isinstance(kept, Mapping) else kept
-
     def _set_scenes(self, module: pl.LightningModule) -> list[bool]:
         """Read the target of each column; whether its record so far is of another probe."""
         self.probe.settle(module)
@@ -115,7 +98,7 @@ class Watch:
         """Become what a checkpoint has kept of a module, or begin anew and say why."""
         self.module = weakref.ref(module)
         for column in self.columns:
-            column.restore(self._own(column, saved))
+            column.restore(column.own_of(saved))
 
     def begin(
         self, trainer: pl.Trainer, module: pl.LightningModule, *, early: bool = False, late: bool = False
@@ -178,20 +161,16 @@ class Watch:
                 column.keeping.publisher.publish(trainer, found, self.steps.logged)
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
             self.phase = Phase.IDLE
-        elif trainer.is_global_zero:
-            share = self.cost.elapsed / len(self.columns)  # of the time, of which figures may take a part
-            for column in self.columns:
-                if column.keeping.archive.base is not None:
-                    with self.cost.of_files():
-                        column.keeping.now_and_then(trainer, column.state, self.steps.logged, share)
+            return
+        for column in self.columns:
+            column.keep(trainer, self.cost, self.steps.logged)
 
     def checkpoint(self, trainer: pl.Trainer, module: pl.LightningModule) -> dict[str, Any] | None:
         """Take a look that is due, write the records, and return the state to save; None where nothing was seen."""
         if self.phase is Phase.RUNNING:
             self.after_batch(trainer, module)
             for column in self.columns:
-                if trainer.is_global_zero and column.keeping.archive.unwritten:
-                    column.write()
+                column.write_if(trainer, column.keeping.archive.unwritten)
         if self.last_step < 0:
             return None
         kept = [column.as_dict(evaluates=evaluates(trainer)) for column in self.columns]
@@ -202,10 +181,8 @@ class Watch:
     def finish(self, trainer: pl.Trainer, module: pl.LightningModule, *, look: bool) -> None:
         """End the fit once, whichever hook comes first."""
         if self.phase is not Phase.RUNNING:
-            for column in self.columns:
-                # an interrupt came meanwhile, or the disk was full
-                if column.keeping.archive.waits and trainer.is_global_zero:
-                    column.write()
+            for column in self.columns:  # an interrupt came meanwhile, or the disk was full
+                column.write_if(trainer, column.keeping.archive.waits)
             return
         if look and self.steps.follow(trainer) > self.last_step:
             self._look(trainer, module, self.steps.optimizer)
@@ -216,6 +193,4 @@ class Watch:
                     column.measuring.doubt_points(trainer, module, column.state.predictions)
         self.phase = Phase.IDLE
         for column in self.columns:
-            if trainer.is_global_zero and column.keeping.archive.base is not None and len(column.state.record):
-                finished = look and not trainer.interrupted
-                column.keeping.end(trainer, column.state, self.steps.logged, finished=finished)
+            column.end(trainer, self.steps.logged, finished=look and not trainer.interrupted)

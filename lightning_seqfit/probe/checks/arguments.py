@@ -95,7 +95,7 @@ def checked_output(output: Any = 0) -> int | tuple[int, ...] | str:
     """
     if isinstance(output, str) and output == "norm":
         return str(output)
-    listed = isinstance(output, list | tuple) or (isinstance(output, np.ndarray) and output.ndim == 1)
+    listed = isinstance(output, list | tuple)
     numbers = [as_whole(column) for column in output] if listed else [as_whole(output)]
     columns = tuple(number for number in numbers if number is not None and number >= 0)
     if len(columns) < len(numbers) or not columns:
