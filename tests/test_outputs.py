@@ -214,7 +214,7 @@ class TestList:
             assert any("out of order" in note for note in run.notes)
 
     def test_two_probes_that_would_share_a_column_s_name_are_refused(self, tmp_path):
-        with pytest.raises(ValueError, match="two probes are named 'flow.0'"):
+        with pytest.raises(ValueError, match=r"two probes are named 'flow\.0'"):
             fitted(tmp_path, ErrorFront(grid(output=[0, 1], name="flow")), ErrorFront(grid(output=0, name="flow.0")))
 
     def test_a_cadence_is_asked_once_for_all_columns(self, tmp_path):

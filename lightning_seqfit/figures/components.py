@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from lightning_seqfit.figures import parts
 from lightning_seqfit.figures.parts import MODEL, TARGET
-from lightning_seqfit.geometry import FloatArray
 
 if TYPE_CHECKING:
     from lightning_seqfit.record import Run
@@ -35,37 +35,22 @@ def add_lines(figure: Figure, run: Run) -> None:
         _name(axes, run, number)
 
 
-def is_image(run: Run) -> bool:
-    """Whether three outputs are the colours of an image: targets from 0 to 1."""
-    seen = run.components
-    return seen is not None and len(seen.target) == 3 and bool(seen.target.min() >= 0.0 and seen.target.max() <= 1.0)
-
-
-def add_pictures(figure: Figure, run: Run, height: float) -> list[tuple[Axes, FloatArray, tuple[float, float] | None]]:
+def add_pictures(figure: Figure, run: Run, height: float) -> NDArray[Any]:
     """Add panels in two rows, targets and predictions, of a height over their width; of an image its colours as well.
 
     Returns
     -------
-    For each panel what is to be drawn in it: values of shape ``(cells,)`` with their range, or colours ``(cells, 3)``.
+    Axes, shape ``(2, k)``, or ``(2, k + 1)`` where three outputs are colours: targets from 0 to 1.
     """
     seen = run.components
-    if seen is None:
-        return []
-    rows = [("target", [*seen.target]), ("prediction", [*parts.finite(seen.prediction.astype(np.float64))])]
-    colours = is_image(run)
-    strip = _strip(figure, len(seen.numbers) + colours, [name for name, _ in rows], height)
-    drawn: list[tuple[Axes, FloatArray, tuple[float, float] | None]] = []
-    for panels, (_, fields) in zip(strip, rows, strict=True):
-        for axes, field, target in zip(panels, fields, seen.target, strict=False):
-            low, high = float(target.min()), float(target.max())
-            drawn.append((axes, field, (low, high) if low < high else (low - 0.5, high + 0.5)))
-        if colours:
-            drawn.append((panels[-1], np.nan_to_num(np.clip(np.stack(fields, axis=-1), 0.0, 1.0)), None))
-    for axes, number in zip(strip[0], seen.numbers, strict=False):
+    assert seen is not None
+    colours = len(seen.target) == 3 and bool(seen.target.min() >= 0.0 and seen.target.max() <= 1.0)
+    panels = _strip(figure, len(seen.numbers) + colours, ["target", "prediction"], height)
+    for axes, number in zip(panels[0], seen.numbers, strict=False):
         _name(axes, run, number)
     if colours:
-        parts.entitle(strip[0][-1], "colours", 9)
-    return drawn
+        parts.entitle(panels[0][-1], "colours", 9)
+    return np.array(panels, dtype=object)
 
 
 def _name(axes: Axes, run: Run, number: int) -> None:

@@ -10,6 +10,9 @@ significant frequencies without one: a slope that is not there turns two lines o
 A target that only bends, along every line, is all trend: nothing oscillates in x^3, exp, sqrt, a step or a boundary
 layer. Neither does one of which the trend leaves less than a tenth, and that slower than four cycles over the domain:
 it has the trend's own shape.
+
+Of points in more than three dimensions the trend is the mean: relative errors are then those of a regression, 1 where
+the prediction is no better than the mean.
 """
 
 from __future__ import annotations
@@ -40,6 +43,8 @@ SLOW = 4.0
 BENDS = 1e-3
 #: What oscillates in several outputs together is steady where its mean square varies by at most this share.
 STEADY = 0.25
+#: Share of the axis from which on a window is less than a wavelength, and its largest share.
+WIDE, WIDEST = 2 / 15, 1 / 4
 # The same of sinusoids, which draw such a target only roughly.
 _ROUGHLY_BENDS = 0.05
 
@@ -56,13 +61,15 @@ class Trend:
         mean(target**2).
     wavelength : per axis, 1 / the power-weighted mean frequency, in the axis' units; ``inf``: the axis has none.
     shortest_wavelength : per axis, 1 / the frequency below which 95 % of the power lies; ``inf``: none.
-    window : per axis, one wavelength and at most a quarter of the axis. An axis without a wavelength takes the
-        smallest share that another axis has, or an eighth where no axis has one. Of several outputs, see
+    window : per axis, one wavelength; where that is more than 2 / 15 of the axis less, down to half a wavelength, over
+        which the square of a sine has the same mean, and at most a quarter of the axis. An axis without a wavelength
+        takes the smallest share that another axis has, or an eighth where no axis has one. Of several outputs, see
         :func:`combined`.
     frequency : of the m sinusoids of the oscillation, in cycles per box length along each axis, shape ``(m, d)``.
     power : of each, half the sum of its squared amplitudes, shape ``(m,)``.
     rest : what they leave of the oscillation, shape ``(N,)``.
-    parts : of several outputs, the trend of each; all fields are then Euclidean lengths over them, ``variance`` is a sum.
+    parts : of several outputs, the trend of each; all fields are then Euclidean lengths over them, ``variance`` is a
+        sum.
     """
 
     values: FloatArray
@@ -111,6 +118,8 @@ def fit_trend(geometry: Geometry, target: FloatArray, noise: float = 0.0) -> Tre
     (True, 13.0)
     """
     target = np.asarray(target, dtype=np.float64)
+    if not geometry.has_lines:
+        return _of_cloud(geometry, target)
     size = float(np.max(np.abs(target), initial=0.0)) or 1.0  # keeps squares of extreme targets in range
     scaled = target / size
     plane = _plane(geometry)
@@ -191,6 +200,22 @@ def combined(geometry: Geometry, parts: Sequence[Trend]) -> Trend:
     )
 
 
+def _of_cloud(geometry: Geometry, target: FloatArray) -> Trend:
+    """The mean: what is left of it has no lines along which it could oscillate."""
+    mean, nothing = float(np.mean(target)), np.empty(0)
+    return Trend(
+        values=np.full(len(target), mean),
+        oscillation=target - mean,
+        variance=0.0,
+        wavelength=(math.inf,) * geometry.dimension,
+        shortest_wavelength=(math.inf,) * geometry.dimension,
+        window=_window(geometry, (math.inf,) * geometry.dimension),
+        frequency=np.empty((0, geometry.dimension)),
+        power=nothing,
+        rest=target - mean,
+    )
+
+
 def _plane(geometry: Geometry) -> FloatArray:
     return np.column_stack([np.ones(len(geometry.points)), unit_places(geometry)])
 
@@ -267,7 +292,7 @@ def _steady_window(geometry: Geometry, oscillation: FloatArray, window: tuple[fl
 
 def _window(geometry: Geometry, wavelength: tuple[float, ...]) -> tuple[float, ...]:
     shares = [
-        min(w / length, 0.25) if math.isfinite(w) else math.inf
+        min(w / length, max(w / length / 2, WIDE), WIDEST) if math.isfinite(w) else math.inf
         for w, length in zip(wavelength, geometry.lengths, strict=True)
     ]
     smallest = min(shares)

@@ -33,7 +33,7 @@ class Question:
     needs_grad: bool = False
 
     def answer(self, module: nn.Module, points: Tensor, axes: Sequence[str]) -> Tensor:
-        """Return the components of what the module answers at points of shape ``(N, d)``, plain numbers, ``(k, N)``.
+        """Return components of the module's answer at points of shape ``(N, d)``, plain numbers, shape ``(k, N)``.
 
         Raises
         ------

@@ -35,6 +35,8 @@ class Observation:
     outputs : number of outputs of the layer; 0 where it has no weights.
     notes : what cannot be vouched for, a sentence each: something that the evaluation may have changed for good.
     layers : features, weights and outputs that each read-out heard.
+    largest : largest |prediction - target| wherever the module was asked, NaN where one is not finite; None: that of
+        ``residual``, which has them all.
     parts : the same of each output where there are several, in their order.
     """
 
@@ -45,6 +47,7 @@ class Observation:
     outputs: int = 0
     notes: tuple[str, ...] = ()
     layers: Mapping[ReadOut, Layer] = field(default_factory=dict)
+    largest: float | None = None
     parts: tuple[Observation, ...] = ()
 
     @property
@@ -77,7 +80,7 @@ class Observation:
         return replace(self, features=features, weights=weights, outputs=outputs, parts=parts)
 
 
-def together(parts: Sequence[Observation]) -> Observation:
+def together(parts: Sequence[Observation], largest: float | None = None) -> Observation:
     """Return one look at several outputs: Euclidean lengths, and the parts."""
     first, layers = parts[0], dict[ReadOut, Layer]()
     for read_out, (features, _, outputs) in first.layers.items():
@@ -90,6 +93,7 @@ def together(parts: Sequence[Observation]) -> Observation:
         *(next(iter(layers.values())) if len(layers) == 1 else UNHEARD),
         notes=first.notes,
         layers=layers,
+        largest=largest,
         parts=tuple(parts),
     )
 

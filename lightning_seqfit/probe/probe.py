@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from lightning_seqfit.geometry import FloatArray, Geometry, Grid, Scattered
+from lightning_seqfit.geometry import FloatArray, Geometry, Grid
+from lightning_seqfit.measures.lengths import lengths
 from lightning_seqfit.measures.noise import noise_deviation
 from lightning_seqfit.measures.trend import Trend
 from lightning_seqfit.probe import places, targets
@@ -54,8 +55,10 @@ class Probe:
         self.question = Question(checked["predict"], checked["output"], checked["needs_grad"])
         self.notes: list[str] = []  # what was found of the points when a module came
         self.remarks: list[str] = []  # what a record says of them, and nobody need be told
+        self._whole: tuple[Grid, Callable[..., Any] | None] | None = None  # a box, and which part of it is looked at
         self._rises = False  # the resolution is to be chosen as soon as the target can be evaluated
         self._placed: Tensor | None = None
+        self._given: FloatArray | None = None  # the target wherever the module is asked
         self._columns = Columns(checked["output"])
         self._split: tuple[Probe, ...] = ()
         # a number stands for all components, and how many there are only the module can say
@@ -64,7 +67,7 @@ class Probe:
         if callable(target):
             self.target = target
         else:
-            size, shape = len(geometry.points), geometry.shape or ()
+            size, shape = len(geometry.asked), geometry.shape or ()
             self.target = self._columns.of(values.checked_values(target, size, shape, self._columns.number()))
 
     @property
@@ -91,6 +94,7 @@ class Probe:
         resolution: int | Sequence[int] | None = None,
         axes: Sequence[str] | None = None,
         ends: bool = False,
+        inside: Callable[..., Any] | None = None,
         **keywords: Unpack[Keywords],
     ) -> Probe:
         """Look at the centres of equal cells between the bounds, or with ``ends`` at points that begin and end on them.
@@ -110,6 +114,9 @@ class Probe:
         axes : names for tags and figures; default x, y, z.
         ends : the outermost points lie on the bounds, as ``linspace(low, high, resolution)`` makes them; default: at
             the centres of the cells, half a cell inside.
+        inside : ``(points (N, d)) -> N truth values``: the domain, where that is not the whole box. What lies outside
+            is not looked at and counts neither way; ``front/depth/boundary`` and ``front/inwardness/boundary`` are from
+            the domain's own edge. An array given as target may have NaN outside.
         predict : ``(module, points) -> tensor`` of shape (N,) or (N, k); default ``module(points)``. Ready ones are in
             :mod:`lightning_seqfit.adapters`.
         output : component of a prediction of shape (N, k), from 0. A list, such as ``[0, 2]``: each of them is watched
@@ -148,8 +155,13 @@ class Probe:
         names = arguments.checked_axes(axes, len(box))
         ends = arguments.checked_ends(ends)
         shape = arguments.checked_resolution(resolution, box, ends=ends)
-        probe = cls(Grid(bounds=box, shape=shape, axes=names, ends=ends), target, **keywords)
-        probe._rises = resolution is None and callable(target)
+        domain = arguments.checked_inside(inside)
+        grid = Grid(bounds=box, shape=shape, axes=names, ends=ends)
+        geometry, mask = places.covered(grid, domain)
+        if geometry is not grid and not callable(target):
+            target = values.covered_values(target, shape, mask)
+        probe = cls(geometry, target, **keywords)
+        probe._whole, probe._rises = (grid, domain), resolution is None and callable(target)
         probe._rise(torch.device("cpu"), torch.float64, torch.float32)
         return probe
 
@@ -161,17 +173,23 @@ class Probe:
         *,
         bounds: Sequence[Sequence[float]] | None = None,
         axes: Sequence[str] | None = None,
+        inside: Callable[..., Any] | None = None,
         **keywords: Unpack[Keywords],
     ) -> Probe:
-        """Look at given points along one axis, in any order, such as those of a measured series.
+        """Look at given points, in any order, such as those of a measured series, an image or a dataset.
 
-        Gaps between them count neither way: nothing is measured there, and the record says where they are.
+        Where there are none counts neither way: nothing is measured there, and the record says so. Points in more than
+        three dimensions have no lines: their fitted share is told by the 16 nearest points, depths, oscillations and
+        the spectrum are absent.
 
         Parameters
         ----------
-        points : shape (N,) or (N, 1), from 4 to 200,000, in the module's units.
+        points : shape (N, d) or along one axis (N,), from 4 along one and 16 along several to 200,000, in the module's
+            units.
         target : as for :meth:`grid`; an array has one value per point, in their order.
-        bounds : one ``(low, high)`` around all points; default: half a spacing beyond the outermost ones.
+        bounds : one ``(low, high)`` per axis around all points; default: half a spacing beyond the outermost ones.
+        inside : ``(points (N, d)) -> N truth values``: the domain; points outside are left out. Default: where points
+            are.
         axes, predict, output, needs_grad, name, quantity, relative, noise, scale : as for :meth:`grid`.
 
         Raises
@@ -188,26 +206,33 @@ class Probe:
         (5, 1)
         """
         coordinates = values.checked_points(points)
-        names = arguments.checked_axes(axes, 1)
-        geometry = Scattered.spanning(coordinates, axes=names)
-        if bounds is not None:
-            geometry = Scattered(geometry.coordinates, arguments.checked_bounds(bounds), names)
-        return cls(geometry, target, **keywords)
+        dimension = 1 if coordinates.ndim == 1 else coordinates.shape[1]
+        names = arguments.checked_axes(axes, dimension)
+        box = None if bounds is None else arguments.checked_bounds(bounds, dimension)
+        domain = arguments.checked_inside(inside)
+        if domain is not None:
+            mask = places.is_inside(domain, coordinates.reshape(-1, dimension))
+            coordinates = coordinates[mask]
+            target = target if callable(target) else values.covered_values(target, mask.shape, mask)
+        return cls(places.geometry_of(coordinates, box, names, domain), target, **keywords)
 
     @classmethod
-    def from_dataset(cls, dataset: Any, **options: Any) -> Probe:
+    def from_dataset(cls, dataset: Any, *, max_points: int | None = None, **options: Any) -> Probe:
         """Look at the points of a map-style dataset of (point, value) pairs, with its own values as target.
 
         Parameters
         ----------
-        dataset : ``len(dataset)`` and ``dataset[i] -> (point, value)``, one number each. What it draws to make them is
-            drawn from no generator of yours: they are put back, and so are those that it holds.
+        dataset : ``len(dataset)`` and ``dataset[i] -> (point, value)``, a point of shape (d,). What it draws to make
+            them, as to augment them, is drawn from no generator of yours: they are put back, and so are those that it
+            holds. It is read here once.
+        max_points : items to read, at most 200,000: along one axis every k-th, else drawn at random, always the same;
+            they stay in order. Default: all.
         options : as for :meth:`points`.
 
         Raises
         ------
         ValueError, TypeError, RuntimeError
-            If the dataset does not hold such pairs, more than 200,000 of them, or raises.
+            If the dataset does not hold such pairs, more than 200,000 of them without ``max_points``, or raises.
 
         Examples
         --------
@@ -216,7 +241,7 @@ class Probe:
         >>> len(Probe.from_dataset(TensorDataset(x, torch.sin(9 * x))).geometry.points)
         50
         """
-        return cls.points(*read_pairs(dataset), **options)
+        return cls.points(*read_pairs(dataset, max_points), **options)
 
     def read_target(self, module: nn.Module) -> tuple[FloatArray, Trend]:
         """Target at the points as the module sees them, shape ``(N,)``, of k outputs ``(N, k)``, and its trend.
@@ -233,11 +258,17 @@ class Probe:
         note = places.rounded(self.geometry, dtype)
         self.notes = [note] if note else []
         if not self._columns.several:
-            return targets.read(self.geometry, self.target, device, dtype, self.noise, self._columns)
+            self._given, trend = targets.read(
+                self.geometry, self.target, device, dtype, self.noise, self._whole, self._columns
+            )
+            return self.geometry.lay(self._given), trend
         target = self.target
         if self._open and not callable(target):
             target = np.repeat(target[:, :1], self._components(module), axis=1)
-        return targets.read_several(self.geometry, target, device, dtype, self.noises, self._columns)
+        self._given, trend = targets.read_several(
+            self.geometry, target, device, dtype, self.noises, self._whole, self._columns
+        )
+        return np.column_stack([self.geometry.lay(column.copy()) for column in self._given.T]), trend
 
     def _components(self, module: nn.Module) -> int:
         """Number of components that the module returns, which a number as target leaves open."""
@@ -252,7 +283,7 @@ class Probe:
             ) from error
 
     def split(self) -> tuple[Probe, ...]:
-        """Return a probe for each name under which something is watched: this one, or one for each of a list of outputs.
+        """Return a probe for each name under which something is watched: this one, or one for each output of a list.
 
         Examples
         --------
@@ -284,8 +315,13 @@ class Probe:
         for one in self._split:
             one.geometry, one.remarks, one._placed = self.geometry, self.remarks, None
 
-    def noises(self, target: FloatArray) -> list[float]:
-        """Standard deviation of the noise in each column of a target, shape ``(N, k)``: given, or estimated."""
+    def noises(self, target: FloatArray | None = None) -> list[float]:
+        """Standard deviation of the noise in each column of a target, shape ``(P, k)``: given, or estimated.
+
+        Default: of the target that :meth:`read_target` has read.
+        """
+        target = self._given if target is None else target
+        assert target is not None
         if self.given_noise is not None or callable(self.target):
             return [self.given_noise or 0.0] * target.shape[1]
         with np.errstate(all="ignore"):  # whatever the user has set
@@ -345,15 +381,26 @@ class Probe:
                 )
             chosen = {each: each.choose(module, inputs, size) for each, inputs in heard.items()}
             with np.errstate(all="ignore"):  # whatever the user has set; the module has been asked
-                predictions, layers = on_host(answers, chosen, columns)
-                residuals = predictions - target.T
-        seen = [
-            Observation(
-                prediction, residual, *(next(iter(own.values())) if len(own) == 1 else UNHEARD), tuple(notes), own
-            )
-            for prediction, residual, own in zip(predictions, residuals, layers, strict=True)
-        ]
-        return together(seen) if self._columns.several else seen[0]
+                everywhere, layers = on_host(answers, chosen, columns)
+                errors = self._errors(everywhere)
+                seen = []
+                for number, (asked, own) in enumerate(zip(everywhere, layers, strict=True)):
+                    prediction = self.geometry.lay(asked)
+                    residual = prediction - (target if target.ndim == 1 else target[:, number])
+                    largest = None if errors is None else float(np.max(np.abs(errors[number])))
+                    layer = next(iter(own.values())) if len(own) == 1 else UNHEARD
+                    seen.append(Observation(prediction, residual, *layer, tuple(notes), own, largest))
+                largest = None if errors is None else float(np.max(lengths(list(errors))))
+        return together(seen, largest) if self._columns.several else seen[0]
+
+    def _errors(self, everywhere: FloatArray) -> FloatArray | None:
+        """Prediction - target wherever the module is asked, shape ``(k, P)``; None: that is at the points alone."""
+        given = [one._given for one in self.split()]
+        first = everywhere[0]  # a view is another object each time
+        if self.geometry.lay(first) is first or any(each is None for each in given):
+            return None
+        goals: FloatArray = np.concatenate([each.reshape(len(each), -1).T for each in given if each is not None])
+        return everywhere - goals
 
     def numbers(self, components: int) -> Sequence[int]:
         """Numbers of the components that are looked at, of a prediction that has so many."""
@@ -440,17 +487,18 @@ class Probe:
 
     def _rise(self, device: torch.device, *precisions: torch.dtype) -> None:
         """Choose a default resolution, where that is to be done and can be."""
-        grid = self.geometry.lattice
-        if self._rises and grid is not None and callable(self.target):
-            finer = targets.chosen_resolution(grid, self.target, device, precisions, self._columns)
+        if self._rises and self._whole is not None and callable(self.target):
+            grid, inside = self._whole
+            finer = targets.chosen_resolution(grid, self.target, device, precisions, inside, self._columns)
             if finer is not None:
-                self.geometry, self.remarks = finer
+                grid, self.remarks = finer
+                self.geometry, self._whole = places.covered(grid, inside)[0], (grid, inside)
                 self._rises, self._placed = False, None
 
     def _points(self, device: torch.device, dtype: torch.dtype) -> Tensor:
         """Return the points as the module takes them, a copy of what lies there from the look before."""
         if self._placed is None or (self._placed.device, self._placed.dtype) != (device, dtype):
-            self._placed = places.placed(self.geometry.points, device, dtype)
+            self._placed = places.placed(self.geometry.asked, device, dtype)
         return self._placed.clone()
 
     def __getstate__(self) -> dict[str, Any]:

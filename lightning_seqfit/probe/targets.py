@@ -14,11 +14,11 @@ import torch
 from lightning_seqfit.geometry import FloatArray, Geometry, Grid
 from lightning_seqfit.measures.noise import LEAST_FLATNESS, flatness, is_noise, most_noise
 from lightning_seqfit.measures.oscillations import roughness
-from lightning_seqfit.measures.pace import Pace, measure_pace
+from lightning_seqfit.measures.pace import Pace, mean_cycles, measure_pace
 from lightning_seqfit.measures.trend import Trend, combined, fit_trend
 from lightning_seqfit.probe.checks.arguments import HIGHEST_DEFAULT, MOST_CELLS
 from lightning_seqfit.probe.outputs import Columns
-from lightning_seqfit.probe.places import FEWEST_PLACES, evaluated
+from lightning_seqfit.probe.places import FEWEST_PLACES, covered, evaluated
 
 #: Those of a target with one value for each point, whatever output that is of.
 ONE = Columns()
@@ -49,18 +49,21 @@ def read(
     device: torch.device,
     dtype: torch.dtype,
     noise: float = 0.0,
+    whole: tuple[Grid, Callable[..., Any] | None] | None = None,
     columns: Columns = ONE,
 ) -> tuple[FloatArray, Trend]:
-    """Return one output's target at the points as a module sees them, shape ``(N,)``, and its trend.
+    """Return one output's target where a module is asked, as it sees these places, shape ``(P,)``, and its trend.
 
-    ``noise`` is the standard deviation of the target's noise, which is no oscillation unless there is nothing else.
+    ``noise`` is the standard deviation of the target's noise, which is no oscillation unless there is nothing else;
+    ``whole`` the grid of which a part is looked at, and which part.
 
     Raises
     ------
     ValueError, TypeError, RuntimeError
         If the target cannot be evaluated, its values cannot be used, or the points cannot tell it.
     """
-    values = evaluated(target, geometry.points, device, dtype, columns) if callable(target) else target
+    given = evaluated(target, geometry.asked, device, dtype, columns) if callable(target) else target
+    values = geometry.lay(given)
     with np.errstate(all="ignore"):  # whatever the user has set; the target has been asked
         most = most_noise(noise, len(values))
         most = most if float(np.std(values)) > most else 0.0
@@ -74,7 +77,10 @@ def read(
         for axis in range(grid.dimension):
             finer = _finer(grid, axis, target, device, dtype, columns) if callable(target) else None
             _check_cells(grid, values, axis, finer, most)
-    return values, trend
+    elif whole is not None and whole[1] is not None and callable(target):
+        for axis in range(geometry.dimension):
+            _check_domain(*whole, axis, target, device, dtype, columns)
+    return given, trend
 
 
 def read_several(
@@ -83,19 +89,20 @@ def read_several(
     device: torch.device,
     dtype: torch.dtype,
     noises: Callable[[FloatArray], Sequence[float]],
+    whole: tuple[Grid, Callable[..., Any] | None] | None,
     columns: Columns,
 ) -> tuple[FloatArray, Trend]:
-    """Return the target of several outputs, shape ``(N, k)``, and the trend of all together.
+    """Return the target of several outputs, shape ``(P, k)``, and the trend of all together.
 
-    ``noises`` gives the standard deviation of the noise of each, of values ``(N, k)``.
+    ``noises`` gives the standard deviation of the noise of each, of values ``(P, k)``; for the rest see :func:`read`.
     """
-    all_of_them = evaluated(target, geometry.points, device, dtype, columns) if callable(target) else target
+    all_of_them = evaluated(target, geometry.asked, device, dtype, columns) if callable(target) else target
     values, trends = [], []
     for position, noise in enumerate(noises(all_of_them)):
         own = target if callable(target) else all_of_them[:, position].copy()
         one = replace(columns, position=position)
         try:
-            read_one = read(geometry, own, device, dtype, noise, one)
+            read_one = read(geometry, own, device, dtype, noise, whole, one)
         except ValueError as error:
             raise ValueError(f"column {position} of the target: {error}") from error
         values.append(read_one[0])
@@ -124,6 +131,7 @@ def chosen_resolution(
     target: Callable[..., Any],
     device: torch.device,
     precisions: Sequence[torch.dtype],
+    inside: Callable[..., Any] | None = None,
     columns: Columns = ONE,
 ) -> tuple[Grid, list[str]] | None:
     """Choose a default resolution by the target's wavelengths, in the first precision in which it has values.
@@ -135,7 +143,7 @@ def chosen_resolution(
     """
     for dtype in precisions:
         with suppress(ValueError, TypeError, RuntimeError):
-            finer = _risen(grid, target, device, dtype, columns)
+            finer = _risen(grid, target, device, dtype, inside, columns)
             return finer, [
                 f"{more} cells along axis {axis} instead of {cells}, which the target's wavelength asks for; "
                 "resolution= would fix their number"
@@ -145,13 +153,25 @@ def chosen_resolution(
     return None
 
 
-def _risen(grid: Grid, target: Callable[..., Any], device: torch.device, dtype: torch.dtype, columns: Columns) -> Grid:
+def _risen(
+    grid: Grid,
+    target: Callable[..., Any],
+    device: torch.device,
+    dtype: torch.dtype,
+    inside: Callable[..., Any] | None,
+    columns: Columns,
+) -> Grid:
     most = HIGHEST_DEFAULT[grid.dimension - 1]
     finest = replace(grid, shape=(most,) * grid.dimension)
-    values = evaluated(target, finest.points, device, dtype, columns).reshape(len(finest.points), -1)
+    part, _ = covered(finest, inside)
+    read_there = evaluated(target, part.points, device, dtype, columns).reshape(len(part.points), -1)
+    values = [column.copy() for column in read_there.T]
     shape = []
     for axis, cells in enumerate(grid.shape):
-        need = MARGIN * max(_cells_needed(finest, _pace(finest, column.copy(), axis), axis) for column in values.T)
+        if part is finest:
+            need = MARGIN * max(_cells_needed(finest, _pace(finest, column, axis), axis) for column in values)
+        else:
+            need = MARGIN * CELLS_OF_CALLABLE[0] * max(mean_cycles(part, column, axis, most) for column in values)
         shape.append(max(cells, min(most, _RISES_BY * math.ceil(need / _RISES_BY))))
     return replace(grid, shape=tuple(shape)) if tuple(shape) != grid.shape else grid
 
@@ -207,6 +227,28 @@ def _check_cells(
             "look at a shorter stretch with bounds=, or pass a smoother target"
         )
     raise ValueError(f"{said}: use at least {need} points on it")
+
+
+def _check_domain(
+    grid: Grid,
+    inside: Callable[..., Any] | None,
+    axis: int,
+    target: Callable[..., Any],
+    device: torch.device,
+    dtype: torch.dtype,
+    columns: Columns,
+) -> None:
+    """Refuse a callable that oscillates too fast for the cells of a domain that is no box."""
+    cells, name = grid.shape[axis], grid.axes[axis]
+    shape = tuple(count * (4 if number == axis else 1) for number, count in enumerate(grid.shape))
+    finer, _ = covered(replace(grid, shape=shape), inside)
+    cycles = mean_cycles(finer, evaluated(target, finer.points, device, dtype, columns), axis, 4 * cells)
+    need = math.ceil(CELLS_OF_CALLABLE[0] * cycles * (1 - 1e-9))
+    if need > cells:
+        raise ValueError(
+            f"resolution={cells} is too coarse for the target's wavelength of {grid.lengths[axis] / cycles:.3g} on "
+            f"axis {name}: use at least {need} points on it"
+        )
 
 
 def _pace(grid: Grid, values: FloatArray, axis: int, noise: float = 0.0) -> Pace:

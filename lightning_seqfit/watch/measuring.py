@@ -109,7 +109,7 @@ class Measuring:
         """The scene of the length over several outputs, of targets of shape ``(N, k)``."""
         parts = [
             self._one(np.ascontiguousarray(target), part, noise)
-            for target, part, noise in zip(targets.T, trend.parts, self.probe.noises(targets), strict=True)
+            for target, part, noise in zip(targets.T, trend.parts, self.probe.noises(), strict=True)
         ]
         target, scale = lengths([part.target for part in parts]), combined([part.scale for part in parts])
         noise = math.hypot(*(part.noise for part in parts))
@@ -172,7 +172,8 @@ class Measuring:
         if math.isnan(scale):
             scale = mean_square if self.scene.scale.of == "first look" else self.scene.scale.mean_square
             scale = scale if math.isfinite(scale) else math.nan
-        unknown = not np.isfinite(residual).all()
+        largest = float(np.max(np.abs(residual))) if observation.largest is None else observation.largest
+        unknown = not np.isfinite(largest)
         if unknown:
             bad = f"{np.count_nonzero(~np.isfinite(observation.prediction))} of {len(residual)} points"
             self._failures.note(
@@ -184,7 +185,7 @@ class Measuring:
         root = math.sqrt(scale) if scale > 0 else math.nan
         scalars = {
             "error/relative_rmse": math.inf if unknown else math.sqrt(mean_square) / root,
-            "error/max": math.inf if unknown else float(np.max(np.abs(residual))),
+            "error/max": math.inf if unknown else largest,
             "error/noise": self.scene.noise / root,
         }
         components = [part.prediction for part in observation.parts]
