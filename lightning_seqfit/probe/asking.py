@@ -40,8 +40,8 @@ class Question:
         RuntimeError
             If it, or ``predict``, raises: what it was called with, and what to do. An adapter's own words stay.
         TypeError, ValueError
-            If the answer is no tensor of shape (N,) or (N, k) with the components of ``output``, or its values cannot be
-            read.
+            If the answer is no tensor of shape (N,) or (N, k) with the components of ``output``, or its values cannot
+            be read.
         """
         predict, shape = self.predict, tuple(points.shape)
         if self.needs_grad:
