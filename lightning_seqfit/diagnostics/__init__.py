@@ -27,7 +27,7 @@ DIAGNOSTICS: tuple[type[Diagnostic], ...] = (
 #: What no diagnostic of a user's own can be called, and none of its tags begins with: what arrays and tags of ours do,
 #: and what a watch calls its own parts when one fails.
 TAKEN = (
-    *("fine", "scalar", "error", "observer", "training"),
+    *("components", "fine", "scalar", "error", "observer", "training"),
     *("evaluation", "every_n_steps", "figures", "finite", "looking", "prediction", "summary", "values"),
     *(kind.name for kind in DIAGNOSTICS),
 )

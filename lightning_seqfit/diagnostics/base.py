@@ -43,6 +43,8 @@ class Scene:
     noise : standard deviation of the target's noise, in its units; 0: none.
     scale : what errors are relative to.
     relative : ``"global"``, or ``"local"``: whether a place is fitted is decided relative to what oscillates there.
+    parts : where the length of the error over several outputs is watched, the scene of each, in the order of
+        :attr:`Observation.parts`; target and trend are then Euclidean lengths, and scale and noise those of all.
     """
 
     geometry: Geometry
@@ -51,6 +53,17 @@ class Scene:
     noise: float = 0.0
     scale: Scale = NO_SCALE
     relative: str = "global"
+    parts: tuple[Scene, ...] = ()
+
+    @property
+    def each(self) -> tuple[Scene, ...]:
+        """The scene of each output; of one alone this one."""
+        return self.parts or (self,)
+
+    @property
+    def components(self) -> FloatArray:
+        """The target of each output, shape ``(k, N)``; of one alone ``(N,)``."""
+        return np.stack([part.target for part in self.parts]) if self.parts else self.target
 
 
 @dataclass(frozen=True)

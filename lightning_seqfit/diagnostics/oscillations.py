@@ -52,20 +52,24 @@ class OscillationDiagnostic(Diagnostic):
 
     def begin(self, scene: Scene) -> None:
         """Count the target's: laps along one axis, lobes along several."""
-        geometry, trend = scene.geometry, scene.trend
-        self.count: Callable[[FloatArray, FloatArray, float], Oscillations]
-        if geometry.dimension == 1:
-            least = LEAST_LOCAL if scene.relative == "local" else LEAST_POWER
-            laps = target_laps(geometry, trend, scene.noise, least_power=least)
-            self.count = partial(count_oscillations, geometry, trend, laps, noise=scene.noise)
-        else:
-            lobes = target_lobes(geometry, trend, noise=scene.noise)
-            self.count = partial(count_lobes, geometry, trend, lobes, noise=scene.noise)
+        self.counts: list[Callable[[FloatArray, FloatArray, float], Oscillations]] = []  # one for each output
+        for part in scene.each:
+            geometry, trend = part.geometry, part.trend
+            if geometry.dimension == 1:
+                least = LEAST_LOCAL if part.relative == "local" else LEAST_POWER
+                laps = target_laps(geometry, trend, part.noise, least_power=least)
+                self.counts.append(partial(count_oscillations, geometry, trend, laps, noise=part.noise))
+            else:
+                lobes = target_lobes(geometry, trend, noise=part.noise)
+                self.counts.append(partial(count_lobes, geometry, trend, lobes, noise=part.noise))
 
     def look(self, observation: Observation, scale: float, step: int) -> Reading:
         """Count the model's."""
-        counts = self.count(observation.prediction, observation.residual, self.tolerance)
-        return Reading({f"oscillations/{name}": float(getattr(counts, name)) for name in _COUNTS})
+        counts = [
+            count(part.prediction, part.residual, self.tolerance)
+            for count, part in zip(self.counts, observation.each, strict=True)
+        ]
+        return Reading({f"oscillations/{name}": float(sum(getattr(each, name) for each in counts)) for name in _COUNTS})
 
     @classmethod
     def read(cls, stored: Stored) -> OscillationsRecord | None:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 
-from lightning_seqfit.figures import parts
+from lightning_seqfit.figures import components, parts
 from lightning_seqfit.figures.parts import ERROR, MODEL, OUTLINED, QUIET, SIZE, TARGET
 from lightning_seqfit.geometry import MOST_CELLS, BoolArray, FloatArray
 
@@ -49,7 +49,7 @@ def fit(run: Run) -> Figure:
 
     Of more points than an axis has columns of pixels, each column shows how far the values in it reach.
     """
-    run = run.fine or run
+    recorded, run = run, run.fine or run
     figure, axes = parts.sheet(f"Fit at step {run.steps[-1]:,}: {parts.progress(run)}")
     target = np.stack([run.target] * 2) if run.target_range is None else run.target_range
     prediction = np.stack([run.prediction[-1]] * 2) if run.prediction_range is None else run.prediction_range
@@ -73,12 +73,14 @@ def fit(run: Run) -> Figure:
         _mark(axes, missing, color="0.6", alpha=0.25, linewidth=0, label=f"not {parts.fitted_words(run)}")
     _mark_gaps(axes, run, zorder=1.5)
     low, high, room = float(target.min()), float(target.max()), 0.25
+    low = min(low, 0.0) if run.output == "norm" else low  # a length has a zero
     if low == high and known.size:  # without a size of its own, as of a residual: that of the prediction
         low, high, room = min(low, float(known.min())), max(high, float(known.max())), 0.1
     room *= (high - low) or 4.0
-    axes.set(xlabel=run.axes[0], ylabel=run.quantity, xlim=run.bounds[0], ylim=(low - room, high + room))
+    axes.set(xlabel=run.axes[0], ylabel=parts.quantity(run), xlim=run.bounds[0], ylim=(low - room, high + room))
     parts.add_legend_below(axes)
     parts.arrange(figure, axes)
+    components.add_lines(figure, recorded)
     return figure
 
 

@@ -230,6 +230,11 @@ def error_label(run: Run) -> str:
     return f"relative error (1: {_ONE.get(of, of)})"
 
 
+def quantity(run: Run) -> str:
+    """What is drawn: of all outputs of a module together their length."""
+    return f"length of {run.quantity}" if run.output == "norm" else run.quantity
+
+
 def fitted_words(run: Run) -> str:
     """What a place is whose error is within tolerance: of the first look's error alone it is not fitted."""
     if run.scale_of != "first look" or run.front is None:

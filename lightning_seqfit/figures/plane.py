@@ -31,7 +31,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator
 from numpy.typing import NDArray
 
-from lightning_seqfit.figures import parts
+from lightning_seqfit.figures import components, parts
 from lightning_seqfit.figures.parts import DPI, ERROR, OUTLINED, QUIET, UNKNOWN
 from lightning_seqfit.geometry import BoolArray, FloatArray
 from lightning_seqfit.words import significant
@@ -58,7 +58,7 @@ _TILE, _RASTER = 0.94, 0.95
 
 def fit(run: Run) -> Figure:
     """Target, prediction at the last look, and their difference."""
-    run = run.fine or run
+    recorded, run = run, run.fine or run
     slices = _slices(run)
     figure, rows = _panels(run, slices, f"Fit at step {run.steps[-1]:,}: {parts.progress(run)}")
     values, half = _value_range(run), _difference_range(run)
@@ -67,15 +67,44 @@ def fit(run: Run) -> Figure:
         prediction = one.prediction[-1].astype(np.float64)
         parts.entitle(middle, "prediction")
         _draw_image(middle, one, parts.finite(prediction), _VALUES, values)
-        parts.entitle(right, f"prediction - target, from -{significant(half, 2)} to {significant(half, 2)}")
+        said = "difference of the lengths" if run.output == "norm" else "prediction - target"
+        parts.entitle(right, f"{said}, from -{significant(half, 2)} to {significant(half, 2)}")
         _draw_image(right, one, parts.finite(prediction - one.target), _VALUES, (-half, half))
         _leave_out((left, middle, right), one)
     left, middle, right = rows[-1]
-    _add_bar(left, _VALUES, values, run.quantity)
-    _add_bar(middle, _VALUES, values, run.quantity, extend="both")
-    _add_bar(right, _VALUES, (-half, half), f"difference ({run.quantity})", extend="both")
+    _add_bar(left, _VALUES, values, parts.quantity(run))
+    _add_bar(middle, _VALUES, values, parts.quantity(run), extend="both")
+    _add_bar(right, _VALUES, (-half, half), f"difference ({parts.quantity(run)})", extend="both")
     _add_legend(figure, unknown=not all(np.isfinite(one.prediction[-1][_within(one)]).all() for one in slices))
+    _add_components(figure, recorded)
     return figure
+
+
+def _add_components(figure: Figure, run: Run) -> None:
+    """Show all outputs small above the figure, in the plane or on the middle slice; of an image its colours as well."""
+    seen = run.components
+    if seen is None:
+        return
+    alone = [
+        _slices(run.replace(target=target, prediction=prediction[np.newaxis], front=None))[0]
+        for target, prediction in zip(seen.target, seen.prediction.astype(np.float64), strict=True)
+    ]
+    panels = components.add_pictures(figure, run, _height(run))
+    for axes in panels.flat:
+        axes.set(xlim=run.bounds[0], ylim=run.bounds[1])
+    for column, one in enumerate(alone):
+        low, high = float(np.nanmin(one.target)), float(np.nanmax(one.target))
+        limits = (low, high) if low < high else (low - 0.5, high + 0.5)
+        for axes, field in zip(panels[:, column], (one.target, one.prediction[-1]), strict=True):
+            _draw_image(axes, one, parts.finite(field), _VALUES, limits)
+    if panels.shape[1] > len(alone):
+        shown = [[one.target for one in alone], [one.prediction[-1] for one in alone]]
+        for axes, fields in zip(panels[:, -1], shown, strict=True):
+            channels = [np.clip(np.nan_to_num(_picture(field, alone[0].shape)), 0.0, 1.0) for field in fields]
+            axes.imshow(
+                np.stack(channels, axis=-1), extent=(*run.bounds[0], *run.bounds[1]), origin="lower", aspect="auto"
+            )
+    _leave_out(panels.flat, alone[0])
 
 
 def front(run: Run) -> Figure:
@@ -97,7 +126,7 @@ def front(run: Run) -> Figure:
         never |= bool((seen.active & np.isinf(seen.arrival)).any())
         unknown |= bool(np.isnan(error[_within(one)]).any())
     left, middle, _ = rows[-1]
-    _add_bar(left, _VALUES, values, run.quantity)
+    _add_bar(left, _VALUES, values, parts.quantity(run))
     _add_bar(middle, ERROR, (0.0, 1.0), parts.error_label(run), extend="max")
     _draw_arrivals([right for _, _, right in rows], slices)
     for one, panels in zip(slices, rows, strict=True):

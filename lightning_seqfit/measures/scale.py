@@ -9,7 +9,8 @@ error of the first look, which says how far it has come, and nothing of whether 
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -35,6 +36,20 @@ class Scale(NamedTuple):
 
 #: Of a target that has no size.
 NO_SCALE = Scale(math.nan, "first look")
+
+
+def combined(parts: Sequence[Scale]) -> Scale:
+    """Return the scale of several outputs, whose squared errors are added up: of those that oscillate, where any does.
+
+    Examples
+    --------
+    >>> combined([Scale(0.5, "oscillation"), Scale(0.25, "oscillation"), Scale(9.0, "value"), NO_SCALE])
+    Scale(mean_square=0.75, of='oscillation')
+    """
+    of = min((part.of for part in parts), key=get_args(Of).index)
+    if of == "given":  # for all together
+        return parts[0]
+    return Scale(float(sum(part.mean_square for part in parts if part.of == of)), of)
 
 
 def scale_of(

@@ -29,9 +29,14 @@ ALWAYS: dict[str, Form] = {
 }
 _FINE_LENGTHS = ("fine_box", "fine_cells", "fine_shape", "fine/inside")
 #: What is there as soon as the first of them is, beside the sections of the diagnostics.
-FINE: tuple[dict[str, Form], ...] = (
+TOGETHER: tuple[dict[str, Form], ...] = (
     {"inside": ("b", "box")},
     {"fine/inside": ("b", "fine_box")},
+    {
+        "components/numbers": ("i", "components"),
+        "components/target": ("f", "components cells"),
+        "components/prediction": ("f", "components cells"),
+    },
     {
         "fine/points": ("f", "fine_cells axes"),
         "fine/target": ("f", "fine_cells"),
@@ -54,7 +59,7 @@ def forms(names: Collection[str], about: Mapping[str, Any]) -> dict[str, Form]:
     about : from the same file, checked.
     """
     wanted = dict(ALWAYS)
-    for section in (*_sections(), *FINE):
+    for section in (*_sections(), *TOGETHER):
         if next(iter(section)) in names:
             wanted |= {
                 name: (kind.rstrip("?"), shape)
@@ -107,6 +112,8 @@ def check_about(about: Mapping[str, Any], names: Collection[str]) -> None:
             raise ValueError(f"'about' has {key} {about.get(key)!r}, no list of texts")
     if not isinstance(about.get("scale_of", ""), str) or not isinstance(about.get("noise", 0.0), int | float):
         raise ValueError(f"'about' has scale_of {about.get('scale_of')!r} and noise {about.get('noise')!r}")
+    if type(about.get("output", 0)) is not int and about["output"] != "norm":
+        raise ValueError(f"'about' has output {about['output']!r}, no number of a component nor 'norm'")
     gaps = about.get("gaps", [])
     if not isinstance(gaps, list) or not all(_is_stretch(gap) for gap in gaps):
         raise ValueError(f"'about' has gaps {gaps!r}, no list of (low, high)")

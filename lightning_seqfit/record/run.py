@@ -64,6 +64,21 @@ Scalars = Arrays
 
 
 @dataclass(frozen=True)
+class Components:
+    """Several outputs of a module at the last look; at most 12.
+
+    Attributes
+    ----------
+    numbers : of the outputs, shape ``(k,)``.
+    target, prediction : shape ``(k, cells)``.
+    """
+
+    numbers: NDArray[np.int64]
+    target: FloatArray
+    prediction: FloatArray
+
+
+@dataclass(frozen=True)
 class Run:
     """What was recorded of one probe; the first axis of every array over time is the look.
 
@@ -75,7 +90,8 @@ class Run:
     steps : optimizer steps (``global_step``) of the looks, shape ``(looks,)``.
     total_steps : the same counted over all fits, never falling; the unit of arrivals.
     logger_steps : the loggers' axis; ``fit``: 0 for the first fit, 1 for the second, ...
-    prediction : shape ``(looks, cells)``.
+    prediction : shape ``(looks, cells)``. Of ``output="norm"`` it and the target are Euclidean lengths over
+        all outputs.
     scalars : values by tag, shape ``(looks,)``, NaN where a look has none.
     sections : what each of our diagnostics has recorded, by name; also as attributes, such as ``run.front``, which are
         None where that was not watched.
@@ -94,6 +110,8 @@ class Run:
         holds every point, or the front was switched off.
     target_range, prediction_range : of the last look, the least and the largest value within each cell of a line, shape
         ``(2, cells)``; only in ``fine``, and None where its cells are the points.
+    output : number of the module's output that this is of, or ``"norm"``: all together.
+    components : of a probe with several outputs, each of them at the last look, on ``points``; else None.
     """
 
     name: str
@@ -123,6 +141,8 @@ class Run:
     fine: Run | None = None
     target_range: FloatArray | None = None
     prediction_range: FloatArray | None = None
+    output: int | str = 0
+    components: Components | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "faces", self.faces or _faces(self.axes))
@@ -287,6 +307,8 @@ def as_run(
         kind=about.get("geometry", ""),
         inside=arrays.get("inside"),
         diagnostics=tuple(diagnostics),
+        output=about.get("output", 0),
+        components=Components(**own) if (own := stored("components").arrays) else None,
     )
     fine = _fine(run, arrays, about)
     return run if fine is None else replace(run, fine=fine)
@@ -321,4 +343,5 @@ def _fine(run: Run, arrays: Mapping[str, Column], about: Mapping[str, Any]) -> R
         sections=sections,
         target_range=arrays.get("fine/target_range"),
         prediction_range=arrays.get("fine/prediction_range"),
+        components=None,
     )

@@ -54,6 +54,7 @@ def summarise(run: Run) -> Summary:
     return Summary(
         (
             Fact("step", f"{run.steps[-1]:,}"),
+            *_of_output(run),
             *([] if run.faces else [Fact("domain", *2 * (f"points in {len(run.axes)} dimensions",), headline=True)]),
             Fact("R^2", number(_explained(run), "{:.4f}")),
             *(fact for kind in run.diagnostics for fact in kind.facts(run)),
@@ -62,6 +63,14 @@ def summarise(run: Run) -> Summary:
             Fact("overhead", number(100 * _last(run, "observer/overhead"), "{:.1f} %")),
         )
     )
+
+
+def _of_output(run: Run) -> list[Fact]:
+    """Which of several outputs of the module it is of."""
+    if run.components is None:
+        return []
+    others = ", ".join(map(str, run.components.numbers))
+    return [Fact("output", f"length over {others}" if run.output == "norm" else f"{run.output} of {others}")]
 
 
 def _of_error(run: Run) -> list[Fact]:
@@ -102,8 +111,13 @@ def noise_fitted(noise: float) -> str:
 
 def _explained(run: Run) -> float:
     """Share of the target's variance that the prediction explains; NaN: it has none."""
-    variance = float(np.var(run.target))
-    return 1 - float(np.mean((run.prediction[-1] - run.target) ** 2)) / variance if variance else math.nan
+    target, prediction = run.target, run.prediction[-1]
+    if run.output == "norm":  # of lengths the difference is not the error
+        if run.components is None:
+            return math.nan
+        target, prediction = run.components.target, run.components.prediction
+    variance = float(np.sum(np.var(target, axis=-1)))
+    return 1 - float(np.sum(np.mean((prediction - target) ** 2, axis=-1))) / variance if variance else math.nan
 
 
 def _last(run: Run, tag: str) -> float:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,25 @@ from lightning_seqfit.record.check import KINDS
 FINE_CELLS = 128**2
 
 
+#: Outputs of which a file holds the last prediction, at the most.
+MOST_COMPONENTS = 12
+
+
+@dataclass(frozen=True)
+class Components:
+    """Several outputs that are looked at together.
+
+    Attributes
+    ----------
+    numbers : of the outputs.
+    targets, predictions : of each at the last look, shape ``(N,)``.
+    """
+
+    numbers: Sequence[int]
+    targets: Sequence[FloatArray]
+    predictions: Sequence[FloatArray]
+
+
 def file_contents(
     probe: Probe,
     scene: Scene,
@@ -27,6 +47,7 @@ def file_contents(
     latest: Mapping[str, FloatArray],
     notes: Collection[str],
     identity: Mapping[str, Any],
+    components: Components | None = None,
 ) -> dict[str, Any]:
     """Arrays of the file, on as many cells as it holds.
 
@@ -38,6 +59,7 @@ def file_contents(
     latest : fields of the last look by name, shape ``(N,)`` each; empty: none was taken yet in this process.
     notes : what to say of the watching.
     identity : whose record it is, for JSON.
+    components : of a probe with several outputs, this one among them.
     """
     geometry = scene.geometry
     fixed: dict[str, Any] = {"target": scene.target, "trend": scene.trend.values}
@@ -74,9 +96,15 @@ def file_contents(
             ranges = _stretches(geometry, arrays["fine/points"][:, 0])
             for name, values in (("target", scene.target), ("prediction", latest["prediction"])):
                 arrays[f"fine/{name}_range"] = ranges(values)
+    if components is not None:
+        shown = slice(MOST_COMPONENTS)
+        arrays["components/numbers"] = np.array(components.numbers[shown], dtype=np.int64)
+        for name, fields_of_it in (("target", components.targets), ("prediction", components.predictions)):
+            arrays[f"components/{name}"] = np.stack([geometry.coarsen(field) for field in fields_of_it[shown]])
     about = {
         "name": probe.name,
         "quantity": probe.quantity,
+        "output": probe.output,
         "axes": geometry.axes,
         "bounds": geometry.bounds,
         "shape": geometry.coarse_shape(),
