@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lightning_seqfit.diagnostics.base import Diagnostic, Fact, Reading, Scene, Stored, checked_tolerance
+from lightning_seqfit.diagnostics.base import NO_TARGET, Diagnostic, Fact, Reading, Scene, Stored, checked_tolerance
 from lightning_seqfit.geometry import FloatArray
 from lightning_seqfit.measures.front import LEAST_LOCAL
 from lightning_seqfit.measures.lobes import count_lobes, target_lobes
@@ -46,6 +46,10 @@ class OscillationDiagnostic(Diagnostic):
         """The tolerance."""
         return (("tolerance", self.tolerance),)
 
+    def unable(self, scene: Scene) -> str:
+        """Without a target."""
+        return "" if scene.known else NO_TARGET
+
     def begin(self, scene: Scene) -> None:
         """Count the target's: laps along one axis, lobes along several."""
         geometry, trend = scene.geometry, scene.trend
@@ -74,7 +78,7 @@ class OscillationDiagnostic(Diagnostic):
     def facts(cls, run: Run) -> list[Fact]:
         """How many of the target's are fitted."""
         seen, kind = run.oscillations, "oscillations" if len(run.axes) == 1 else "lobes"
-        if seen is None:
+        if seen is None or run.final:
             return []
         counted = f"{seen.fitted[-1]:g} of {seen.target[-1]:g}"
         return [Fact(f"{kind} fitted", counted, f"{counted} {kind}" if seen.target[-1] > 0 else "", headline=True)]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_seqfit.diagnostics.base import (
+    NO_TARGET,
     Accumulating,
     Fact,
     Form,
@@ -86,6 +87,10 @@ class SpectrumDiagnostic(Accumulating):
         super().__init__(tolerance)
         self._ordered: FloatArray | None = None  # the convergence that the order was computed from
         self._order = math.nan
+
+    def unable(self, scene: Scene) -> str:
+        """Without a target."""
+        return "" if scene.known else NO_TARGET
 
     def begin(self, scene: Scene) -> None:
         """Find the target's bands."""

@@ -8,6 +8,7 @@ what is not much wider than a cell.
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from collections.abc import Iterable
 from dataclasses import replace
@@ -54,7 +55,9 @@ _TILE, _RASTER = 0.94, 0.95
 
 
 def fit(run: Run) -> Figure:
-    """Target, prediction at the last look, and their difference."""
+    """Target, prediction at the last look, and their difference; without a target: the prediction at three looks."""
+    if run.final or not run.known:
+        return _predictions(run)
     run = run.fine or run
     slices = _slices(run)
     figure, rows = _panels(run, slices, f"Fit at step {run.steps[-1]:,}: {parts.progress(run)}")
@@ -74,13 +77,70 @@ def fit(run: Run) -> Figure:
     return figure
 
 
+def _predictions(run: Run) -> Figure:
+    """The prediction at three looks, in space its middle slice."""
+    title = f"Predictions to step {run.steps[-1]:,}: {parts.progress(run)}{_named(run, run.points, run.shape)}"
+    looks = parts.moments(run.total_steps, 3)
+    figure, [panels] = _panels(run, _slices(run)[:1], title)
+    one = _slices(run)[0]
+    seen = [parts.finite(_middle(run.prediction[look], run.shape).astype(np.float64).ravel()) for look in looks]
+    known = np.concatenate(seen)[np.isfinite(np.concatenate(seen))]
+    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
+    values = (low, high) if low < high else (low - 0.5, high + 0.5)
+    on = f" on {run.shape[0]} x {run.shape[1]} cells"
+    for axes, look, field in zip(panels, looks, seen, strict=False):
+        parts.entitle(axes, f"step {run.total_steps[look]:,}{on if axes is panels[0] else ''}")
+        _draw_image(axes, one, field, _VALUES, values)
+    for axes in panels[len(looks) :]:
+        axes.set_visible(False)
+    _add_bar(panels[0], _VALUES, values, run.quantity)
+    _add_legend(figure, unknown=known.size < sum(field.size for field in seen))
+    return figure
+
+
+def change(run: Run) -> Figure:
+    """How much the prediction moved since half the steps: where, half-way and at the last look, and on the whole."""
+    assert run.change is not None
+    one, figure = _slices(run)[0], parts.paper()
+    *images, curves = (figure.add_subplot(1, 3, 1 + column) for column in range(3))
+    local = [np.sqrt(parts.finite(_middle(field, run.shape).astype(np.float64).ravel())) for field in run.change.local]
+    known = np.flatnonzero([np.isfinite(field).any() for field in local])
+    looks = known[parts.moments(run.total_steps[known], 3)][-2:].tolist() if known.size else []
+    for axes, look in itertools.zip_longest(images, looks):
+        axes.set(xlim=run.bounds[0], ylim=run.bounds[1], xlabel=run.axes[0])
+        axes.locator_params(axis="x", nbins=5)
+        axes.tick_params(labelleft=axes is images[0])
+        parts.entitle(axes, "not known yet" if look is None else f"to step {run.total_steps[look]:,}")
+    images[0].set_ylabel(run.axes[1])
+    parts.draw_change(curves, run)
+    parts.entitle(curves, "relative change")
+    curves.set_xlabel("optimizer step")
+    curves.locator_params(axis="x", nbins=4)
+    _place(figure, [[*images, curves]], (_PANEL, _PANEL * _height(run)), (_BELOW, _ABOVE), inwards=True)
+    for axes, look in zip(images, looks, strict=False):
+        _draw_image(axes, one, local[look], ERROR, (0.0, 1.0))
+    _add_bar(images[0], ERROR, (0.0, 1.0), "local change since half the steps", extend="max")
+    parts.add_legend(curves, loc="best")
+    title = f"Change: {parts.progress(run)}{_named(run, run.points, run.shape)}"
+    figure.suptitle(title, fontsize=12, y=1 - 0.12 / figure.get_figheight(), va="top")
+    return figure
+
+
 def front(run: Run) -> Figure:
-    """Target, local error at the last look, and when each place was fitted, with the front at a few steps."""
+    """Target, local error at the last look (where that is the target, half-way there), and when each place was fitted, with the front at a few steps."""
     run = run.fine or run
     assert run.front is not None
-    slices = _slices(run)
+    shown, what = run, "local error"
+    if run.final:  # at the last look there is none
+        short = np.flatnonzero(run.front.fitted < 0.5)
+        look = int(short[-1]) if short.size else 0
+        shown = run.replace(front=replace(run.front, local_error=run.front.local_error[: look + 1]))
+        what = f"distance at step {run.total_steps[look]:,}"
+    slices = _slices(shown)
     said = f"{parts.progress(run)}; {parts.direction(run)}"
-    figure, rows = _panels(run, slices, f"Error front at step {run.steps[-1]:,}: {said}")
+    figure, rows = _panels(
+        run, slices, f"{'Arrival' if run.final else 'Error front'} at step {run.steps[-1]:,}: {said}"
+    )
     values = _value_range(run)
     quiet = never = unknown = False
     for one, (left, middle, _) in zip(slices, rows, strict=True):
@@ -88,7 +148,7 @@ def front(run: Run) -> Figure:
         assert seen is not None
         _draw_image(left, one, one.target, _VALUES, values)
         error = np.sqrt(parts.finite(seen.local_error[-1].astype(np.float64)))
-        _draw_error(middle, one, error)
+        _draw_error(middle, one, error, what)
         quiet |= not seen.active.all()
         never |= bool((seen.active & np.isinf(seen.arrival)).any())
         unknown |= bool(np.isnan(error).any())
@@ -100,7 +160,8 @@ def front(run: Run) -> Figure:
         for axes in panels:
             assert one.front is not None
             _hatch(axes, one, ~one.front.active)
-    _add_legend(figure, quiet=quiet, never=f"not {parts.fitted_words(run)} yet" if never else "", unknown=unknown)
+    flat = f"{parts.target_name(run)} is flat" if quiet else ""
+    _add_legend(figure, flat=flat, never=f"not {parts.fitted_words(run)} yet" if never else "", unknown=unknown)
     return figure
 
 
@@ -161,7 +222,7 @@ def _panels(run: Run, slices: list[Run], title: str) -> tuple[Figure, list[list[
             axes.tick_params(labelleft=column == 0, labelbottom=last)
         panels[0].set_ylabel(run.axes[1])
         at = f" at {_where(run, one)}" if len(run.shape) > 2 else f", on {run.shape[0]} x {run.shape[1]} cells"
-        parts.entitle(panels[0], f"target{at}")
+        parts.entitle(panels[0], f"{parts.target_name(run)}{at}")
     _place(figure, rows, (_PANEL, _PANEL * _height(run)), (_BELOW, _ABOVE), inwards=True)
     figure.suptitle(title, fontsize=12, y=1 - 0.12 / figure.get_figheight(), va="top")
     return figure, rows
@@ -186,16 +247,16 @@ def _place(
         parts.write_numbers(axes.xaxis, inwards=inwards)
 
 
-def _draw_error(axes: Axes, run: Run, error: FloatArray) -> None:
+def _draw_error(axes: Axes, run: Run, error: FloatArray, what: str) -> None:
     """Draw the local error, and a line around every place that is not fitted."""
     seen = run.front
     assert seen is not None
-    parts.entitle(axes, "local error")
+    parts.entitle(axes, what)
     _draw_image(axes, run, error, ERROR, (0.0, 1.0))
     known = seen.active & np.isfinite(error)
     outline = _draw_contours(axes, run, np.where(known, error > seen.tolerance, np.nan), colors="white")
     if outline is not None:
-        parts.entitle(axes, f"local error, outlined where it is {seen.tolerance:g}")
+        parts.entitle(axes, f"{what}, outlined where it is {seen.tolerance:g}")
         outline.set(linewidth=1.8, path_effects=OUTLINED)
 
 
@@ -310,8 +371,8 @@ def _add_bar(
     return bar
 
 
-def _add_legend(figure: Figure, *, quiet: bool = False, never: str = "", unknown: bool = False) -> None:
-    handles = [Patch(label="target is flat", **QUIET)] if quiet else []
+def _add_legend(figure: Figure, *, flat: str = "", never: str = "", unknown: bool = False) -> None:
+    handles = [Patch(label=flat, **QUIET)] if flat else []
     handles += [Patch(label=never, color=_NEVER)] if never else []
     handles += [Patch(label="prediction is not finite", color=UNKNOWN)] if unknown else []
     if handles:
@@ -352,6 +413,8 @@ def _slices(run: Run) -> list[Run]:
     """Give the last look in the plane: of one in space the middle slice, and that through the largest error."""
     if len(run.shape) < 3:
         return [run]
+    if run.final or not run.known:
+        return [_slice(run, run.shape[2] // 2)]
     error = np.abs(run.prediction[-1].astype(np.float64) - run.target)
     largest = int(np.argmax(np.where(np.isfinite(error), error, np.inf))) % run.shape[2]
     return [_slice(run, layer) for layer in dict.fromkeys((run.shape[2] // 2, largest))]

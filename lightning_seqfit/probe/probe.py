@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from lightning_seqfit.geometry import FloatArray, Geometry, Grid, Scattered
 from lightning_seqfit.measures.noise import noise_deviation
-from lightning_seqfit.measures.trend import Trend
+from lightning_seqfit.measures.trend import Trend, no_trend
 from lightning_seqfit.probe import places, targets
 from lightning_seqfit.probe.asking import Question
 from lightning_seqfit.probe.checks import arguments, values
@@ -36,7 +36,7 @@ class Probe:
     def __init__(
         self,
         geometry: Geometry,
-        target: float | Callable[..., Any] | list[float] | NDArray[Any] | Tensor,
+        target: float | Callable[..., Any] | list[float] | NDArray[Any] | Tensor | None,
         **keywords: Unpack[Keywords],
     ) -> None:
         checked = checked_keywords(keywords)
@@ -52,8 +52,15 @@ class Probe:
         self._rises = False  # the resolution is to be chosen as soon as the target can be evaluated
         self._placed: Tensor | None = None
         self.target = (
-            target if callable(target) else values.checked_values(target, len(geometry.points), geometry.shape or ())
+            target
+            if target is None or callable(target)
+            else values.checked_values(target, len(geometry.points), geometry.shape or ())
         )
+        if target is None and (self.given_noise or self.relative != "global"):
+            raise ValueError(
+                "noise= and relative= are about a target, and target=None says that there is none yet: leave them out, "
+                "and give noise= and relative= to run.against(target, ...), when there is one"
+            )
 
     @property
     def predict(self) -> Callable[..., Any] | None:
@@ -74,7 +81,7 @@ class Probe:
     def grid(
         cls,
         bounds: Sequence[Sequence[float]],
-        target: float | Callable[..., Any] | list[float] | NDArray[Any] | Tensor,
+        target: float | Callable[..., Any] | list[float] | NDArray[Any] | Tensor | None,
         *,
         resolution: int | Sequence[int] | None = None,
         axes: Sequence[str] | None = None,
@@ -88,7 +95,10 @@ class Probe:
         bounds : one ``(low, high)`` per axis, in the module's units; one, two or three axes.
         target : what the module should predict: a callable ``(points (N, d)) -> (N,) or (N, 1)``, an array of N values
             in the order of the grid or of the grid's own shape (the first index along the first axis, as
-            ``meshgrid(..., indexing="ij")`` has it), or a number (0.0 for the residual of an equation). A callable gets
+            ``meshgrid(..., indexing="ij")`` has it), or a number (0.0 for the residual of an equation). None: there is
+            no target, or not yet: nothing is compared with one, it is recorded what the model predicts and how much
+            that still moves, on up to 4,096 cells a look, and :meth:`Run.against` reads it against a target afterwards,
+            or against its own last prediction (error, front, oscillations and spectrum need one). A callable gets
             the points as the module does, at least in float32, and once, for each axis, a grid four times finer along
             it, to see whether the resolution hides it.
         resolution : cells per axis, one number for all or one each, at most 2,097,152 in all, and at least 8 a
@@ -140,7 +150,7 @@ class Probe:
     def points(
         cls,
         points: list[float] | NDArray[Any] | Tensor,
-        target: float | Callable[..., Any] | list[float] | NDArray[Any] | Tensor,
+        target: float | Callable[..., Any] | list[float] | NDArray[Any] | Tensor | None,
         *,
         bounds: Sequence[Sequence[float]] | None = None,
         axes: Sequence[str] | None = None,
@@ -202,7 +212,7 @@ class Probe:
         return cls.points(*read_pairs(dataset), **options)
 
     def read_target(self, module: nn.Module) -> tuple[FloatArray, Trend]:
-        """Target at the points as the module sees them, shape ``(N,)``, and its trend.
+        """Target at the points as the module sees them, shape ``(N,)``, and its trend; without one both are NaN.
 
         Raises
         ------
@@ -215,6 +225,9 @@ class Probe:
         self._rise(device, torch.promote_types(dtype, torch.float32))
         note = places.rounded(self.geometry, dtype)
         self.notes = [note] if note else []
+        if self.target is None:
+            trend = no_trend(self.geometry)
+            return trend.values, trend
         return targets.read(self.geometry, self.target, device, dtype, self.noise)
 
     @property
@@ -231,7 +244,7 @@ class Probe:
         if self.given_noise is not None:
             return self.given_noise
         with np.errstate(all="ignore"):  # whatever the user has set
-            return 0.0 if callable(self.target) else noise_deviation(self.geometry, self.target)
+            return 0.0 if self.target is None or callable(self.target) else noise_deviation(self.geometry, self.target)
 
     def observe(
         self,
@@ -337,7 +350,7 @@ class Probe:
         >>> probe.misplaced(nn.Identity(), target, probe.observe(nn.Identity(), target).residual)
         'ends=True'
         """
-        if callable(self.target):
+        if self.target is None or callable(self.target):
             return ""
 
         def residual_at(geometry: Geometry) -> FloatArray:

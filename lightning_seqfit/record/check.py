@@ -115,11 +115,14 @@ def check_about(about: Mapping[str, Any], names: Collection[str]) -> None:
     extra = about.get("extra", {})
     if not isinstance(extra, dict) or not all(_are_forms(arrays) for arrays in extra.values()):
         raise ValueError(f"'about' has extra {extra!r}, no kinds and shapes of arrays by name")
+    resolution = about.get("resolution") or []
+    if not isinstance(resolution, list) or len(resolution) not in (0, len(axes)) or not all(map(_is_count, resolution)):
+        raise ValueError(f"'about' has resolution {resolution!r}, no count for each axis")
     if not isinstance(about.get("geometry", ""), str):
         raise ValueError(f"'about' has geometry {about['geometry']!r}, no text")
     for key in ("shape", *(["fine_shape"] if "fine/points" in names else [])):
         shape = about.get(key)
-        if not isinstance(shape, list) or not shape or not all(type(cells) is int and cells > 0 for cells in shape):
+        if not isinstance(shape, list) or not shape or not all(map(_is_count, shape)):
             raise ValueError(f"'about' has {key} {shape!r}, no list of counts")
 
 
@@ -128,6 +131,10 @@ def _are_forms(arrays: Any) -> bool:
         isinstance(form, list) and len(form) == 2 and form[0] in KINDS and isinstance(form[1], str)
         for form in arrays.values()
     )
+
+
+def _is_count(cells: Any) -> bool:
+    return type(cells) is int and cells > 0
 
 
 def _is_stretch(pair: Any) -> bool:

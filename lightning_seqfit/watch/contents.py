@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lightning_seqfit.diagnostics import Diagnostic, Scene
-from lightning_seqfit.geometry import MOST_CELLS, FloatArray, Geometry
+from lightning_seqfit.geometry import FloatArray, Geometry
 from lightning_seqfit.probe import Probe
 from lightning_seqfit.probe.guard import leave_generators_untouched
 from lightning_seqfit.record import Record, contents
@@ -55,14 +55,17 @@ def file_contents(
         for name, value in fixed.items()
         if np.shape(value) == scene.target.shape and np.asarray(value).dtype.kind != "U"
     }
-    arrays = {name: _coarse(geometry, fields[name]) if name in fields else np.asarray(fixed[name]) for name in fixed}
+    arrays = {
+        name: _coarse(geometry, fields[name], scene.cells) if name in fields else np.asarray(fixed[name])
+        for name in fixed
+    }
     extra = {
         diagnostic.name: _forms(diagnostic.name, arrays, fields, record)
         for diagnostic in diagnostics
         if not diagnostic.section
     }
-    arrays["points"] = _points(geometry)
-    if geometry.coarse_shape() != geometry.coarse_shape(FINE_CELLS) and latest:
+    arrays["points"] = _points(geometry, scene.cells)
+    if geometry.coarse_shape(scene.cells) != geometry.coarse_shape(FINE_CELLS) and latest:
         arrays |= {f"fine/{name}": _coarse(geometry, values, FINE_CELLS) for name, values in fields.items()}
         arrays |= {f"fine/{name}": geometry.coarsen(values, FINE_CELLS) for name, values in latest.items()}
         arrays["fine/points"] = _points(geometry, FINE_CELLS)
@@ -75,7 +78,8 @@ def file_contents(
         "quantity": probe.quantity,
         "axes": geometry.axes,
         "bounds": geometry.bounds,
-        "shape": geometry.coarse_shape(),
+        "shape": geometry.coarse_shape(scene.cells),
+        "resolution": geometry.shape,
         "fine_shape": geometry.coarse_shape(FINE_CELLS),
         "noise": scene.noise,
         "scale_of": scene.scale.of,
@@ -128,7 +132,7 @@ def _forms(
     return {key.removeprefix(f"{name}/"): form for key, form in forms.items()}
 
 
-def _points(geometry: Geometry, limit: int = MOST_CELLS) -> FloatArray:
+def _points(geometry: Geometry, limit: int) -> FloatArray:
     """Where the cells lie."""
     return np.stack([geometry.coarsen(column, limit) for column in geometry.points.T], axis=-1)
 
@@ -153,7 +157,7 @@ def _stretches(geometry: Geometry, centres: FloatArray) -> Callable[[FloatArray]
     return lambda field: np.stack([least.reduceat(field[order], starts) for least in (np.fmin, np.fmax)])
 
 
-def _coarse(geometry: Geometry, values: np.ndarray[Any, Any], limit: int = MOST_CELLS) -> np.ndarray[Any, Any]:
+def _coarse(geometry: Geometry, values: np.ndarray[Any, Any], limit: int) -> np.ndarray[Any, Any]:
     """Block means of a field; of a mask, and of steps that may not have come, what most of the block says."""
     if values.dtype == bool:
         return geometry.coarsen(values.astype(np.float64), limit) > 0.5
@@ -162,4 +166,5 @@ def _coarse(geometry: Geometry, values: np.ndarray[Any, Any], limit: int = MOST_
         return geometry.coarsen(values, limit)
     share = geometry.coarsen(came.astype(np.float64), limit)
     sums = geometry.coarsen(np.where(came, values, 0.0), limit)
-    return np.divide(sums, share, out=np.full_like(sums, np.inf), where=share >= 0.5)
+    missing = np.nan if np.isnan(values).any() else np.inf
+    return np.divide(sums, share, out=np.full_like(sums, missing), where=share >= 0.5)

@@ -15,7 +15,7 @@ import numpy as np
 from lightning_seqfit.diagnostics import DIAGNOSTICS, TAKEN, Diagnostic, Reading, ReadOut, Scene
 from lightning_seqfit.diagnostics.base import MOST_VALUES
 from lightning_seqfit.geometry import FloatArray
-from lightning_seqfit.measures.scale import scale_of
+from lightning_seqfit.measures.scale import error_of, scale_of
 from lightning_seqfit.probe import Observation, Probe
 from lightning_seqfit.probe.guard import INCOMPLETE, leave_generators_untouched, one_blas_thread
 from lightning_seqfit.watch.failures import Failures
@@ -100,8 +100,9 @@ class Measuring:
             geometry, noise = self.probe.geometry, self.probe.noise
             with np.errstate(all="ignore"):
                 scale = scale_of(geometry, target, trend, noise=noise, given=self.probe.scale)
-            self.scene = Scene(geometry, target, trend, noise, scale, self.probe.relative)
-        self._cells = geometry.coarsen(target).shape
+            known = self.probe.target is not None
+            self.scene = Scene(geometry, target, trend, noise, scale, self.probe.relative, known)
+        self._cells = geometry.coarsen(target, self.scene.cells).shape
         return self.scene
 
     def begin(self) -> None:
@@ -189,11 +190,9 @@ class Measuring:
         """What is known of every look: the error."""
         assert self.scene is not None
         residual = observation.residual
-        mean_square = self.scene.geometry.mean(residual**2)
         if math.isnan(scale):
-            scale = mean_square if self.scene.scale.of == "first look" else self.scene.scale.mean_square
-            scale = scale if math.isfinite(scale) else math.nan
-        unknown = not np.isfinite(residual).all()
+            scale = self.scene.scale.at_first(self.scene.geometry, residual)
+        unknown = not np.isfinite(observation.prediction).all()
         if unknown:
             bad = f"{np.count_nonzero(~np.isfinite(observation.prediction))} of {len(residual)} points"
             self._failures.note(
@@ -202,12 +201,7 @@ class Measuring:
                 f"the prediction at {self._failures.label} is NaN or infinite at {bad} at step {step}; looking goes "
                 "on. Lower the learning rate, clip gradients, or check the range of the inputs",
             )
-        root = math.sqrt(scale) if scale > 0 else math.nan
-        scalars = {
-            "error/relative_rmse": math.inf if unknown else math.sqrt(mean_square) / root,
-            "error/max": math.inf if unknown else float(np.max(np.abs(residual))),
-            "error/noise": self.scene.noise / root,
-        }
+        scalars = error_of(self.scene.geometry, residual, scale, self.scene.noise) if self.scene.known else {}
         return Look(scalars, {"prediction": observation.prediction}, {}, scale)
 
     def _take(self, look: Look, name: str, reading: Reading) -> None:

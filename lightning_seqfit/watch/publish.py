@@ -81,5 +81,5 @@ class Publisher:
 
 
 def _is_error(tag: str, value: float) -> bool:
-    """Whether a value is the error of a prediction that is not finite."""
-    return value == math.inf and tag.startswith("error/")
+    """Whether a value is the error, or the change, of a prediction that is not finite."""
+    return value == math.inf and tag.startswith(("error/", "change/"))

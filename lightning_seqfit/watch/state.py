@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from lightning_seqfit.geometry import FloatArray, Geometry
+from lightning_seqfit.geometry import MOST_CELLS, FloatArray, Geometry
 from lightning_seqfit.record import Record
 from lightning_seqfit.watch.contents import FINE_CELLS
 from lightning_seqfit.watch.identity import check_described
@@ -49,8 +49,8 @@ class State:
         """Step of the last look, counted over all fits."""
         return self.last_step + self.offset
 
-    def take(self, look: Look, step: int, logger_step: int, geometry: Geometry) -> None:
-        """Take a look into the record."""
+    def take(self, look: Look, step: int, logger_step: int, geometry: Geometry, cells: int = MOST_CELLS) -> None:
+        """Take a look into the record, its fields on at most so many cells."""
         self.scale, self.latest = look.scale, look.fields
         self.record.append(
             {
@@ -58,7 +58,7 @@ class State:
                 "total_steps": step + self.offset,
                 "logger_steps": logger_step,
                 "fit": self.fit,
-                **{name: geometry.coarsen(values) for name, values in look.fields.items()},
+                **{name: geometry.coarsen(values, cells) for name, values in look.fields.items()},
                 **look.arrays,
                 **{f"scalar/{tag}": value for tag, value in look.scalars.items()},
             }

@@ -202,7 +202,8 @@ class Watch:
             return {}
         look = self.measuring.read(seen, self.state.scale, step, step + self.state.offset)
         look.scalars |= self.cost.scalars()
-        self.state.take(look, step, self.steps.logged, self.probe.geometry)
+        assert self.measuring.scene is not None
+        self.state.take(look, step, self.steps.logged, self.probe.geometry, self.measuring.scene.cells)
         self.keeping.archive.unwritten = self.keeping.archive.base is not None
         return look.scalars
 
