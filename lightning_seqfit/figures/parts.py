@@ -252,26 +252,24 @@ def after(sign: str, said: str) -> str:
 def progress(run: Run) -> str:
     """What a title says: fitted share and oscillations."""
     summary = run.summary()
-    found = (
-        ("fitted", "error", "oscillations fitted", "lobes fitted"),
-        ("relative error",),
-        ("half arrived",),
-        ("moved",),
-    )
-    return next(filter(None, (summary.said(*labels) for labels in found)), "no target")
+    said = summary.said("fitted", "error", "oscillations fitted", "lobes fitted") or summary.said("relative error")
+    return said or summary.said("half arrived") or summary.said("moved") or "no target"
 
 
 def draw_change(axes: Axes, run: Run) -> None:
     """Draw how much the prediction moved since earlier looks, over the steps."""
     assert run.change is not None
-    for moved, style, said in (
-        (run.change.since_half, {"color": MODEL}, "since half the steps"),
-        (run.change.since_last, {"color": TARGET, "linestyle": "--"}, "since the look before"),
+    known = False
+    for moved, colour, style, said in (
+        (run.change.since_half, MODEL, "-", "since half the steps"),
+        (run.change.since_last, TARGET, "--", "since the look before"),
     ):
-        axes.plot(run.total_steps, np.where(np.isfinite(moved) & (moved > 0.0), moved, np.nan), label=said, **style)
+        drawn = np.isfinite(moved) & (moved > 0.0)
+        axes.plot(run.total_steps, np.where(drawn, moved, np.nan), color=colour, linestyle=style, label=said)
+        known |= bool(drawn.any())
     first, last = float(run.total_steps[0]), float(run.total_steps[-1])
     axes.set(xlim=(first, max(last, first + 1)))
-    if not any(line.get_ydata().size and np.isfinite(line.get_ydata()).any() for line in axes.lines):
+    if not known:
         axes.set_ylim(1e-3, 1.0)
         say_absent(axes, "not known yet")
     make_log(axes)

@@ -127,7 +127,10 @@ def change(run: Run) -> Figure:
 
 
 def front(run: Run) -> Figure:
-    """Target, local error at the last look (where that is the target, half-way there), and when each place was fitted, with the front at a few steps."""
+    """Target, local error at the last look, and when each place was fitted, with the front at a few steps.
+
+    Where the target is the last look itself: the distance from it when half has yet to arrive.
+    """
     run = run.fine or run
     assert run.front is not None
     shown, what = run, "local error"

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from lightning_seqfit.diagnostics import FrontDiagnostic, OscillationDiagnostic, SpectrumDiagnostic
-from lightning_seqfit.diagnostics.base import Diagnostic, Scene
+from lightning_seqfit.diagnostics import Diagnostic, Scene
+from lightning_seqfit.diagnostics.front import FrontDiagnostic
+from lightning_seqfit.diagnostics.oscillations import OscillationDiagnostic
+from lightning_seqfit.diagnostics.spectrum import SpectrumDiagnostic
 from lightning_seqfit.geometry import FloatArray, Geometry
 from lightning_seqfit.measures.noise import noise_deviation
 from lightning_seqfit.measures.scale import error_of, scale_of
@@ -83,10 +85,9 @@ def _values(run: Run, target: Any, noise: float | None) -> tuple[FloatArray, flo
                 "there is no final prediction to read the run against: none that was recorded is finite everywhere"
             )
         look = int(finite[-1])
-        said = f"read against the run's own prediction at step {run.steps[look]:,}, not against a target"
-        if look < len(run.steps) - 1:
-            said += ", the last one that is finite everywhere"
-        return run.prediction[look].astype(np.float64), noise or 0.0, [said]
+        own = f"read against the run's own prediction at step {run.steps[look]:,}, not against a target"
+        own += "" if look == len(run.steps) - 1 else ", the last one that is finite everywhere"
+        return run.prediction[look].astype(np.float64), noise or 0.0, [own]
     finer = finer_geometry(run)
     size = len(finer.points)
     if callable(target):
