@@ -111,8 +111,10 @@ def measure_change(
     relative = [(prediction - history.predictions[look]) / math.sqrt(square) for look in (-1, half)]
     window = tuple(WINDOW * length for length in geometry.lengths)
     local = np.maximum(geometry.moving_mean(np.minimum(np.abs(relative[1]), _LARGEST) ** 2, window), 0.0)
+    since_last, since_half = (math.sqrt(geometry.mean(moved**2)) for moved in relative)
     return Change(
-        *(math.sqrt(geometry.mean(moved**2)) for moved in relative),
+        since_last=since_last,
+        since_half=since_half,
         moving=geometry.mean((local > tolerance**2).astype(np.float64)),
         local=local,
         reference=reference,

@@ -90,11 +90,13 @@ def scale_of(
     return Scale((mean * size) ** 2, "value")
 
 
-def error_of(geometry: Geometry, residual: FloatArray, scale: float, noise: float) -> dict[str, float]:
+def error_of(
+    geometry: Geometry, residual: FloatArray, scale: float, noise: float, largest: float | None = None
+) -> dict[str, float]:
     """Return the error of one residual by tag, as it stands under ``seqfit/``.
 
     Relative RMS, the largest absolute error (in the target's units), and the noise's standard deviation relative to the
-    scale; infinite errors where the residual is not finite.
+    scale; infinite errors where the residual is not finite. ``largest``: absolute error, where it is known.
 
     Examples
     --------
@@ -103,10 +105,11 @@ def error_of(geometry: Geometry, residual: FloatArray, scale: float, noise: floa
     >>> error_of(grid, np.array([1.0, 1.0, -1.0, 1.0]), 4.0, 0.1)
     {'error/relative_rmse': 0.5, 'error/max': 1.0, 'error/noise': 0.05}
     """
-    unknown = not np.isfinite(residual).all()
+    largest = float(np.max(np.abs(residual))) if largest is None else largest
+    unknown = not math.isfinite(largest)
     root = math.sqrt(scale) if scale > 0 else math.nan
     return {
         "error/relative_rmse": math.inf if unknown else math.sqrt(geometry.mean(residual**2)) / root,
-        "error/max": math.inf if unknown else float(np.max(np.abs(residual))),
+        "error/max": math.inf if unknown else largest,
         "error/noise": noise / root,
     }

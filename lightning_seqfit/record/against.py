@@ -65,10 +65,11 @@ def read_against(
     lost = [OF_ANOTHER] if run.basis is not None else []
     about = {
         **{"name": run.name, "quantity": run.quantity, "axes": run.axes, "bounds": run.bounds, "shape": run.shape},
-        **{"resolution": run.resolution, "gaps": run.gaps, "geometry": run.kind, "faces": run.faces, "extra": {}},
+        **{"resolution": run.resolution, "gaps": run.gaps, "geometry": run.kind, "faces": geometry.faces, "extra": {}},
         **{"noise": noise, "scale_of": of.of, "notes": [*said, *notes, *absent, *lost]},
     }
-    return Reread(record, {"points": run.points, "target": seen, "trend": trend.values, **fixed}, about)
+    domain = {} if run.inside is None else {"inside": run.inside}
+    return Reread(record, {"points": run.points, "target": seen, "trend": trend.values, **domain, **fixed}, about)
 
 
 def _is_final(target: Any) -> bool:
@@ -121,8 +122,11 @@ def _checked(run: Run, target: Any, geometry: Geometry) -> FloatArray:
             f'target={shown(target)}: give "final", the run\'s own last prediction, or a function of the points, an '
             "array or a number"
         )
+    if run.inside is not None and np.shape(target) == run.shape:  # what lies outside may be anything
+        target = np.asarray(target).reshape(-1)[run.inside]
+    size, shape = len(geometry.points), geometry.shape or ()
     try:
-        return values.checked_values(target, len(geometry.points), geometry.shape or ())
+        return values.checked_values(target, size, shape if math.prod(shape) == size else ())
     except ValueError as error:
         own = finer_geometry(run)
         also = f", or {own.shape}, as the probe's own grid" if own.shape and own.shape != run.shape else ""

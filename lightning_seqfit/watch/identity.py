@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -26,10 +25,10 @@ def describe(probe: Probe, scene: Scene, diagnostics: Collection[Diagnostic]) ->
         "axes": list(geometry.axes),
         "bounds": [[float(low), float(high)] for low, high in geometry.bounds],
         "largest": float(np.max(np.abs(scene.target))),
-        "cells": math.prod(geometry.coarse_shape(scene.cells)),
+        "cells": len(geometry.centres(scene.cells)),
         "number": len(geometry.points),
         "resolution": None if shape is None else list(shape),
-        "points": np.stack([geometry.coarsen(column, scene.cells) for column in geometry.points.T], axis=-1),
+        "points": geometry.centres(scene.cells),
         "target": geometry.coarsen(scene.target, scene.cells),
         "output": _plain(probe.output),
         "options": {

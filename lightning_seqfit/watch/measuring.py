@@ -192,7 +192,8 @@ class Measuring:
         residual = observation.residual
         if math.isnan(scale):
             scale = self.scene.scale.at_first(self.scene.geometry, residual)
-        unknown = not np.isfinite(observation.prediction).all()
+        largest = float(np.max(np.abs(residual))) if observation.largest is None else observation.largest
+        unknown = not np.isfinite(largest if self.scene.known else observation.prediction).all()
         if unknown:
             bad = f"{np.count_nonzero(~np.isfinite(observation.prediction))} of {len(residual)} points"
             self._failures.note(
@@ -201,7 +202,7 @@ class Measuring:
                 f"the prediction at {self._failures.label} is NaN or infinite at {bad} at step {step}; looking goes "
                 "on. Lower the learning rate, clip gradients, or check the range of the inputs",
             )
-        scalars = error_of(self.scene.geometry, residual, scale, self.scene.noise) if self.scene.known else {}
+        scalars = error_of(self.scene.geometry, residual, scale, self.scene.noise, largest) if self.scene.known else {}
         return Look(scalars, {"prediction": observation.prediction}, {}, scale)
 
     def _take(self, look: Look, name: str, reading: Reading) -> None:
