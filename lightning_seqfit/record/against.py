@@ -36,7 +36,7 @@ TAGS = ("error/", "front/", "oscillations/", "fourier/", "basis/projection_error
 #: The run's own last prediction.
 FINAL = "final"
 #: Share of a target's variance that the recorded cells must keep; else it is said.
-LEAST_KEPT = 0.95
+LEAST_KEPT = 0.8
 
 
 @dataclass(frozen=True)
