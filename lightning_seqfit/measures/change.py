@@ -9,8 +9,8 @@ look before), and D(s) the root of the mean over the box of (p(s) - mean p(s))^2
 - Local change c^2 = moving mean of (p(s) - p(h))^2 / D(s)^2 over a sixteenth of the domain along each axis.
 - ``moving`` = share of the domain where c exceeds the tolerance.
 
-Of looks that are less than 7 % of the steps apart some are forgotten: h is then at 0.535 s, or the next look. At most 13
-predictions are kept, in float32.
+Of looks that are less than 7 % of the steps apart some are forgotten: h is then at 0.535 s, or the next look. At most
+13 predictions are kept, in float32.
 """
 
 from __future__ import annotations

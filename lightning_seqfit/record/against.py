@@ -68,7 +68,7 @@ def read_against(
         **{"resolution": run.resolution, "gaps": run.gaps, "geometry": run.kind, "faces": geometry.faces, "extra": {}},
         **{"noise": noise, "scale_of": of.of, "notes": [*said, *notes, *absent, *lost]},
     }
-    domain = {} if run.inside is None else {"inside": run.inside}
+    domain = {name: mask for name in ("inside", "held") if (mask := getattr(run, name)) is not None}
     return Reread(record, {"points": run.points, "target": seen, "trend": trend.values, **domain, **fixed}, about)
 
 
@@ -92,8 +92,8 @@ def _values(run: Run, target: Any, noise: float | None) -> tuple[FloatArray, flo
     finer = finer_geometry(run)
     size = len(finer.points)
     if callable(target):
-        seen = evaluated(target, finer.points, torch.device("cpu"), torch.float32)
-        name, geometry = getattr(target, "__qualname__", type(target).__name__), finer
+        name = getattr(target, "__qualname__", type(target).__name__)
+        seen, geometry = evaluated(target, finer.points, torch.device("cpu"), torch.float32), finer
     else:
         name = "a number" if np.ndim(target) == 0 and not isinstance(target, str) else "given values"
         whole = np.shape(target) in ((size,), (size, 1), finer.shape)

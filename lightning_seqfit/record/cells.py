@@ -26,6 +26,9 @@ def geometry_of(run: Run) -> Geometry:
     whole = _whole_box(run)
     centres = run.points if whole is None else whole.centres(math.prod(run.shape))
     box = Grid(_bounds(run, centres), run.shape, run.axes)
+    if run.held is not None:
+        inside = np.ones(math.prod(run.shape), dtype=bool) if run.inside is None else run.inside
+        return Laid(box, inside, np.arange(len(run.held)), run.held)
     return box if run.inside is None else Laid(box, run.inside)
 
 
@@ -35,9 +38,10 @@ def finer_geometry(run: Run) -> Geometry:
     A grid's own; else those on which its last look was recorded; else those of the record.
     """
     own = geometry_of(run)
-    finer: Geometry | None = _whole_box(run) if own.lattice is not None else None
-    if finer is None:
-        finer = own if run.fine is None else geometry_of(run.fine)
+    whole = None if run.kind == "series" or run.held is not None else _whole_box(run)
+    finer: Geometry = own if run.fine is None else geometry_of(run.fine)
+    if whole is not None and (run.inside is None) == (run.domain is None):
+        finer = whole if run.domain is None else Laid(whole, run.domain)
     return finer if len(finer.centres(math.prod(run.shape))) == len(run.points) else own
 
 

@@ -32,6 +32,9 @@ _FINE_LENGTHS = ("fine_box", "fine_cells", "fine_shape", "fine/inside")
 FINE: tuple[dict[str, Form], ...] = (
     {"inside": ("b", "box")},
     {"fine/inside": ("b", "fine_box")},
+    {"domain": ("u", "bytes")},
+    {"held": ("f", "cells axes")},
+    {"fine/held": ("f", "fine_cells axes")},
     {
         "fine/points": ("f", "fine_cells axes"),
         "fine/target": ("f", "fine_cells"),
@@ -159,7 +162,7 @@ def check_arrays(arrays: Mapping[str, Column], wanted: Mapping[str, Form], about
     ValueError
         With the first array that does not fit.
     """
-    lengths = {"axes": len(about["axes"])}
+    lengths = {"axes": len(about["axes"]), "bytes": -(-math.prod(about.get("resolution") or [0]) // 8)}
     for box, cells, shape, inside in (("box", "cells", "shape", "inside"), _FINE_LENGTHS):
         lengths[box] = lengths[cells] = math.prod(about.get(shape, []))
         if inside in wanted:

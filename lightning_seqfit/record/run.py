@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
@@ -93,6 +94,8 @@ class Run:
     kind : of the geometry, ``"grid"``, ``"series"``, ``"domain"`` or ``"points"``; empty: in an older record.
     resolution : points of the probe along each axis; empty: they are no grid, or in an older record.
     inside : which of the cells of ``shape`` are recorded, in C order; None: all.
+    domain : which points of ``resolution`` lie in the domain, in C order; None: all, or it is not recorded.
+    held : means of the places whose values the cells have, shape ``(cells, d)``, where those are not their own.
     diagnostics : what the sections are of; they sum it up and draw it.
     fine : the same with the fields of the last look only, first axis of length 1, on more cells; None where ``shape``
         holds every point, or the front was switched off.
@@ -125,6 +128,8 @@ class Run:
     kind: str = ""
     resolution: tuple[int, ...] = ()
     inside: NDArray[np.bool_] | None = None
+    domain: NDArray[np.bool_] | None = None
+    held: FloatArray | None = None
     diagnostics: tuple[type[Diagnostic] | Diagnostic, ...] = field(default=DIAGNOSTICS, repr=False)
     fine: Run | None = None
     target_range: FloatArray | None = None
@@ -371,10 +376,17 @@ def as_run(
         kind=about.get("geometry", ""),
         resolution=tuple(about.get("resolution") or ()),
         inside=arrays.get("inside"),
+        domain=_unpacked(arrays.get("domain"), about.get("resolution")),
+        held=arrays.get("held"),
         diagnostics=tuple(diagnostics),
     )
     fine = _fine(run, arrays, about)
     return run if fine is None else replace(run, fine=fine)
+
+
+def _unpacked(packed: Column | None, resolution: Sequence[int] | None) -> NDArray[np.bool_] | None:
+    """A mask of which a file holds eight in a byte."""
+    return None if packed is None else np.unpackbits(packed, count=math.prod(resolution or ())).astype(bool)
 
 
 def _fine(run: Run, arrays: Mapping[str, Column], about: Mapping[str, Any]) -> Run | None:
@@ -397,6 +409,7 @@ def _fine(run: Run, arrays: Mapping[str, Column], about: Mapping[str, Any]) -> R
         target=arrays["fine/target"],
         trend=arrays["fine/trend"],
         inside=arrays.get("fine/inside"),
+        held=arrays.get("fine/held"),
         prediction=arrays["fine/prediction"][np.newaxis],
         sections=sections,
         target_range=arrays.get("fine/target_range"),

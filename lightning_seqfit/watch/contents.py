@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -67,12 +68,14 @@ def file_contents(
     arrays["points"] = geometry.centres(scene.cells)
     if (inside := geometry.coarse_inside(scene.cells)) is not None:
         arrays["inside"] = inside
+    arrays |= _beneath(geometry, scene.cells)
     if geometry.coarse_shape(scene.cells) != geometry.coarse_shape(FINE_CELLS) and latest:
         arrays |= {f"fine/{name}": _coarse(geometry, values, FINE_CELLS) for name, values in fields.items()}
         arrays |= {f"fine/{name}": geometry.coarsen(values, FINE_CELLS) for name, values in latest.items()}
         arrays["fine/points"] = geometry.centres(FINE_CELLS)
         if (inside := geometry.coarse_inside(FINE_CELLS)) is not None:
             arrays["fine/inside"] = inside
+        arrays |= {f"fine/{name}": array for name, array in _beneath(geometry, FINE_CELLS).items() if name == "held"}
         if geometry.dimension == 1 and len(scene.target) > len(arrays["fine/points"]):
             ranges = _stretches(geometry, arrays["fine/points"][:, 0])
             for name, values in (("target", scene.target), ("prediction", latest["prediction"])):
@@ -134,6 +137,16 @@ def _forms(
             words = ["cells"] if shape == cells else [str(length) for length in shape]
             forms[key] = [record[key].dtype.kind, " ".join(["looks", *words])]
     return {key.removeprefix(f"{name}/"): form for key, form in forms.items()}
+
+
+def _beneath(geometry: Geometry, limit: int) -> dict[str, np.ndarray[Any, Any]]:
+    """What a target that comes afterwards must be evaluated at: the domain, and the points that cells stand for."""
+    beneath: dict[str, np.ndarray[Any, Any]] = {}
+    if geometry.kind == "points":
+        beneath["held"] = np.stack([geometry.coarsen(column, limit) for column in geometry.points.T], axis=-1)
+    elif geometry.shape is not None and (inside := geometry.coarse_inside(math.prod(geometry.shape))) is not None:
+        beneath["domain"] = np.packbits(inside)
+    return beneath
 
 
 def _gaps(geometry: Geometry) -> list[list[float]]:

@@ -271,6 +271,18 @@ def test_a_disc_has_its_own_edge_afterwards_too(tmp_path: Path) -> None:
     assert blind.against(whole, noise=0.0).scalars["error/relative_rmse"][-1] < 0.05
 
 
+def test_a_perfect_prediction_in_a_ball_reads_no_error(tmp_path: Path) -> None:
+    def ball(x: Tensor) -> Tensor:
+        return ((x - 0.5) ** 2).sum(dim=1) < 0.2
+
+    (blind,) = watched(tmp_path, Front(slow), Probe.grid([(0.0, 1.0)] * 3, None, inside=ball))
+    assert blind.shape == (16, 16, 16)  # each of eight points of the probe
+    read = blind.against(slow)
+    assert read.scalars["error/relative_rmse"][-1] < 1e-5
+    assert read.scalars["front/fitted"][-1] == 1.0
+    assert set(figures.draw(read)) == {"fit", "front", "spectrum", "change"}
+
+
 def test_predictions_that_are_not_finite_are_infinite_errors_as_in_training(tmp_path: Path) -> None:
     probes = [Probe.grid([(0.0, 1.0)], target, name=name) for target, name in ((waves, "known"), (None, "blind"))]
     known, blind = watched(tmp_path, Front(waves, gone=range(40, 51)), *probes)
@@ -297,7 +309,7 @@ class TestRefusals:
             line[1].against("last")
 
     def test_what_the_recorded_cells_cannot_tell_is_refused(self, line: tuple[Run, Run]) -> None:
-        with pytest.raises(ValueError, match="512 recorded cells cannot tell this target: .*too coarse"):
+        with pytest.raises(ValueError, match=r"512 recorded cells cannot tell this target: .*too coarse"):
             line[1].against(np.sin(2 * np.pi * 200 * line[1].points[:, 0]), noise=0.0)
 
     def test_variance_that_the_cells_average_out_is_said(self, plane: tuple[Run, Run]) -> None:
