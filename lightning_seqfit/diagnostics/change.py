@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lightning_seqfit.diagnostics.base import Diagnostic, Fact, Form, Reading, Scene, Stored, read_section
-from lightning_seqfit.figures import line, plane
+from lightning_seqfit.figures import line, plane, training
 from lightning_seqfit.geometry import FloatArray
 from lightning_seqfit.measures.change import ChangeHistory, measure_change, update
 from lightning_seqfit.probe import Observation
@@ -128,4 +128,6 @@ class ChangeDiagnostic(Diagnostic):
     @classmethod
     def figures(cls, run: Run) -> Mapping[str, Callable[[Run], Figure]]:
         """How much it moved, and where."""
-        return {"change": line.change if len(run.axes) == 1 else plane.change}
+        if len(run.axes) == 1:
+            return {"change": line.change}
+        return {"change": plane.change if run.faces else training.change}

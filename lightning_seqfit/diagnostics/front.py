@@ -180,12 +180,13 @@ class FrontDiagnostic(Accumulating):
         """Where the front was when."""
         if len(run.axes) == 1:
             return {"front": line.space_time, "arrival": line.arrival}
-        return {"front": plane.front}
+        return {"front": plane.front} if run.faces else {}
 
 
 def _order(run: Run, seen: FrontRecord) -> list[Fact]:
     """In which order it came, and from where."""
     order = seen.sequentiality[-1], seen.overall_inwardness[-1]
+    said = f"inwardness {order[1]:+.2f}" if math.isfinite(order[1]) else ""
     return [
         Fact(
             "sequentiality",
@@ -193,11 +194,7 @@ def _order(run: Run, seen: FrontRecord) -> list[Fact]:
             f"sequentiality {order[0]:.2f}" if math.isfinite(order[0]) else "",
         ),
         *(Fact(f"inwardness from {face}", number(seen.inwardness[face][-1], "{:+.2f}")) for face in run.faces),
-        Fact(
-            "inwardness",
-            number(order[1], "{:+.2f}"),
-            f"inwardness {order[1]:+.2f}" if math.isfinite(order[1]) else "",
-        ),
+        *([Fact("inwardness", number(order[1], "{:+.2f}"), said)] if run.faces else []),
     ]
 
 

@@ -19,6 +19,7 @@ from lightning_seqfit.diagnostics.base import (
     Reading,
     Scene,
     Stored,
+    no_lines,
     number,
     read_section,
 )
@@ -89,8 +90,8 @@ class SpectrumDiagnostic(Accumulating):
         self._order = math.nan
 
     def unable(self, scene: Scene) -> str:
-        """Without a target."""
-        return "" if scene.known else NO_TARGET
+        """Without a target; points in more than three dimensions have no frequencies."""
+        return no_lines(scene, "a spectrum could be read") if scene.known else NO_TARGET
 
     def begin(self, scene: Scene) -> None:
         """Find the target's bands."""

@@ -84,6 +84,16 @@ def spectrum(run: Run) -> Figure:
     return figure
 
 
+def change(run: Run) -> Figure:
+    """How much the prediction moved since earlier looks, over training."""
+    figure, axes = parts.sheet(f"Change: {parts.progress(run)}")
+    parts.draw_change(axes, run)
+    axes.set(xlabel="optimizer step", ylabel="relative change")
+    parts.add_legend(axes, loc="best")
+    parts.arrange(figure, axes)
+    return figure
+
+
 def rank(run: Run) -> Figure:
     """Rank of the basis and, with a target, the error that it allows beside the actual one, over training."""
     seen = run.basis

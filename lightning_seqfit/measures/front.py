@@ -223,7 +223,7 @@ def _mark_sharp_errors(
     geometry: Geometry, trend: Trend, residual: FloatArray, local_error: FloatArray, tolerance: float
 ) -> None:
     """Raise the local error where the error itself is large, and its window hides it."""
-    oscillates = trend.variance > 0.0
+    oscillates = trend.variance > 0.0 or not geometry.has_lines
     if oscillates:
         most = trend.largest
         # a window that is shorter than a wavelength sees less of it
@@ -273,7 +273,7 @@ def _depths(geometry: Geometry, active: BoolArray, unfitted: BoolArray) -> dict[
         return dict.fromkeys(geometry.faces, 1.0)
     depth = {} if geometry.edge is None else {BOUNDARY: _depth_of_edge(geometry.edge, active, unfitted)}
     active, unfitted = np.append(active, False), np.append(unfitted, False)  # -1 on a line: neither
-    for axis, name in enumerate(geometry.axes):
+    for axis, name in enumerate(geometry.axes if geometry.has_lines else ()):
         lines = geometry.lines(axis)
         lines = lines if len(lines) == 1 else lines[unfitted[lines].any(axis=1)]
         met = unfitted[lines]

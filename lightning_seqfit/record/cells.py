@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lightning_seqfit.geometry import FloatArray, Geometry, Grid, Laid, Scattered
+from lightning_seqfit.geometry import Cloud, FloatArray, Geometry, Grid, Laid, Scattered
 
 if TYPE_CHECKING:
     from lightning_seqfit.record.run import Run
@@ -23,6 +23,8 @@ def geometry_of(run: Run) -> Geometry:
     """
     if run.kind == "series" or (not run.kind and len(run.axes) == 1 and not _even(run.points[:, 0])):
         return Scattered(run.points[:, 0], run.bounds, run.axes)
+    if run.kind == "cloud":
+        return Cloud(run.points, run.bounds, run.axes)
     whole = _whole_box(run)
     centres = run.points if whole is None else whole.centres(math.prod(run.shape))
     box = Grid(_bounds(run, centres), run.shape, run.axes)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lightning_seqfit.diagnostics import DIAGNOSTICS, Diagnostic
 from lightning_seqfit.diagnostics.base import Stored, checked_tolerance
-from lightning_seqfit.geometry import FloatArray, Geometry, faces_of_box
+from lightning_seqfit.geometry import MOST_AXES, FloatArray, Geometry, faces_of_box
 from lightning_seqfit.record.against import FINAL, read_against
 from lightning_seqfit.record.cells import geometry_of
 from lightning_seqfit.record.history import Column, Record
@@ -90,8 +90,9 @@ class Run:
     scale_of : what an error of 1 is: the target's ``"oscillation"``, its ``"deviation"`` from the mean, its
         ``"value"``, a scale that was ``"given"``, or the error at the ``"first look"``; empty: in an older record.
     gaps : stretches (low, high) of a line without points, in which nothing is measured.
-    faces : names of the domain's faces; by default those of the box.
-    kind : of the geometry, ``"grid"``, ``"series"``, ``"domain"`` or ``"points"``; empty: in an older record.
+    faces : names of the domain's faces; by default those of the box, and none of points in more than three dimensions.
+    kind : of the geometry: ``"grid"``, ``"series"``, ``"domain"``, ``"points"`` or ``"cloud"``; empty: in an older
+        record.
     resolution : points of the probe along each axis; empty: they are no grid, or in an older record.
     inside : which of the cells of ``shape`` are recorded, in C order; None: all.
     domain : which points of ``resolution`` lie in the domain, in C order; None: all, or it is not recorded.
@@ -136,7 +137,7 @@ class Run:
     prediction_range: FloatArray | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "faces", self.faces or faces_of_box(self.axes))
+        object.__setattr__(self, "faces", self.faces or _faces(self.axes))
 
     @property
     def known(self) -> bool:
@@ -349,7 +350,7 @@ def as_run(
     about = about_in(arrays["about"]) if "about" in arrays else {}
     check_version(about, source)
     values = {str(tag): arrays["scalars"][:, i] for i, tag in enumerate(arrays["tags"])}
-    faces = tuple(about.get("faces", ())) or faces_of_box(about["axes"])
+    faces = tuple(about.get("faces", ())) or _faces(about["axes"])
     stored = stored_sections(arrays, values, faces)
     run = Run(
         name=about["name"],
@@ -387,6 +388,11 @@ def as_run(
 def _unpacked(packed: Column | None, resolution: Sequence[int] | None) -> NDArray[np.bool_] | None:
     """A mask of which a file holds eight in a byte."""
     return None if packed is None else np.unpackbits(packed, count=math.prod(resolution or ())).astype(bool)
+
+
+def _faces(axes: Sequence[str]) -> tuple[str, ...]:
+    """Faces of a domain of which nothing else is known: points in more than three dimensions have none."""
+    return faces_of_box(axes) if len(axes) <= MOST_AXES else ()
 
 
 def _fine(run: Run, arrays: Mapping[str, Column], about: Mapping[str, Any]) -> Run | None:
