@@ -150,7 +150,7 @@ class Probe:
         domain = arguments.checked_inside(inside)
         grid = Grid(bounds=box, shape=shape, axes=names, ends=ends)
         geometry, mask = places.covered(grid, domain)
-        if geometry is not grid and not callable(target):
+        if geometry is not grid and target is not None and not callable(target):
             target = values.covered_values(target, shape, mask)
         probe = cls(geometry, target, **keywords)
         probe._whole, probe._rises = (grid, domain), resolution is None and callable(target)
@@ -205,7 +205,8 @@ class Probe:
         if domain is not None:
             mask = places.is_inside(domain, coordinates.reshape(-1, dimension))
             coordinates = coordinates[mask]
-            target = target if callable(target) else values.covered_values(target, mask.shape, mask)
+            if target is not None and not callable(target):
+                target = values.covered_values(target, mask.shape, mask)
         return cls(places.geometry_of(coordinates, box, names, domain), target, **keywords)
 
     @classmethod

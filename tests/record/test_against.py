@@ -328,3 +328,36 @@ class TestRefusals:
         (blind,) = watched(tmp_path, Front(waves, gone=range(STEPS + 1)), Probe.grid([(0.0, 1.0)], None))
         with pytest.raises(ValueError, match="none that was recorded is finite everywhere"):
             blind.against("final")
+
+
+class TestPointsAnywhere:
+    """What is recorded of points laid on cells, and of those in more dimensions than three."""
+
+    def test_points_in_the_plane_are_compared_where_they_are(self, tmp_path: Path) -> None:
+        places = np.random.default_rng(0).random((9000, 2))
+        probes = [Probe.points(places, target, name=name) for target, name in ((slow, "known"), (None, "blind"))]
+        known, blind = watched(tmp_path, Front(slow), *probes)
+        assert blind.kind == "points"
+        for run in (known, blind):  # not at the centres of the cells, of which the points are up to half a cell off
+            read = run.against(slow)
+            assert read.scalars["error/relative_rmse"][-1] < 1e-5
+            assert known.front is not None
+            assert read.front is not None
+            np.testing.assert_allclose(read.front.fitted, known.front.fitted, atol=0.08)
+            assert read.front.sequentiality[-1] == pytest.approx(known.front.sequentiality[-1], abs=0.06)
+            assert read.front.inwardness["x_min"][-1] == pytest.approx(known.front.inwardness["x_min"][-1], abs=0.1)
+        assert set(figures.draw(blind)) == {"fit", "change"}
+        assert set(figures.draw(blind.against("final"))) == {"fit", "front", "spectrum", "change"}
+
+    def test_points_in_five_dimensions_have_an_error_and_a_fitted_share(self, tmp_path: Path) -> None:
+        places = np.random.default_rng(0).random((1500, 5))
+        probes = [Probe.points(places, target, name=name) for target, name in ((slow, "known"), (None, "blind"))]
+        known, blind = watched(tmp_path, Front(slow), *probes)
+        read = blind.against(slow)
+        assert read.scalars["error/relative_rmse"][-1] < 1e-5
+        np.testing.assert_allclose(read.scalars["front/fitted"], known.scalars["front/fitted"], atol=1e-3)
+        assert read.oscillations is None
+        assert any(note.startswith("oscillations is absent: points in 5 dimensions") for note in read.notes)
+        assert set(figures.draw(blind)) == {"change"}
+        assert set(figures.draw(blind.against("final"))) == {"change"}
+        assert set(figures.draw(read)) == {"fit", "change"}
