@@ -85,7 +85,7 @@ class ChangeDiagnostic(Diagnostic):
         """The looks to compare with."""
         if self.history is None:
             return {}
-        kept = {"steps": self.history.steps, "predictions": self.history.predictions}
+        kept = {"steps": self.history.steps, "predictions": np.stack(self.history.predictions)}
         return {**kept, "reference": self.reference}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -95,7 +95,7 @@ class ChangeDiagnostic(Diagnostic):
             steps, predictions = (np.asarray(state[name]) for name in ("steps", "predictions"))
             if steps.dtype.kind != "i" or steps.ndim != 1 or predictions.ndim != 2 or len(steps) != len(predictions):
                 raise ValueError(f"looks at {steps.shape} steps and predictions of shape {predictions.shape}")
-            self.history, self.reference = ChangeHistory(steps, predictions), int(state["reference"])
+            self.history, self.reference = ChangeHistory(steps, tuple(predictions)), int(state["reference"])
 
     @classmethod
     def forms(cls) -> Mapping[str, Form]:

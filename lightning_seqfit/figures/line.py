@@ -112,7 +112,7 @@ def change(run: Run) -> Figure:
     assert run.change is not None
     figure = parts.paper(SIZE)
     upper, lower = figure.subplots(2, 1, sharex=True)
-    parts.entitle(upper, f"Change: {parts.progress(run)}", 12)
+    parts.entitle(upper, f"Change: {parts.moved(run)}", 12)
     parts.draw_change(upper, run)
     upper.set_ylabel("relative change")
     shown = parts.latest(run)

@@ -275,6 +275,11 @@ def draw_change(axes: Axes, run: Run) -> None:
     make_log(axes)
 
 
+def moved(run: Run) -> str:
+    """What a title says of changes."""
+    return run.summary().said("moved") or "not known yet"
+
+
 def direction(run: Run) -> str:
     """What a title says of arrivals: what is known of their order."""
     return run.summary().said("sequentiality", "inwardness") or "too little has arrived to tell its order"

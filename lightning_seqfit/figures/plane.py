@@ -128,7 +128,7 @@ def change(run: Run) -> Figure:
     _leave_out(images, one)
     _add_bar(images[0], ERROR, (0.0, 1.0), "local change since half the steps", extend="max")
     parts.add_legend(curves, loc="best")
-    title = f"Change: {parts.progress(run)}{_at(run, one)}"
+    title = f"Change: {parts.moved(run)}{_at(run, one)}"
     figure.suptitle(title, fontsize=12, y=1 - 0.12 / figure.get_figheight(), va="top")
     return figure
 

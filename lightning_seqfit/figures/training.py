@@ -86,7 +86,7 @@ def spectrum(run: Run) -> Figure:
 
 def change(run: Run) -> Figure:
     """How much the prediction moved since earlier looks, over training."""
-    figure, axes = parts.sheet(f"Change: {parts.progress(run)}")
+    figure, axes = parts.sheet(f"Change: {parts.moved(run)}")
     parts.draw_change(axes, run)
     axes.set(xlabel="optimizer step", ylabel="relative change")
     parts.add_legend(axes, loc="best")

@@ -15,6 +15,7 @@ Of looks that are less than 7 % of the steps apart some are forgotten: h is then
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -40,11 +41,11 @@ class ChangeHistory:
     Attributes
     ----------
     steps : of the looks, rising, shape ``(K,)``; the last one is the look before.
-    predictions : shape ``(K, N)``, finite.
+    predictions : K of them, shape ``(N,)`` each, finite.
     """
 
     steps: NDArray[np.int64]
-    predictions: NDArray[np.float32]
+    predictions: tuple[NDArray[np.float32], ...]
 
 
 @dataclass(frozen=True)
@@ -130,18 +131,17 @@ def update(history: ChangeHistory | None, prediction: FloatArray, step: int) -> 
     >>> for step in range(1001):
     ...     history = update(history, np.zeros(3), step)
     >>> len(history.steps), int(history.steps[0])
-    (12, 514)
+    (11, 506)
     """
     with np.errstate(over="ignore"):
         taken = np.asarray(prediction, dtype=np.float32)
     if not np.isfinite(taken).all():
         return history
     if history is None:
-        return ChangeHistory(np.array([step], dtype=np.int64), taken[np.newaxis])
+        return ChangeHistory(np.array([step], dtype=np.int64), (taken,))
     steps = history.steps
     kept = 2 * steps >= step
     # the look before stays only where it is far enough from the one that was kept before it
     kept[-1] &= len(steps) < 2 or steps[-1] >= GROWTH * steps[-2]
-    return ChangeHistory(
-        np.append(steps[kept], np.int64(step)), np.concatenate([history.predictions[kept], taken[np.newaxis]])
-    )
+    predictions = itertools.compress(history.predictions, kept.tolist())
+    return ChangeHistory(np.append(steps[kept], np.int64(step)), (*predictions, taken))
