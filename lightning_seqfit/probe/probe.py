@@ -243,8 +243,8 @@ class Probe:
         ------
         ValueError, TypeError, RuntimeError
             If the target has the wrong length or values that are not finite, cannot be evaluated, is noise, or has a
-            wavelength that the resolution hides; or the points coincide in the module's precision. Where some of them
-            do, :attr:`notes` says so.
+            wavelength that the points hide; or the points coincide in the module's precision. Where some of them do,
+            or a cloud of them is too thin to count lobes in, :attr:`notes` says so.
         """
         device, dtype = places.placement(module)
         self._rise(device, torch.promote_types(dtype, torch.float32))
@@ -253,7 +253,10 @@ class Probe:
         if self.target is None:
             trend = no_trend(self.geometry)
             return trend.values, trend
-        self._given, trend = targets.read(self.geometry, self.target, device, dtype, self.noise, self._whole)
+        noise = self.noise
+        self._given, trend = targets.read(self.geometry, self.target, device, dtype, noise, self._whole)
+        if few := targets.few_points(self.geometry, self._given, trend, noise):
+            self.notes.append(few)
         return self.geometry.lay(self._given), trend
 
     @property
