@@ -257,7 +257,7 @@ class BasisDiagnostic(Diagnostic):
                 f"from {ranks[0]:g} to {ranks[-1]:g}" if ranks.size else "",
             ),
             *([Fact("median laps", number(laps, "{:.1f}"), _laps(laps))] if run.faces else []),
-            Fact("projection error", number(seen.projection_error[-1], "{:.3f}")),
+            *([Fact("projection error", number(seen.projection_error[-1], "{:.3f}"))] if run.known else []),
         ]
 
     @classmethod

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lightning_seqfit.diagnostics.base import Diagnostic, Fact, Reading, Scene, Stored, checked_tolerance, no_lines
+from lightning_seqfit.diagnostics.base import (
+    NO_TARGET,
+    Diagnostic,
+    Fact,
+    Reading,
+    Scene,
+    Stored,
+    checked_tolerance,
+    no_lines,
+)
 from lightning_seqfit.geometry import FloatArray
 from lightning_seqfit.measures.front import LEAST_LOCAL
 from lightning_seqfit.measures.lobes import count_lobes, target_lobes
@@ -47,8 +56,8 @@ class OscillationDiagnostic(Diagnostic):
         return (("tolerance", self.tolerance),)
 
     def unable(self, scene: Scene) -> str:
-        """Points in more than three dimensions have no lines."""
-        return no_lines(scene, "oscillations could be counted")
+        """Without a target; points in more than three dimensions have no lines."""
+        return no_lines(scene, "oscillations could be counted") if scene.known else NO_TARGET
 
     def begin(self, scene: Scene) -> None:
         """Count the target's: laps along one axis, lobes along several."""
@@ -82,7 +91,7 @@ class OscillationDiagnostic(Diagnostic):
     def facts(cls, run: Run) -> list[Fact]:
         """How many of the target's are fitted."""
         seen, kind = run.oscillations, "oscillations" if len(run.axes) == 1 else "lobes"
-        if seen is None:
+        if seen is None or run.final:
             return []
         counted = f"{seen.fitted[-1]:g} of {seen.target[-1]:g}"
         return [Fact(f"{kind} fitted", counted, f"{counted} {kind}" if seen.target[-1] > 0 else "", headline=True)]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_seqfit.diagnostics.base import (
+    NO_TARGET,
     Accumulating,
     Fact,
     Form,
@@ -89,8 +90,8 @@ class SpectrumDiagnostic(Accumulating):
         self._order = math.nan
 
     def unable(self, scene: Scene) -> str:
-        """Points in more than three dimensions have no frequencies."""
-        return no_lines(scene, "a spectrum could be read")
+        """Without a target; points in more than three dimensions have no frequencies."""
+        return no_lines(scene, "a spectrum could be read") if scene.known else NO_TARGET
 
     def begin(self, scene: Scene) -> None:
         """Find the target's bands."""

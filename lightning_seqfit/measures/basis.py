@@ -283,6 +283,8 @@ def _projection_error(
     weights: FloatArray | None,
 ) -> tuple[float, str]:
     """Relative RMS of the target's residual, or NaN and the reason."""
+    if np.isnan(target).any():
+        return math.nan, "the probe has no target"
     if not np.any(target):
         return math.nan, "the target is 0 everywhere: for the residual of an equation the basis has no target"
     if not (scale > 0.0 and math.isfinite(scale)):

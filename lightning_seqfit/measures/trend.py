@@ -95,6 +95,14 @@ class Trend:
         return float(np.max(lengths([target - target.mean() for target in targets]), initial=0.0))
 
 
+def no_trend(geometry: Geometry) -> Trend:
+    """Return the trend of a target that is not known: its values are NaN, and nothing oscillates about it."""
+    unknown, nothing = np.full(len(geometry.points), math.nan), np.empty(0)
+    endless = (math.inf,) * geometry.dimension
+    window, frequency = _window(geometry, endless), np.empty((0, geometry.dimension))
+    return Trend(unknown, unknown, 0.0, endless, endless, window, frequency, nothing, unknown)
+
+
 def fit_trend(geometry: Geometry, target: FloatArray, noise: float = 0.0) -> Trend:
     """Split a target into trend and oscillation.
 

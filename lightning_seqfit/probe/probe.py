@@ -19,7 +19,7 @@ from torch.nn.parameter import is_lazy
 from lightning_seqfit.geometry import FloatArray, Geometry, Grid
 from lightning_seqfit.measures.lengths import lengths
 from lightning_seqfit.measures.noise import noise_deviation
-from lightning_seqfit.measures.trend import Trend
+from lightning_seqfit.measures.trend import Trend, no_trend
 from lightning_seqfit.probe import places, targets
 from lightning_seqfit.probe.asking import Question
 from lightning_seqfit.probe.checks import arguments, values
@@ -42,7 +42,7 @@ class Probe:
     def __init__(
         self,
         geometry: Geometry,
-        target: float | Callable[..., Any] | list[float] | NDArray[Any] | Tensor,
+        target: float | Callable[..., Any] | list[float] | NDArray[Any] | Tensor | None,
         **keywords: Unpack[Keywords],
     ) -> None:
         checked = checked_keywords(keywords)
@@ -62,13 +62,23 @@ class Probe:
         self._columns = Columns(checked["output"])
         self._split: tuple[Probe, ...] = ()
         # a number stands for all components, and how many there are only the module can say
-        self._open = not callable(target) and arguments.as_real(target) is not None and not self._columns.number()
-        self.target: Callable[..., Any] | FloatArray
-        if callable(target):
+        self._open = (
+            target is not None
+            and not callable(target)
+            and arguments.as_real(target) is not None
+            and not self._columns.number()
+        )
+        self.target: Callable[..., Any] | FloatArray | None
+        if target is None or callable(target):
             self.target = target
         else:
             size, shape = len(geometry.asked), geometry.shape or ()
             self.target = self._columns.of(values.checked_values(target, size, shape, self._columns.number()))
+        if target is None and (self.given_noise or self.relative != "global"):
+            raise ValueError(
+                "noise= and relative= are about a target, and target=None says that there is none yet: leave them out, "
+                "and give noise= and relative= to run.against(target, ...), when there is one"
+            )
 
     @property
     def predict(self) -> Callable[..., Any] | None:
@@ -89,7 +99,7 @@ class Probe:
     def grid(
         cls,
         bounds: Sequence[Sequence[float]],
-        target: float | Callable[..., Any] | list[float] | NDArray[Any] | Tensor,
+        target: float | Callable[..., Any] | list[float] | NDArray[Any] | Tensor | None,
         *,
         resolution: int | Sequence[int] | None = None,
         axes: Sequence[str] | None = None,
@@ -105,9 +115,11 @@ class Probe:
         target : what the module should predict: a callable ``(points (N, d)) -> (N,), (N, 1) or (N, k)``, an array of N
             values in the order of the grid or of the grid's own shape (the first index along the first axis, as
             ``meshgrid(..., indexing="ij")`` has it), of k outputs ``(N, k)`` or with one axis more, as an RGB image has
-            it, or a number for all (0.0 for the residual of an equation). A callable gets the points as the module
-            does, at least in float32, and once, for each axis, a grid four times finer along it, to see whether the
-            resolution hides it.
+            it, or a number for all (0.0 for the residual of an equation). None: there is no target, or not yet: it is
+            recorded what the model predicts and how much that still moves, on up to 4,096 cells a look, and
+            :meth:`Run.against` reads it against a target afterwards, or against its own last prediction (error, front,
+            oscillations and spectrum need one). A callable gets the points as the module does, at least in float32,
+            and once, for each axis, a grid four times finer along it, to see whether the resolution hides it.
         resolution : cells per axis, one number for all or one each, at most 2,097,152 in all, and at least 8 a
             wavelength of a callable. Default: 512, 96 or 32 along one, two or three axes, and for a callable, which is
             evaluated for it here, as many more as its wavelengths ask for, up to 4,096, 192 or 48.
@@ -158,7 +170,7 @@ class Probe:
         domain = arguments.checked_inside(inside)
         grid = Grid(bounds=box, shape=shape, axes=names, ends=ends)
         geometry, mask = places.covered(grid, domain)
-        if geometry is not grid and not callable(target):
+        if geometry is not grid and target is not None and not callable(target):
             target = values.covered_values(target, shape, mask)
         probe = cls(geometry, target, **keywords)
         probe._whole, probe._rises = (grid, domain), resolution is None and callable(target)
@@ -169,7 +181,7 @@ class Probe:
     def points(
         cls,
         points: list[float] | NDArray[Any] | Tensor,
-        target: float | Callable[..., Any] | list[float] | NDArray[Any] | Tensor,
+        target: float | Callable[..., Any] | list[float] | NDArray[Any] | Tensor | None,
         *,
         bounds: Sequence[Sequence[float]] | None = None,
         axes: Sequence[str] | None = None,
@@ -213,7 +225,8 @@ class Probe:
         if domain is not None:
             mask = places.is_inside(domain, coordinates.reshape(-1, dimension))
             coordinates = coordinates[mask]
-            target = target if callable(target) else values.covered_values(target, mask.shape, mask)
+            if target is not None and not callable(target):
+                target = values.covered_values(target, mask.shape, mask)
         return cls(places.geometry_of(coordinates, box, names, domain), target, **keywords)
 
     @classmethod
@@ -246,6 +259,8 @@ class Probe:
     def read_target(self, module: nn.Module) -> tuple[FloatArray, Trend]:
         """Target at the points as the module sees them, shape ``(N,)``, of k outputs ``(N, k)``, and its trend.
 
+        Without a target both are NaN.
+
         Raises
         ------
         ValueError, TypeError, RuntimeError
@@ -256,6 +271,10 @@ class Probe:
         device, dtype = places.placement(module)
         self._rise(device, torch.promote_types(dtype, torch.float32))
         note = places.rounded(self.geometry, dtype)
+        self.notes = [note] if note else []
+        if self.target is None:
+            trend = no_trend(self.geometry)
+            return trend.values, trend
         if not self._columns.several:
             noise = self.noise
             self._given, trend = targets.read(
@@ -308,7 +327,7 @@ class Probe:
         one.question = replace(self.question, output=column)
         one._columns = replace(self._columns, position=position)
         one._rises = False
-        if not callable(self.target):
+        if self.target is not None and not callable(self.target):
             one.target = self.target[:, position].copy()
         return one
 
@@ -342,7 +361,7 @@ class Probe:
         >>> round(Probe.points(x, noisy).noise, 2)
         0.1
         """
-        if self.given_noise is not None or callable(self.target):
+        if self.given_noise is not None or self.target is None or callable(self.target):
             return self.given_noise or 0.0
         return math.hypot(*self.noises(self.target.reshape(len(self.target), -1)))
 
@@ -479,7 +498,7 @@ class Probe:
         >>> probe.misplaced(nn.Identity(), target, probe.observe(nn.Identity(), target).residual)
         'ends=True'
         """
-        if callable(self.target):
+        if self.target is None or callable(self.target):
             return ""
 
         def residual_at(geometry: Geometry) -> FloatArray:

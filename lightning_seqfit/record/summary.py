@@ -42,7 +42,9 @@ class Summary:
     @property
     def line(self) -> str:
         """What is known, in a line."""
-        return ", ".join(fact.said for fact in self.facts if fact.headline and fact.said)
+        said = [fact.said for fact in self.facts if fact.headline and fact.said]
+        without = said[:1] == ["no target"] and len(said) > 1
+        return f"{said[0]}: {', '.join(said[1:])}" if without else ", ".join(said)
 
     def said(self, *labels: str) -> str:
         """What is known of some facts, in a line."""
@@ -56,7 +58,7 @@ def summarise(run: Run) -> Summary:
             Fact("step", f"{run.steps[-1]:,}"),
             *_of_output(run),
             *([] if run.faces else [Fact("domain", *2 * (f"points in {len(run.axes)} dimensions",), headline=True)]),
-            Fact("R^2", number(_explained(run), "{:.4f}")),
+            *_of_target(run),
             *(fact for kind in run.diagnostics for fact in kind.facts(run)),
             *_of_error(run),
             *_of_training(run),
@@ -73,8 +75,19 @@ def _of_output(run: Run) -> list[Fact]:
     return [Fact("output", f"length over {others}" if run.output == "norm" else f"{run.output} of {others}")]
 
 
+def _of_target(run: Run) -> list[Fact]:
+    """Whether there is a target, and how much of it the prediction explains."""
+    if not run.known:
+        return [Fact("target", "none", "no target", headline=True)]
+    if run.final:
+        return [Fact("target", "none: its own last prediction", "against its own last prediction", headline=True)]
+    return [Fact("R^2", number(_explained(run), "{:.4f}"))]
+
+
 def _of_error(run: Run) -> list[Fact]:
-    """The error, the noise, and whether the one is below the other."""
+    """The error, the noise, and whether the one is below the other; none where nothing is compared with a target."""
+    if run.final or not run.known:
+        return []
     error, noise = _last(run, "error/relative_rmse"), _last(run, "error/noise")
     said = "" if run.scale_of == "first look" else f"relative RMSE {error:.3g}"
     facts = [Fact("relative error", number(error, "{:.3f}"), said, headline=True)]

@@ -114,7 +114,8 @@ class Column:
         try:
             look = self.measuring.read(seen, self.state.scale, step, step + self.state.offset)
             look.scalars |= beside
-            self.state.take(look, step, logger_step, self.probe.geometry)
+            assert self.measuring.scene is not None
+            self.state.take(look, step, logger_step, self.probe.geometry, self.measuring.scene.cells)
         except Exception as error:  # nothing of ours ends a training
             self.failures.switch_off("looking", error)
             return {}

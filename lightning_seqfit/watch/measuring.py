@@ -16,7 +16,7 @@ from lightning_seqfit.diagnostics import DIAGNOSTICS, TAKEN, Diagnostic, Reading
 from lightning_seqfit.diagnostics.base import MOST_VALUES
 from lightning_seqfit.geometry import FloatArray
 from lightning_seqfit.measures.lengths import lengths
-from lightning_seqfit.measures.scale import combined, scale_of
+from lightning_seqfit.measures.scale import combined, error_of, scale_of
 from lightning_seqfit.measures.trend import Trend
 from lightning_seqfit.probe import Observation, Probe
 from lightning_seqfit.probe.guard import INCOMPLETE, leave_generators_untouched, one_blas_thread
@@ -95,7 +95,7 @@ class Measuring:
             target = target.view()  # the array itself may be the user's
             _lock(target, trend.values)
             self.scene = self._several(target, trend) if trend.parts else self._one(target, trend, self.probe.noise)
-        self._cells = self.scene.geometry.coarsen(self.scene.target).shape
+        self._cells = self.scene.geometry.coarsen(self.scene.target, self.scene.cells).shape
         return self.scene
 
     def _one(self, target: FloatArray, trend: Trend, noise: float) -> Scene:
@@ -103,7 +103,7 @@ class Measuring:
         geometry, probe = self.probe.geometry, self.probe
         with np.errstate(all="ignore"):
             scale = scale_of(geometry, target, trend, noise=noise, given=probe.scale)
-        return Scene(geometry, target, trend, noise, scale, probe.relative)
+        return Scene(geometry, target, trend, noise, scale, probe.relative, known=probe.target is not None)
 
     def _several(self, targets: FloatArray, trend: Trend) -> Scene:
         """The scene of the length over several outputs, of targets of shape ``(N, k)``."""
@@ -168,12 +168,10 @@ class Measuring:
         """What is known of every look: the error."""
         assert self.scene is not None
         residual = observation.residual
-        mean_square = self.scene.geometry.mean(residual**2)
         if math.isnan(scale):
-            scale = mean_square if self.scene.scale.of == "first look" else self.scene.scale.mean_square
-            scale = scale if math.isfinite(scale) else math.nan
+            scale = self.scene.scale.at_first(self.scene.geometry, residual)
         largest = float(np.max(np.abs(residual))) if observation.largest is None else observation.largest
-        unknown = not np.isfinite(largest)
+        unknown = not np.isfinite(largest if self.scene.known else observation.prediction).all()
         if unknown:
             bad = f"{np.count_nonzero(~np.isfinite(observation.prediction))} of {len(residual)} points"
             self._failures.note(
@@ -182,12 +180,7 @@ class Measuring:
                 f"the prediction at {self._failures.label} is NaN or infinite at {bad} at step {step}; looking goes "
                 "on. Lower the learning rate, clip gradients, or check the range of the inputs",
             )
-        root = math.sqrt(scale) if scale > 0 else math.nan
-        scalars = {
-            "error/relative_rmse": math.inf if unknown else math.sqrt(mean_square) / root,
-            "error/max": math.inf if unknown else largest,
-            "error/noise": self.scene.noise / root,
-        }
+        scalars = error_of(self.scene.geometry, residual, scale, self.scene.noise, largest) if self.scene.known else {}
         components = [part.prediction for part in observation.parts]
         return Look(scalars, {"prediction": observation.prediction}, {}, scale, components)
 

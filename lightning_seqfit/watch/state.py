@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from lightning_seqfit.geometry import FloatArray, Geometry
+from lightning_seqfit.geometry import MOST_CELLS, FloatArray, Geometry
 from lightning_seqfit.record import Record
 from lightning_seqfit.watch.contents import FINE_CELLS
 from lightning_seqfit.watch.identity import check_described
@@ -56,8 +56,8 @@ class State:
         """Predictions of the last look, of each output."""
         return self.components or [self.latest["prediction"]]
 
-    def take(self, look: Look, step: int, logger_step: int, geometry: Geometry) -> None:
-        """Take a look into the record."""
+    def take(self, look: Look, step: int, logger_step: int, geometry: Geometry, cells: int = MOST_CELLS) -> None:
+        """Take a look into the record, its fields on at most so many cells."""
         self.scale, self.latest, self.components = look.scale, look.fields, look.components
         self.record.append(
             {
@@ -65,7 +65,7 @@ class State:
                 "total_steps": step + self.offset,
                 "logger_steps": logger_step,
                 "fit": self.fit,
-                **{name: geometry.coarsen(values) for name, values in look.fields.items()},
+                **{name: geometry.coarsen(values, cells) for name, values in look.fields.items()},
                 **look.arrays,
                 **{f"scalar/{tag}": value for tag, value in look.scalars.items()},
             }
