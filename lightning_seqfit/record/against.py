@@ -133,7 +133,8 @@ def _checked(run: Run, target: Any, geometry: Geometry) -> FloatArray:
         target = np.asarray(target).reshape(-1)[run.inside]
     size, shape = len(geometry.points), geometry.shape or ()
     try:
-        return values.checked_values(target, size, shape if math.prod(shape) == size else ())
+        columns = Columns(run.output if isinstance(run.output, int) else 0)
+        return columns.of(values.checked_values(target, size, shape if math.prod(shape) == size else (), 1))
     except ValueError as error:
         own = finer_geometry(run)
         also = f", or {own.shape}, as the probe's own grid" if own.shape and own.shape != run.shape else ""
