@@ -129,8 +129,9 @@ class BasisDiagnostic(Diagnostic):
         fewer, numbers = scene.geometry.thinned(MEASURED_POINTS[min(scene.geometry.dimension, 3) - 1])
         if len(numbers) < len(scene.target):
             self.geometry, self.rows = fewer, numbers
-        if len(numbers) < len(scene.target) or len(scene.geometry.asked) != len(scene.target):
-            self.read_out.rows = scene.geometry.rows(numbers)
+        rows = scene.geometry.rows(self.rows)
+        if not np.array_equal(rows, np.arange(len(scene.geometry.asked))):
+            self.read_out.rows = rows
         self.lines = no_lines(scene, "units rise and fall")
         self.target = scene.components[..., self.rows]
         self.decomposed: IntArray | None = None
@@ -255,7 +256,7 @@ class BasisDiagnostic(Diagnostic):
                 " to ".join(number(rank, "{:g}") for rank in seen.numerical_rank[[0, -1]]),
                 f"from {ranks[0]:g} to {ranks[-1]:g}" if ranks.size else "",
             ),
-            Fact("median laps", number(laps, "{:.1f}"), _laps(laps)),
+            *([Fact("median laps", number(laps, "{:.1f}"), _laps(laps))] if run.faces else []),
             Fact("projection error", number(seen.projection_error[-1], "{:.3f}")),
         ]
 

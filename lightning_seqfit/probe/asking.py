@@ -32,6 +32,10 @@ class Question:
     output: Output = 0
     needs_grad: bool = False
 
+    def __post_init__(self) -> None:
+        if isinstance(self.predict, Adapter) and self.predict.needs_grad:
+            object.__setattr__(self, "needs_grad", True)
+
     def answer(self, module: nn.Module, points: Tensor, axes: Sequence[str]) -> Tensor:
         """Return components of the module's answer at points of shape ``(N, d)``, plain numbers, shape ``(k, N)``.
 

@@ -250,17 +250,19 @@ class Probe:
         ------
         ValueError, TypeError, RuntimeError
             If the target has the wrong length or values that are not finite, cannot be evaluated, is noise, or has a
-            wavelength that the resolution hides; or the points coincide in the module's precision. Where some of them
-            do, :attr:`notes` says so.
+            wavelength that the points hide; or the points coincide in the module's precision. Where some of them do,
+            or a cloud of them is too thin to count lobes in, :attr:`notes` says so.
         """
         device, dtype = places.placement(module)
         self._rise(device, torch.promote_types(dtype, torch.float32))
         note = places.rounded(self.geometry, dtype)
-        self.notes = [note] if note else []
         if not self._columns.several:
+            noise = self.noise
             self._given, trend = targets.read(
-                self.geometry, self.target, device, dtype, self.noise, self._whole, self._columns
+                self.geometry, self.target, device, dtype, noise, self._whole, self._columns
             )
+            few = targets.few_points(self.geometry, self._given, trend, noise)
+            self.notes = [said for said in (note, few) if said]
             return self.geometry.lay(self._given), trend
         target = self.target
         if self._open and not callable(target):
@@ -268,6 +270,9 @@ class Probe:
         self._given, trend = targets.read_several(
             self.geometry, target, device, dtype, self.noises, self._whole, self._columns
         )
+        each = zip(self._given.T, trend.parts, self.noises(), strict=True)
+        few_of_each = [targets.few_points(self.geometry, own.copy(), part, noise) for own, part, noise in each]
+        self.notes = [said for said in dict.fromkeys((note, *few_of_each)) if said]
         return np.column_stack([self.geometry.lay(column.copy()) for column in self._given.T]), trend
 
     def _components(self, module: nn.Module) -> int:

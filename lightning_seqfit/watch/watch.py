@@ -21,6 +21,7 @@ from lightning_seqfit.watch.lightning_internals import (
     on_the_ranks_that_evaluate,
     steps_in_all,
 )
+from lightning_seqfit.watch.losses import Losses
 from lightning_seqfit.watch.readiness import is_lazy, is_unfinished
 from lightning_seqfit.watch.schedule import Cadence, Phase, Schedule
 from lightning_seqfit.words import warn
@@ -34,9 +35,10 @@ class Watch:
         self.columns = [Column(one) for one in probe.split()]
         for column in self.columns:
             column.family = self.columns
+        self.failures = self.columns[0].failures  # of what is of no column alone
         self.evaluation = Evaluation(probe, self.columns)
-        self.schedule = Schedule([], -1, self.columns[0].failures)
-        self.steps, self.cost = Steps(), Cost()
+        self.schedule = Schedule([], -1, self.failures)
+        self.steps, self.cost, self.losses = Steps(), Cost(), Losses(self.failures)
         self.phase = Phase.IDLE
         self.module: weakref.ref[Any] | None = None
 
@@ -79,7 +81,7 @@ class Watch:
             column.goes_on = column.goes_on and not other
             if other and not evaluates(trainer):
                 column.begin_anew()
-        self.schedule = Schedule(cadences, self.last_step, self.columns[0].failures)
+        self.schedule = Schedule(cadences, self.last_step, self.failures)
         self.phase = Phase.RESUMING if all(column.goes_on for column in self.columns) else Phase.WAITING
         for column in self.columns:
             if column.goes_on:  # what monitors ask for must be there before the next look
@@ -90,7 +92,7 @@ class Watch:
         self.probe.settle(module)
         changed = [column.set_scene(module) for column in self.columns]
         for note in self.columns[0].probe.notes:  # the points are the same for all
-            warn(f"{self.columns[0].failures.label}: {note}")
+            warn(f"{self.failures.label}: {note}")
         self.evaluation.begin()
         return changed
 
@@ -115,7 +117,7 @@ class Watch:
         if early and not ready:
             return
         looks = self.phase is Phase.WAITING and not late and ready
-        self.phase, self.cost = Phase.RUNNING, Cost()
+        self.phase, self.cost, self.losses = Phase.RUNNING, Cost(), Losses(self.failures)
         step = self.steps.begin(trainer, module)
         for column in self.columns:
             column.keeping.gallery.begin(step, steps_in_all(trainer))
@@ -133,12 +135,15 @@ class Watch:
                 return None
             raise
 
-    def after_batch(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Look if one is due; runs after every batch, so it does next to nothing where none is."""
-        if self.phase is not Phase.RUNNING:
-            if not self.waiting:
-                return
+    def after_batch(self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any) -> None:
+        """Take what a batch returned, and look if a look is due; where none is, that is next to nothing."""
+        if self.waiting:
             self.begin(trainer, module, late=True)  # the hook before the first batch was not passed on
+        if self.phase is Phase.RUNNING:
+            self.losses.take(outputs, trainer.accumulate_grad_batches)
+            self._look_if_due(trainer, module)
+
+    def _look_if_due(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         step = self.steps.follow(trainer)
         if step >= self.schedule.next_step and self.schedule.due(step):
             self._look(trainer, module, step)
@@ -150,12 +155,14 @@ class Watch:
         # one that goes on has been looked at where the fit begins
         looking = [column for column in self.columns if not (column.goes_on and column.state.last_step == step)]
         with self.cost.of_a_look():
+            self.failures.step = step
             scalars: list[dict[str, float]] = [{} for _ in looking]
             if evaluates(trainer):
                 seen = self.evaluation.look(trainer, module, step) if seen is None else seen
                 own = [each for column, each in zip(self.columns, seen, strict=False) if column in looking]
+                more = self.losses.scalars(trainer, module) | self.cost.scalars() if own else {}
                 for number, (column, each) in enumerate(zip(looking, own, strict=False)):
-                    scalars[number] = column.take(each, self.cost, step, self.steps.logged)
+                    scalars[number] = column.take(each, more, step, self.steps.logged)
             for column, found in zip(looking, broadcast(trainer, scalars), strict=True):
                 column.state.last_step = step
                 column.keeping.publisher.publish(trainer, found, self.steps.logged)
@@ -168,7 +175,7 @@ class Watch:
     def checkpoint(self, trainer: pl.Trainer, module: pl.LightningModule) -> dict[str, Any] | None:
         """Take a look that is due, write the records, and return the state to save; None where nothing was seen."""
         if self.phase is Phase.RUNNING:
-            self.after_batch(trainer, module)
+            self._look_if_due(trainer, module)
             for column in self.columns:
                 column.write_if(trainer, column.keeping.archive.unwritten)
         if self.last_step < 0:
