@@ -107,8 +107,7 @@ class Watch:
     ) -> None:
         """Check the module, and take the first look.
 
-        ``early``: a module that is not finished is asked again before the first batch. ``late``: after it, when nothing
-        may raise.
+        ``early``: one that is not finished is asked again before the first batch; ``late``: after it nothing may raise.
         """
         ready, seen = not is_lazy(module), None
         if ready and not late:
@@ -159,10 +158,10 @@ class Watch:
             scalars: list[dict[str, float]] = [{} for _ in looking]
             if evaluates(trainer):
                 seen = self.evaluation.look(trainer, module, step) if seen is None else seen
-                own = [each for column, each in zip(self.columns, seen, strict=False) if column in looking]
-                more = self.losses.scalars(trainer, module) | self.cost.scalars() if own else {}
-                for number, (column, each) in enumerate(zip(looking, own, strict=False)):
-                    scalars[number] = column.take(each, more, step, self.steps.logged)
+                more = self.losses.scalars(trainer, module) | self.cost.scalars() if seen else {}
+                for column, each in zip(self.columns, seen, strict=False):
+                    if column in looking:
+                        scalars[looking.index(column)] = column.take(each, more, step, self.steps.logged)
             for column, found in zip(looking, broadcast(trainer, scalars), strict=True):
                 column.state.last_step = step
                 column.keeping.publisher.publish(trainer, found, self.steps.logged)
@@ -180,10 +179,8 @@ class Watch:
                 column.write_if(trainer, column.keeping.archive.unwritten)
         if self.last_step < 0:
             return None
-        kept = [column.as_dict(evaluates=evaluates(trainer)) for column in self.columns]
-        if not isinstance(self.probe.output, tuple):
-            return kept[0]
-        return {"columns": {str(column.probe.output): own for column, own in zip(self.columns, kept, strict=True)}}
+        kept = {str(each.probe.output): each.as_dict(evaluates=evaluates(trainer)) for each in self.columns}
+        return {"columns": kept} if isinstance(self.probe.output, tuple) else next(iter(kept.values()))
 
     def finish(self, trainer: pl.Trainer, module: pl.LightningModule, *, look: bool) -> None:
         """End the fit once, whichever hook comes first."""

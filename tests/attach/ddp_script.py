@@ -284,7 +284,7 @@ def popen(folder: Path) -> None:
     fit(folder / "whole", watcher(), keeper, net={"noise": False}, logger=logger, log_every_n_steps=1)
     fit(folder / "resumed", watcher(), net={"noise": False}, resume=folder / "whole" / "checkpoints" / "step=24.ckpt")
 
-    several = watcher(target=two_waves, predict=twice, output=[1, 0], name="both")
+    several = watcher(target=two_waves, predict=twice, output=[0, 1], name="both")
     fit(folder / "several", several, watcher(target=two_waves, predict=twice, output="norm"), net={"noise": False})
 
     best = ModelCheckpoint(
