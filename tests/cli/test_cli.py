@@ -82,7 +82,7 @@ def test_every_function_is_a_demo_for_every_network(
     assert shown(capsys.readouterr().out, label).endswith(f"of {run.oscillations.target[-1]:g}")
 
 
-@pytest.mark.parametrize(("name", "axes"), [("helmholtz", ("x",)), ("advection", ("x", "t"))])
+@pytest.mark.parametrize(("name", "axes"), [("helmholtz", ("x",)), ("advection", ("x", "t")), ("l-shape", ("x", "y"))])
 def test_a_demo_of_an_equation_shows_its_solution_and_its_residual(
     name: str, axes: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,7 +13,14 @@ from torch import Tensor
 
 from lightning_seqfit import Probe, load
 from lightning_seqfit.callbacks import SequentialFitting
-from lightning_seqfit.demos.pinns import Advection, Helmholtz, advection_residual, helmholtz_residual
+from lightning_seqfit.demos.pinns import (
+    Advection,
+    Helmholtz,
+    Poisson,
+    advection_residual,
+    helmholtz_residual,
+    poisson_residual,
+)
 from tests.training import trainer
 
 
@@ -64,7 +71,29 @@ def test_the_solution_of_advection_leaves_no_residual_and_a_slope_in_time_does()
     torch.testing.assert_close(seen, torch.full_like(seen, (2 + 0.7) / (6 * torch.pi)), rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("make", [Helmholtz, Advection])
+def test_the_solution_of_poisson_leaves_no_residual_and_is_zero_at_the_edge() -> None:
+    module = Poisson(waves=(2, 3))
+    p = (2 * points(2) - 1).requires_grad_()
+    assert poisson_residual(Solved(module), p).abs().max() < 1e-12
+    assert module.solution(module.edge.double()).abs().max() < 1e-5
+    seen = poisson_residual(Solved(module, lambda p: p[:, 0] ** 3 - 2 * p[:, 1] ** 2), p)
+    torch.testing.assert_close(seen, (4 - 6 * p[:, 0]) / (13 * torch.pi**2), rtol=1e-10, atol=1e-12)
+
+
+def test_the_l_of_poisson_is_a_square_without_a_quadrant_and_has_an_edge_of_length_8() -> None:
+    module = Poisson(cells=16)
+    x, y = module.points.T
+    assert len(module.points) == 3 * 16**2
+    assert not ((x > 0) & (y < 0)).any()
+    step = 0.01
+    ways = step * torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+    left = [(~module.inside(module.edge + way)).sum() for way in ways]
+    assert [int(number) for number in left] == [2 * 16] * 4  # sides that look each way have a length of 2
+    assert len(module.edge) == len(module.edge.unique(dim=0)) == 8 * 16
+    assert module.inside(module.edge).all()
+
+
+@pytest.mark.parametrize("make", [Helmholtz, Advection, Poisson])
 def test_another_network_is_refused(make: Any) -> None:
     with pytest.raises(ValueError, match="network='relu' is not available: use one of tanh, siren"):
         make(network="relu")
