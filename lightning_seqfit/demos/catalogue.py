@@ -238,7 +238,7 @@ DEMOS: dict[str, Demo] = {
             "a map's elevation at 8,000 random places",
             _elevation,
             _elevation_probes,
-            {"adam": (4_000, None), "siren": (1_000, 5), "fourier": (1_000, 5)},
+            {"adam": (4_000, None), "siren": (500, 5), "fourier": (500, 5)},
         ),
         Demo(
             "photograph",
