@@ -472,7 +472,12 @@ class TestBasis:
         run = known_run(shape=(8,) * len(shape), bounds=bounds)
         rounding = 1 + 1e-15 * np.random.default_rng(0).normal(size=(int(np.prod(shape)), len(shape)))
         points = Grid(bounds, shape, run.axes).points * rounding
-        assert plane._grid_shape(run, points) == shape
+        found, numbers = plane._lattice(run, points)
+        assert found == shape
+        assert numbers.tolist() == list(range(len(points)))
+        left = np.arange(len(points)) % 3 != 1  # of a domain that is no box some are missing
+        if len(points) > 2 and min(shape) > 2:
+            assert plane._lattice(run, points[left])[1].tolist() == np.flatnonzero(left).tolist()
 
 
 class TestSpectrum:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lightning_seqfit.geometry import Grid
+from lightning_seqfit.geometry import Grid, Scattered
 
 AXES = ("x", "y", "z")
 
@@ -227,3 +227,20 @@ class TestCoarsen:
         coarse = box.coarsen(noise(math.prod(shape)), limit)
         assert coarse.size <= limit
         assert coarse.size == math.prod(box.coarse_shape(limit))
+
+
+def test_a_window_holds_as_many_independent_values_as_points_on_a_grid_and_fewer_where_these_crowd() -> None:
+    grid = Grid(bounds=((0.0, 1.0), (0.0, 1.0)), shape=(20, 10), axes=("x", "y"))
+    inside = grid.independent((0.25, 0.3)).reshape(20, 10)
+    assert inside[10, 5] == pytest.approx(5 * 3)
+    assert inside[0, 0] == pytest.approx(3 * 2, rel=0.01)
+    crowd = Scattered(np.concatenate([np.linspace(0.005, 0.995, 100), np.full(50, 0.505)]), ((0.0, 1.0),))
+    assert crowd.independent((0.105,))[-1] == pytest.approx(11, abs=1.5)
+
+
+def test_a_window_has_room_half_its_width_from_the_ends_and_in_the_middle_of_a_shorter_stretch() -> None:
+    grid = Grid(bounds=((0.0, 1.0), (0.0, 1.0)), shape=(10, 4), axes=("x", "y"))
+    room = grid.room((0.3, 0.25)).reshape(10, 4)
+    assert room.any(axis=1).tolist() == [False] + [True] * 8 + [False]
+    assert room.any(axis=0).all()
+    assert np.flatnonzero(Grid(bounds=((0.0, 1.0),), shape=(9,), axes=("x",)).room((5.0,))).tolist() == [4]

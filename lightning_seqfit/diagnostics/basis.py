@@ -116,7 +116,9 @@ class BasisDiagnostic(Diagnostic):
         self.geometry, self.rows = scene.geometry, np.arange(len(scene.target))
         fewer, numbers = scene.geometry.thinned(MEASURED_POINTS[scene.geometry.dimension - 1])
         if len(numbers) < len(scene.target):
-            self.geometry, self.rows, self.read_out.rows = fewer, numbers, numbers
+            self.geometry, self.rows = fewer, numbers
+        if len(numbers) < len(scene.target) or len(scene.geometry.asked) != len(scene.target):
+            self.read_out.rows = scene.geometry.rows(numbers)
         self.target = scene.target[self.rows]
         self.decomposed: IntArray | None = None
         self.fewer: IntArray | None = None
@@ -178,13 +180,12 @@ class BasisDiagnostic(Diagnostic):
             kept += [latest] if latest is not None else []
         if not kept:
             return {}
-        points = self.geometry.points
         return {
             "snapshot_steps": np.array([snapshot["step"] for snapshot in kept]),
             "snapshot_units": np.stack([snapshot["units"] for snapshot in kept]),
             "snapshot_places": np.stack([snapshot["places"] for snapshot in kept]),
             "snapshots": np.stack([snapshot["values"] for snapshot in kept]),
-            "snapshot_points": np.stack([self.geometry.coarsen(column, MOST_POINTS) for column in points.T], axis=-1),
+            "snapshot_points": self.geometry.centres(MOST_POINTS),
         }
 
     def notes(self) -> list[str]:

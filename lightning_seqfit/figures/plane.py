@@ -2,12 +2,15 @@
 
 Of a fit in space two slices across the third axis: the middle one and, below it, the one through the largest error.
 
+What lies outside the domain is left white.
+
 A picture shows what the record holds of the last look: every point, or block means on at most 16,384 cells, which damp
 what is not much wider than a cell.
 """
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Iterable
 from dataclasses import replace
@@ -66,11 +69,12 @@ def fit(run: Run) -> Figure:
         _draw_image(middle, one, parts.finite(prediction), _VALUES, values)
         parts.entitle(right, f"prediction - target, from -{significant(half, 2)} to {significant(half, 2)}")
         _draw_image(right, one, parts.finite(prediction - one.target), _VALUES, (-half, half))
+        _leave_out((left, middle, right), one)
     left, middle, right = rows[-1]
     _add_bar(left, _VALUES, values, run.quantity)
     _add_bar(middle, _VALUES, values, run.quantity, extend="both")
     _add_bar(right, _VALUES, (-half, half), f"difference ({run.quantity})", extend="both")
-    _add_legend(figure, unknown=not all(np.isfinite(one.prediction[-1]).all() for one in slices))
+    _add_legend(figure, unknown=not all(np.isfinite(one.prediction[-1][_within(one)]).all() for one in slices))
     return figure
 
 
@@ -89,9 +93,9 @@ def front(run: Run) -> Figure:
         _draw_image(left, one, one.target, _VALUES, values)
         error = np.sqrt(parts.finite(seen.local_error[-1].astype(np.float64)))
         _draw_error(middle, one, error)
-        quiet |= not seen.active.all()
+        quiet |= not seen.active[_within(one)].all()
         never |= bool((seen.active & np.isinf(seen.arrival)).any())
-        unknown |= bool(np.isnan(error).any())
+        unknown |= bool(np.isnan(error[_within(one)]).any())
     left, middle, _ = rows[-1]
     _add_bar(left, _VALUES, values, run.quantity)
     _add_bar(middle, ERROR, (0.0, 1.0), parts.error_label(run), extend="max")
@@ -99,7 +103,8 @@ def front(run: Run) -> Figure:
     for one, panels in zip(slices, rows, strict=True):
         for axes in panels:
             assert one.front is not None
-            _hatch(axes, one, ~one.front.active)
+            _hatch(axes, one, _within(one) & ~one.front.active, **QUIET)
+        _leave_out(panels, one)
     _add_legend(figure, quiet=quiet, never=f"not {parts.fitted_words(run)} yet" if never else "", unknown=unknown)
     return figure
 
@@ -108,7 +113,7 @@ def basis(run: Run) -> Figure:
     """The weightiest basis functions as images: a row for each of a few moments, the weightiest first."""
     seen = run.basis
     assert seen is not None
-    shape = _grid_shape(run, seen.snapshot_points)
+    shape, cells = _lattice(run, seen.snapshot_points)
     shown = parts.moments(seen.snapshot_steps)
     count = seen.snapshots.shape[1]
     said = parts.after(": ", run.summary().said("median laps"))
@@ -120,10 +125,10 @@ def basis(run: Run) -> Figure:
     for row, moment in enumerate(shown):
         for column, values in enumerate(seen.snapshots[moment].astype(np.float64)):
             axes.imshow(
-                _picture(_middle(parts.finite(values), shape), shape),
+                _picture(_middle(_extended(parts.finite(values), shape, cells), shape), shape),
                 extent=(column, column + _TILE, -row - _TILE, -row),
                 origin="lower",
-                cmap=_VALUES,
+                cmap=_VALUES if run.inside is None else _VALUES.with_extremes(bad="white"),
                 aspect="auto",
                 interpolation="nearest",
             )
@@ -136,7 +141,7 @@ def basis(run: Run) -> Figure:
     axes.set_xlabel(f"units by weight, each to its own scale; {run.axes[0]} to the right, {run.axes[1]} upwards")
     _place(figure, [[axes]], (width * _RASTER, len(shown) * _RASTER * _height(run)), (0.6, 0.4))
     figure.suptitle(
-        f"Basis functions{said}{_named(run, seen.snapshot_points, shape)}",
+        f"Basis functions{said}{_named(run, _extended(seen.snapshot_points[:, -1], shape, cells), shape)}",
         fontsize=12,
         y=1 - 0.1 / figure.get_figheight(),
         va="top",
@@ -268,8 +273,21 @@ def _thin_out(axes: Axes, labels: Iterable[Text]) -> None:
             kept.append(place)
 
 
-def _hatch(axes: Axes, run: Run, mask: BoolArray) -> None:
-    """Hatch the cells of a mask."""
+def _within(run: Run) -> BoolArray:
+    """Cells of the domain, shape ``(cells,)``."""
+    return np.ones(len(run.points), dtype=bool) if run.inside is None else run.inside
+
+
+def _leave_out(panels: Iterable[Axes], run: Run) -> None:
+    """Cover what lies outside the domain, and draw its edge."""
+    if run.inside is not None:
+        for axes in panels:
+            _hatch(axes, run, ~run.inside, facecolor="white", zorder=3)
+            _draw_contours(axes, run, run.inside.astype(np.float64), colors="0.5", linewidths=0.8, zorder=4)
+
+
+def _hatch(axes: Axes, run: Run, mask: BoolArray, **style: Any) -> None:
+    """Cover the cells of a mask."""
     columns, rows = _borders(run)
     boxes = []
     for bottom, top, line in zip(rows[:-1], rows[1:], _picture(mask, run.shape), strict=True):
@@ -279,7 +297,7 @@ def _hatch(axes: Axes, run: Run, mask: BoolArray) -> None:
                 Path([(left, bottom), (right, bottom), (right, top), (left, top), (left, bottom)], closed=True)
             )
     if boxes:
-        axes.add_patch(PathPatch(Path.make_compound_path(*boxes), linewidth=0.0, **QUIET))
+        axes.add_patch(PathPatch(Path.make_compound_path(*boxes), linewidth=0.0, **style))
 
 
 def _draw_image(axes: Axes, run: Run, field: FloatArray, colours: Colormap, colour_range: tuple[float, float]) -> None:
@@ -350,11 +368,52 @@ def _height(run: Run) -> float:
 
 def _slices(run: Run) -> list[Run]:
     """Give the last look in the plane: of one in space the middle slice, and that through the largest error."""
+    error = np.abs(run.prediction[-1].astype(np.float64) - run.target)
+    worst = int(np.argmax(np.where(np.isfinite(error), error, np.inf)))
+    if run.inside is not None:
+        worst, run = int(np.flatnonzero(run.inside)[worst]), _on_the_box(run, run.inside)
     if len(run.shape) < 3:
         return [run]
-    error = np.abs(run.prediction[-1].astype(np.float64) - run.target)
-    largest = int(np.argmax(np.where(np.isfinite(error), error, np.inf))) % run.shape[2]
+    largest = worst % run.shape[2]
     return [_slice(run, layer) for layer in dict.fromkeys((run.shape[2] // 2, largest))]
+
+
+def _on_the_box(run: Run, inside: BoolArray) -> Run:
+    """Return the last look on all cells of the box, NaN outside the domain."""
+    cells = np.flatnonzero(inside)
+
+    def extended(values: NDArray[Any], outside: Any = np.nan) -> NDArray[Any]:
+        whole = np.full(len(inside), outside, dtype=values.dtype)
+        whole[cells] = values
+        return whole
+
+    numbers = np.unravel_index(cells, run.shape)
+    places = [_all_places(run.points[:, axis], number, run.shape[axis]) for axis, number in enumerate(numbers)]
+    front = run.front
+    if front is not None:
+        front = replace(
+            front,
+            local_error=extended(front.local_error[-1])[np.newaxis],
+            arrival=extended(front.arrival),
+            settled=extended(front.settled),
+            active=extended(front.active, outside=False),
+        )
+    return run.replace(
+        points=np.stack([each.ravel() for each in np.meshgrid(*places, indexing="ij")], axis=-1),
+        target=extended(run.target),
+        trend=extended(run.trend),
+        prediction=extended(run.prediction[-1])[np.newaxis],
+        front=front,
+    )
+
+
+def _all_places(places: FloatArray, numbers: NDArray[np.intp], count: int) -> FloatArray:
+    """Coordinates of all columns of cells along an axis, of which some are known by their number."""
+    known, first = np.unique(numbers, return_index=True)
+    step = np.diff(places[first])[0] / np.diff(known)[0] if len(known) > 1 else 1.0
+    columns: FloatArray = places[first[0]] + step * (np.arange(count) - known[0])
+    columns[known] = places[first]
+    return columns
 
 
 def _slice(run: Run, layer: int) -> Run:
@@ -379,6 +438,7 @@ def _slice(run: Run, layer: int) -> Run:
         trend=cut(run.trend),
         prediction=cut(run.prediction[-1])[np.newaxis],
         front=front,
+        inside=None if run.inside is None else cut(run.inside),
     )
 
 
@@ -395,11 +455,11 @@ def _middle(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     return values if len(shape) < 3 else values.reshape(shape)[:, :, shape[2] // 2]
 
 
-def _named(run: Run, points: FloatArray, shape: tuple[int, ...]) -> str:
-    """What a title says of the middle slice."""
-    return (
-        f"; slice at {run.axes[2]} = {significant(_middle(points[:, 2], shape).flat[0], 3)}" if len(shape) > 2 else ""
-    )
+def _named(run: Run, places: FloatArray, shape: tuple[int, ...]) -> str:
+    """What a title says of the middle slice; ``places``: of all cells along the third axis."""
+    if len(shape) < 3:
+        return ""
+    return f"; slice at {run.axes[2]} = {significant(float(np.nanmean(_middle(places, shape))), 3)}"
 
 
 def _picture(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
@@ -424,12 +484,21 @@ def _borders(run: Run) -> tuple[FloatArray, FloatArray]:
     return columns, rows
 
 
-def _grid_shape(run: Run, points: FloatArray) -> tuple[int, ...]:
-    """Points per axis of a grid in C order: along the last axis they rise until the line ends."""
-    shape: list[int] = []
-    for axis in reversed(range(points.shape[1])):
-        low, high = run.bounds[axis]
-        ends = np.flatnonzero(np.diff(points[:, axis]) <= 1e-9 * (high - low))
-        shape.insert(0, int(ends[0]) + 1 if ends.size else len(points))
-        points = points[:: shape[0]]
-    return tuple(shape)
+def _lattice(run: Run, points: FloatArray) -> tuple[tuple[int, ...], NDArray[np.intp]]:
+    """Cells along each axis of the lattice that points are from, and the number that each has there in C order."""
+    numbers = []
+    for column, (low, high) in zip(points.T, run.bounds, strict=True):
+        order = np.argsort(column)
+        rises = np.diff(column[order], prepend=column[order[0]]) > 1e-9 * (high - low)
+        number = np.empty(len(column), dtype=np.intp)
+        number[order] = np.cumsum(rises)
+        numbers.append(number)
+    shape = tuple(int(number.max()) + 1 for number in numbers)
+    return shape, np.ravel_multi_index(numbers, shape).astype(np.intp)
+
+
+def _extended(values: NDArray[Any], shape: tuple[int, ...], cells: NDArray[np.intp]) -> FloatArray:
+    """Values on all cells of a lattice, NaN where there are none."""
+    whole = np.full(math.prod(shape), np.nan)
+    whole[cells] = values
+    return whole

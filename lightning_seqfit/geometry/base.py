@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.intp]
 
+#: The domain's own edge, as a face.
+BOUNDARY = "boundary"
 #: Cells on which a field is recorded at each look, at the most.
 MOST_CELLS = 1024
 
@@ -31,6 +33,19 @@ def faces_of_box(axes: Sequence[str]) -> tuple[str, ...]:
     ('x_min', 'x_max', 't_min', 't_max')
     """
     return tuple(f"{axis}_{side}" for axis in axes for side in ("min", "max"))
+
+
+class Edge(NamedTuple):
+    """The domain's own edge, where that is not the box's.
+
+    distance : of each point from it, in box lengths, shape ``(N,)``.
+    order : the points by the place of the edge that is nearest to them, then by distance, shape ``(N,)``.
+    starts : where in ``order`` each such place begins.
+    """
+
+    distance: FloatArray
+    order: IntArray
+    starts: IntArray
 
 
 class Geometry(ABC):
@@ -48,6 +63,8 @@ class Geometry(ABC):
     shape: tuple[int, ...] | None
     bounds: tuple[tuple[float, float], ...]
     axes: tuple[str, ...]
+    #: None: the domain is the box.
+    edge: Edge | None = None
 
     @property
     def dimension(self) -> int:
@@ -68,6 +85,24 @@ class Geometry(ABC):
     @abstractmethod
     def points(self) -> FloatArray:
         """Coordinates, shape ``(N, d)``."""
+
+    @property
+    def asked(self) -> FloatArray:
+        """Where a module is asked, shape ``(P, d)``; by default at :attr:`points`."""
+        return self.points
+
+    def lay(self, values: FloatArray) -> FloatArray:
+        """Return a field, shape ``(N,)``, of what is known where a module is asked, shape ``(P,)``."""
+        return values
+
+    def rows(self, numbers: IntArray) -> IntArray:
+        """Where in :attr:`asked` the values at some of the points are from."""
+        return numbers
+
+    def places(self, axis: int) -> FloatArray:
+        """Coordinates along an axis at which a module is asked."""
+        places: FloatArray = self.points[self.lines(axis)[0], axis]
+        return places
 
     @property
     @abstractmethod
@@ -96,11 +131,49 @@ class Geometry(ABC):
 
     @abstractmethod
     def lines(self, axis: int) -> IntArray:
-        """Return the indices of the points on each line along an axis, shape ``(lines, points)``, low face first."""
+        """Return the indices of the points on each line along an axis, shape ``(lines, points)``, low face first.
+
+        -1: there is none at this place of the line.
+        """
 
     def segments(self, axis: int) -> list[IntArray]:
         """Return the points of each unbroken stretch along each line, low face first; by default every line is one."""
         return list(self.lines(axis))
+
+    def independent(self, window: tuple[float, ...]) -> FloatArray:
+        """How many equal and independent values give as good a mean as those in a window about each point, ``(N,)``.
+
+        At least 1. On a grid the number of points in the window; of uneven points fewer, since some weigh less.
+
+        Parameters
+        ----------
+        window : full width per axis, in the axis' units.
+        """
+        count = np.ones(len(self.points))
+        for axis, width in enumerate(window):
+            lines = self.lines(axis)
+            count[lines] *= _as_even(self.points[lines[0], axis], width)
+        return count
+
+    def room(self, window: tuple[float, ...]) -> BoolArray:
+        """Whether no window about a point is cut off, shape ``(N,)``; in a stretch shorter than a window, its middle.
+
+        Parameters
+        ----------
+        window : full width per axis, in the axis' units.
+        """
+        room = np.ones(len(self.points), dtype=bool)
+        for axis, width in enumerate(window):
+            for stretch in self.segments(axis):
+                places = self.points[stretch, axis]
+                length = float(places[-1] - places[0])
+                half = length / max(len(places) - 1, 1) / 2  # of a cell
+                reach = min(width, length + 2 * half) / 2 * (1 - 1e-9) - half
+                inside = (places - places[0] >= reach) & (places[-1] - places >= reach)
+                if not inside.any():  # between uneven points there may be none in the very middle
+                    inside[len(places) // 2] = True
+                room[stretch] &= inside
+        return room
 
     @cached_property
     def weights(self) -> FloatArray:
@@ -152,7 +225,30 @@ class Geometry(ABC):
 
     @abstractmethod
     def coarse_shape(self, limit: int = MOST_CELLS) -> tuple[int, ...]:
-        """Cells per axis of what :meth:`coarsen` returns."""
+        """Cells per axis of what :meth:`coarsen` returns, those without a point among them."""
+
+    def coarse_inside(self, limit: int = MOST_CELLS) -> BoolArray | None:
+        """Which of these have a point and are in what :meth:`coarsen` returns, shape ``(cells,)``; None: all."""
+        return None
+
+    def centres(self, limit: int = MOST_CELLS) -> FloatArray:
+        """Where the cells of :meth:`coarsen` lie, shape ``(cells, d)``."""
+        return np.stack([self.coarsen(column, limit) for column in self.points.T], axis=-1)
+
+
+def _as_even(places: FloatArray, width: float) -> FloatArray:
+    """How many even points give as good a mean over a window about each place along a line."""
+    middles = (places[1:] + places[:-1]) / 2
+    lengths = np.diff(np.concatenate(([places[0]], middles, [places[-1]])))
+    # the cells beside a gap, and at both ends, are no longer than the others
+    lengths = np.minimum(lengths, 3 * float(np.mean(lengths)))
+    lengths[[0, -1]] *= 2
+    reach = width / 2 * (1 + 1e-9)
+    first, last = np.searchsorted(places, places - reach), np.searchsorted(places, places + reach, side="right")
+    sums, squares = (np.concatenate(([0.0], np.cumsum(lengths**power))) for power in (1, 2))
+    spread = squares[last] - squares[first]
+    count = (sums[last] - sums[first]) ** 2 / np.where(spread > 0.0, spread, 1.0)
+    return np.maximum(np.where(spread > 0.0, count, 1.0), 1.0)
 
 
 def nearest_stride(shape: tuple[int, ...], count: int) -> int:

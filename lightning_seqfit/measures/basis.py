@@ -35,7 +35,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -353,22 +353,47 @@ def _walk(geometry: Geometry, features: FloatArray, deviations: FloatArray | Non
     weights = None if deviations is None else _weights(deviations).astype(features.dtype)
     for axis in range(geometry.dimension):
         lines = geometry.lines(axis)
+        present = lines.T >= 0
+        broken = not present.all()
         values = _along(features, lines)
         change = values[1:] - values[:-1]  # in the precision of the features: twice the memory is ten times the time
         np.abs(change, out=change)
+        if broken:
+            change[~(present[1:] & present[:-1])] = 0.0
+            highest = np.max(values, axis=0, where=present[..., None], initial=-np.inf)
+            ranges = highest - np.min(values, axis=0, where=present[..., None], initial=np.inf)
+            ranges = ranges[present.any(axis=0)]
+        else:
+            ranges = _fold(np.maximum, values) - _fold(np.minimum, values)
         steps = change.reshape(-1, width)
         variation[:, axis] = np.ones(len(steps), change.dtype) @ steps  # a fast sum
-        ranges = _fold(np.maximum, values) - _fold(np.minimum, values)
         spread[:, axis], reach[:, axis] = ranges.sum(axis=0), ranges.max(axis=0)
         if dead is not None and weights is not None:
-            together = steps @ weights
-            if together.min(initial=math.inf) > DEAD_VARIATION:  # alive all along one axis is alive everywhere
+            together = (steps @ weights).reshape(change.shape[:-1])
+            least = (
+                np.min(together, where=present[1:] & present[:-1], initial=math.inf)
+                if broken
+                else together.min(initial=math.inf)
+            )
+            if least > DEAD_VARIATION:  # alive all along one axis is alive everywhere
                 dead = None
+            elif not broken:
+                dead[lines.T] = np.minimum(dead[lines.T], _dead(together))
             else:
-                dead[lines.T] = np.minimum(dead[lines.T], _dead(together.reshape(change.shape[:-1])))
+                for stretch, passed in _unbroken(lines, together):
+                    dead[stretch] = np.minimum(dead[stretch], _dead(passed[:, None])[:, 0])
     varies = reach > CONSTANT_RANGE * reach.max(initial=0.0)
     laps = np.divide(variation, spread, out=np.full_like(spread, math.nan), where=varies)
     return laps, 0.0 if dead is None else geometry.mean(dead)
+
+
+def _unbroken(lines: IntArray, between: FloatArray) -> Iterator[tuple[IntArray, FloatArray]]:
+    """Points of each unbroken stretch of a line, and what lies between them, of shape ``(points - 1, lines)``."""
+    for line, passed in zip(lines, between.T, strict=True):
+        present = np.flatnonzero(line >= 0)
+        for run in np.split(present, np.flatnonzero(np.diff(present) > 1) + 1):
+            if run.size > 1:
+                yield line[run], passed[run[:-1]]
 
 
 def _weights(deviations: FloatArray) -> FloatArray:
@@ -443,6 +468,7 @@ def unit_places(geometry: Geometry, features: FloatArray) -> tuple[FloatArray, F
         lines = geometry.lines(axis)
         position = geometry.points[lines, axis][:, :, None]
         change = np.abs(np.diff(features[:, units][lines], axis=1))
+        change[(lines[:, 1:] < 0) | (lines[:, :-1] < 0)] = 0.0  # -1: no point
         passed = np.cumsum(change, axis=1)
         variation = passed[:, -1]
         middle = (position[:, 1:] + position[:, :-1]) / 2

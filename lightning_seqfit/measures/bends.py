@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lightning_seqfit.geometry import BoolArray, FloatArray, Geometry
+from lightning_seqfit.geometry import BoolArray, FloatArray, Geometry, IntArray
 
 # A line is judged by this many of its points; between two of them it may not leave what they span.
 _JUDGED = 128
@@ -34,19 +34,27 @@ def only_bends(geometry: Geometry, field: FloatArray, deviation: float) -> bool:
     """
     for axis in range(geometry.dimension):
         lines = geometry.lines(axis)
-        places, values = geometry.points[lines, axis], field[lines]
-        doubtful = ~_clearly_bent(places, values, deviation)
-        if not all(_line_only_bends(x, y, deviation) for x, y in zip(places[doubtful], values[doubtful], strict=True)):
+        places = np.where(lines >= 0, geometry.points[lines, axis], np.nan)
+        doubtful = lines[~_clearly_bent(places, field[lines], deviation)]
+        stretches = (stretch for line in doubtful for stretch in _stretches(line))
+        if not all(_line_only_bends(geometry.points[each, axis], field[each], deviation) for each in stretches):
             return False
     return True
 
 
+def _stretches(line: IntArray) -> list[IntArray]:
+    """Points of a line between places without one."""
+    present = np.flatnonzero(line >= 0)
+    return [line[run] for run in np.split(present, np.flatnonzero(np.diff(present) > 1) + 1)] if present.size else []
+
+
 def _clearly_bent(places: FloatArray, values: FloatArray, deviation: float) -> BoolArray:
-    """Which lines are bent one way at every point; only to save time."""
+    """Which lines are bent one way at every point; only to save time. Places are NaN where there is no point."""
     before, after = np.diff(places[:, :-1], axis=1), np.diff(places[:, 1:], axis=1)
     span = before + after
-    share = np.divide(before, span, out=np.full_like(span, 0.5), where=span > 0)
+    share = np.divide(before, span, out=np.full_like(span, 0.5), where=~(span <= 0))
     bend = values[:, 1:-1] - (1 - share) * values[:, :-2] - share * values[:, 2:]
+    bend[np.isnan(bend)] = 0.0
     # so small a bend the other way, at every point, adds up to less than the deviation
     slack = deviation * 8 / values.shape[1] ** 2
     clearly: BoolArray = (bend <= slack).all(axis=1) | (bend >= -slack).all(axis=1)

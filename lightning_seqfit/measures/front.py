@@ -14,6 +14,8 @@ With r = prediction - target, u' the target's oscillation about its trend, and s
 - *Unfitted parts*: connected components of unfitted active points in which a whole window has room; where there is no
   such component, the largest: the outermost half oscillation lags its neighbour, and hides no front. *Depth* of a face:
   the share of active points between the face and the first unfitted part, the mean over the grid lines that meet one.
+  Of the domain's own edge, where that is not the box's: the same going inwards from each place of the edge, the share
+  of all points on those ways that meet one.
 - *Arrival* of a point: the first step at which it was fitted. A point that never was has arrival ``inf``.
 
 Relative to the place (``local``), q is divided by what oscillates there instead, the moving mean of u'^2, at least a
@@ -31,7 +33,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from lightning_seqfit.geometry import BoolArray, FloatArray, Geometry
+from lightning_seqfit.geometry import BOUNDARY, BoolArray, Edge, FloatArray, Geometry
 from lightning_seqfit.measures.noise import noise_allowance
 from lightning_seqfit.measures.ranks import average_ranks, correlation
 from lightning_seqfit.measures.trend import Trend
@@ -250,7 +252,7 @@ def _unfitted_parts(geometry: Geometry, window: tuple[float, ...], unfitted: Boo
     if not unfitted.any():
         return unfitted
     labels = geometry.components(unfitted)
-    whole = _has_room(geometry, window) & (geometry.moving_mean(unfitted.astype(np.float64), window) >= 1.0 - 1e-9)
+    whole = _room(geometry, window) & (geometry.moving_mean(unfitted.astype(np.float64), window) >= 1.0 - 1e-9)
     kept = np.bincount(labels[whole], minlength=int(labels.max()) + 1) > 0
     kept[0] = False
     if not kept.any():
@@ -262,26 +264,15 @@ def _unfitted_parts(geometry: Geometry, window: tuple[float, ...], unfitted: Boo
 
 
 @lru_cache(maxsize=4)  # the same at each look
-def _has_room(geometry: Geometry, window: tuple[float, ...]) -> BoolArray:
-    """Whether no window about a point is cut off; in a stretch that is shorter than a window, its middle."""
-    room = np.ones(len(geometry.points), dtype=bool)
-    for axis, width in enumerate(window):
-        for stretch in geometry.segments(axis):
-            places = geometry.points[stretch, axis]
-            length = float(places[-1] - places[0])
-            half = length / max(len(places) - 1, 1) / 2  # of a cell
-            reach = min(width, length + 2 * half) / 2 * (1 - 1e-9) - half
-            inside = (places - places[0] >= reach) & (places[-1] - places >= reach)
-            if not inside.any():  # between uneven points there may be none in the very middle
-                inside[len(places) // 2] = True
-            room[stretch] &= inside
-    return room
+def _room(geometry: Geometry, window: tuple[float, ...]) -> BoolArray:
+    return geometry.room(window)
 
 
 def _depths(geometry: Geometry, active: BoolArray, unfitted: BoolArray) -> dict[str, float]:
     if not unfitted.any():
         return dict.fromkeys(geometry.faces, 1.0)
-    depth = {}
+    depth = {} if geometry.edge is None else {BOUNDARY: _depth_of_edge(geometry.edge, active, unfitted)}
+    active, unfitted = np.append(active, False), np.append(unfitted, False)  # -1 on a line: neither
     for axis, name in enumerate(geometry.axes):
         lines = geometry.lines(axis)
         lines = lines if len(lines) == 1 else lines[unfitted[lines].any(axis=1)]
@@ -293,6 +284,17 @@ def _depths(geometry: Geometry, active: BoolArray, unfitted: BoolArray) -> dict[
         depth[f"{name}_min"] = float(np.add.reduce(before) / len(lines))
         depth[f"{name}_max"] = float(np.add.reduce(behind) / len(lines))
     return depth
+
+
+def _depth_of_edge(edge: Edge, active: BoolArray, unfitted: BoolArray) -> float:
+    """Share of the active points before the first unfitted one, going inwards from each place of the edge."""
+    count = np.add.reduceat(active[edge.order].astype(np.intp), edge.starts)
+    met = unfitted[edge.order]
+    first = np.minimum.reduceat(np.where(met, np.arange(len(met)), len(met)), edge.starts)
+    meets = first < len(met)
+    passed = np.append(0, np.cumsum(active[edge.order]))
+    before = passed[first[meets]] - passed[edge.starts[meets]]
+    return float(before.sum() / count[meets].sum())
 
 
 @dataclass(frozen=True)
@@ -410,24 +412,29 @@ def inwardness(geometry: Geometry, active: BoolArray, history: FrontHistory) -> 
 
     Spearman's correlation of arrival with distance from the face along the nearer half of each grid line, over active
     points not fitted at the first look; the mean over lines, where a line that arrives at once counts 0. Points that
-    have not arrived rank last together.
+    have not arrived rank last together. For the domain's own edge, where that is not the box's, with the distance from
+    it, over all such points.
 
     1: from the face inwards. -1: from the middle outwards. NaN: less than a tenth of the face's points have arrived.
     A face without any such point has no entry.
     """
     eligible = active & ~history.fitted_at_start
     result = {}
+    if geometry.edge is not None and eligible.any():
+        arrival, distance = (each[eligible][np.newaxis] for each in (history.arrival, geometry.edge.distance))
+        result[BOUNDARY] = _inwardness(arrival, eligible[eligible][np.newaxis], distance)
+    arrival, eligible = np.append(history.arrival, np.inf), np.append(eligible, False)  # -1 on a line: neither
     for axis, name in enumerate(geometry.axes):
         lines = geometry.lines(axis)
         half = lines.shape[1] // 2
         for side, nearer in (("min", lines[:, :half]), ("max", lines[:, ::-1][:, :half])):
             if eligible[nearer].any():
-                result[f"{name}_{side}"] = _inwardness(history.arrival[nearer], eligible[nearer])
+                result[f"{name}_{side}"] = _inwardness(arrival[nearer], eligible[nearer])
     return result
 
 
-def _inwardness(arrival: FloatArray, eligible: BoolArray) -> float:
-    """Mean Spearman correlation over rows, columns ordered by distance from the face."""
+def _inwardness(arrival: FloatArray, eligible: BoolArray, distance: FloatArray | None = None) -> float:
+    """Mean Spearman correlation over rows, columns ordered by distance from the face, or with their distances."""
     if np.mean(np.isfinite(arrival[eligible])) < INWARDNESS_SHARE:
         return math.nan
     rows = np.count_nonzero(eligible, axis=1) >= 3
@@ -438,7 +445,7 @@ def _inwardness(arrival: FloatArray, eligible: BoolArray) -> float:
     never = float(np.max(arrival, where=np.isfinite(arrival), initial=0.0)) + 1.0
     order = np.where(eligible, np.minimum(arrival, never), never + 1.0)
     ranks = average_ranks(order)
-    places = np.cumsum(eligible, axis=1).astype(np.float64)
+    places = np.cumsum(eligible, axis=1).astype(np.float64) if distance is None else average_ranks(distance[rows])
     count = np.count_nonzero(eligible, axis=1, keepdims=True)
     ranks = np.where(eligible, ranks - (count + 1) / 2, 0.0)
     places = np.where(eligible, places - (count + 1) / 2, 0.0)

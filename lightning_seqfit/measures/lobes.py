@@ -171,7 +171,7 @@ def _smoothing(geometry: Geometry, trend: Trend, noise: float) -> tuple[float, .
         return (0.0,) * geometry.dimension
     shares = [(share if math.isfinite(share) else smallest) / parts for share in shares]
     if noise > LEFT_OF_NOISE:
-        cells = geometry.coarse_shape(len(geometry.points))
+        cells = geometry.shape or (len(geometry.points),)
         averaged = math.prod(max(share * count, 1.0) for share, count in zip(shares, cells, strict=True))
         wider = max((noise / LEFT_OF_NOISE) ** 2 / averaged, 1.0) ** (1 / geometry.dimension)
         widest = [WIDEST * wave / length for wave, length in zip(trend.wavelength, geometry.lengths, strict=True)]

@@ -136,9 +136,9 @@ def noise_deviation(geometry: Geometry, values: FloatArray) -> float:
 def noise_allowance(geometry: Geometry, window: tuple[float, ...], noise: float) -> FloatArray:
     """What noise alone puts into the windowed mean of a square: its variance and two deviations of that mean.
 
-    noise^2 (1 + 2 sqrt(2 / n + 8 / N) + 2 / n) about each point, shape ``(N,)``. n is the number of points in the
-    window, and of points that lie unevenly as many as would give so good a mean if they lay evenly. 8 / N is for the
-    noise itself, which is estimated from all N points; 2 / n, since a mean of few squares is skewed.
+    noise^2 (1 + 2 sqrt(2 / n + 8 / N) + 2 / n) about each point, shape ``(N,)``. n is the number of independent values
+    in the window (:meth:`~lightning_seqfit.geometry.Geometry.independent`). 8 / N is for the noise itself, which is
+    estimated from all N points; 2 / n, since a mean of few squares is skewed.
 
     Examples
     --------
@@ -152,27 +152,8 @@ def noise_allowance(geometry: Geometry, window: tuple[float, ...], noise: float)
 
 @lru_cache(maxsize=4)  # the front asks for the same at each look, and finding it takes ten times as long as the rest
 def _allowance(geometry: Geometry, window: tuple[float, ...]) -> FloatArray:
-    size = len(geometry.points)
-    count = np.ones(size)
-    for axis, width in enumerate(window):
-        lines = geometry.lines(axis)
-        count[lines] *= _evenly(geometry.points[lines[0], axis], width)
-    return 1 + DEVIATIONS * np.sqrt(2 / count + 8 / size) + 2 / count
-
-
-def _evenly(places: FloatArray, width: float) -> FloatArray:
-    """How many even points give as good a mean over a window about each place along a line."""
-    middles = (places[1:] + places[:-1]) / 2
-    lengths = np.diff(np.concatenate(([places[0]], middles, [places[-1]])))
-    # the cells beside a gap, and at both ends, are no longer than the others
-    lengths = np.minimum(lengths, 3 * float(np.mean(lengths)))
-    lengths[[0, -1]] *= 2
-    reach = width / 2 * (1 + 1e-9)
-    first, last = np.searchsorted(places, places - reach), np.searchsorted(places, places + reach, side="right")
-    sums, squares = (np.concatenate(([0.0], np.cumsum(lengths**power))) for power in (1, 2))
-    spread = squares[last] - squares[first]
-    count = (sums[last] - sums[first]) ** 2 / np.where(spread > 0.0, spread, 1.0)
-    return np.maximum(np.where(spread > 0.0, count, 1.0), 1.0)
+    count = geometry.independent(window)
+    return 1 + DEVIATIONS * np.sqrt(2 / count + 8 / len(count)) + 2 / count
 
 
 def most_noise(noise: float, count: int) -> float:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lightning_seqfit.geometry import FloatArray, Grid
+from lightning_seqfit.geometry import FloatArray, Geometry, Grid
+from lightning_seqfit.measures.sinusoids import unit_places
 from lightning_seqfit.measures.trend import NOTHING, SIGNIFICANT_POWER
 
 
@@ -67,6 +68,34 @@ def measure_pace(grid: Grid, field: FloatArray, axis: int, noise: float = 0.0) -
     frequency, length = np.arange(len(power)), grid.lengths[axis]
     highest = int(np.searchsorted(np.cumsum(power), 0.95 * total))
     return Pace(float(power @ frequency) / total / length, highest / length, bare.ravel())
+
+
+def mean_cycles(geometry: Geometry, field: FloatArray, axis: int, cells: int) -> float:
+    """Root mean square frequency of a field along an axis, in cycles per box length, from neighbours' differences.
+
+    cos(2 pi f / n) = 1 - mean((u_i+1 - u_i)^2) / (2 var(u)), u the field less its plane, n the cells along the axis;
+    for a domain that is no box, whose edge would be a jump to a transform. 0: nothing oscillates.
+
+    Examples
+    --------
+    >>> from lightning_seqfit.geometry import Laid
+    >>> box = Grid(bounds=((-1.0, 1.0), (-1.0, 1.0)), shape=(96, 96), axes=("x", "y"))
+    >>> disc = Laid(box, np.sum(box.points**2, axis=1) < 1)
+    >>> round(mean_cycles(disc, np.sin(10 * np.pi * disc.points[:, 0]), 0, 96), 1)
+    10.0
+    """
+    plane = np.column_stack([np.ones(len(field)), unit_places(geometry)])
+    size = float(np.max(np.abs(field), initial=0.0)) or 1.0
+    bare = field / size - plane @ np.linalg.lstsq(plane, field / size, rcond=None)[0]
+    variance = float(np.mean(bare**2))
+    if variance <= NOTHING * float(np.mean((field / size) ** 2)):
+        return 0.0
+    lines = geometry.lines(axis)
+    both = (lines[:, 1:] >= 0) & (lines[:, :-1] >= 0)
+    differences = (bare[lines[:, 1:]] - bare[lines[:, :-1]])[both]
+    if not differences.size:
+        return 0.0
+    return math.acos(max(1 - float(np.mean(differences**2)) / (2 * variance), -1.0)) / (2 * math.pi) * cells
 
 
 def _slope(field: FloatArray, axis: int) -> FloatArray:

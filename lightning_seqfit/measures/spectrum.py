@@ -192,9 +192,7 @@ def tapered_power(geometry: Geometry, field: FloatArray) -> FloatArray:
     >>> float(grid.power(sine)[50]) < 1e-4, float(tapered_power(grid, sine)[50]) < 1e-8
     (True, True)
     """
-    shares = unit_places(geometry) + 0.5
-    orders = list(itertools.product(range(1, TAPERS + 1), repeat=geometry.dimension))
-    tapers = [np.prod(np.sqrt(2) * np.sin(np.pi * np.array(order) * shares), axis=1) for order in orders]
+    tapers = _tapers(geometry)
     # as the tapers see it: the plain mean of a chirp is that of its slow end, and would be a line at 0
     means = np.array([np.mean(taper) for taper in tapers])
     mean = float(means @ [np.mean(taper * field) for taper in tapers] / (means @ means))
@@ -202,6 +200,17 @@ def tapered_power(geometry: Geometry, field: FloatArray) -> FloatArray:
     for taper in tapers:
         power += geometry.power(taper * (field - mean))
     return power / len(tapers)
+
+
+def _tapers(geometry: Geometry) -> list[FloatArray]:
+    """Weights that are 0 where the domain ends, with a mean square of 1, each of shape ``(N,)``."""
+    if geometry.edge is not None:
+        depth = geometry.edge.distance / float(geometry.edge.distance.max())
+        tapers = [np.sin(np.pi * order * depth / 2) for order in range(1, TAPERS + 1)]
+        return [taper / math.sqrt(geometry.mean(taper**2)) for taper in tapers]
+    shares = unit_places(geometry) + 0.5
+    orders = itertools.product(range(1, TAPERS + 1), repeat=geometry.dimension)
+    return [np.prod(np.sqrt(2) * np.sin(np.pi * np.array(order) * shares), axis=1) for order in orders]
 
 
 def _octaves(highest: float) -> IntArray:

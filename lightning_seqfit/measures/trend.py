@@ -36,6 +36,8 @@ LEAST_SHARE = 0.1
 SLOW = 4.0
 #: A target only bends where it is nowhere farther from it than this share of its range about a plane.
 BENDS = 1e-3
+#: Share of the axis from which on a window is less than a wavelength, and its largest share.
+WIDE, WIDEST = 2 / 15, 1 / 4
 # The same of sinusoids, which draw such a target only roughly.
 _ROUGHLY_BENDS = 0.05
 
@@ -52,8 +54,9 @@ class Trend:
         mean(target**2).
     wavelength : per axis, 1 / the power-weighted mean frequency, in the axis' units; ``inf``: the axis has none.
     shortest_wavelength : per axis, 1 / the frequency below which 95 % of the power lies; ``inf``: none.
-    window : per axis, one wavelength and at most a quarter of the axis. An axis without a wavelength takes the
-        smallest share that another axis has, or an eighth where no axis has one.
+    window : per axis, one wavelength; where that is more than 2 / 15 of the axis less, down to half a wavelength, over
+        which the square of a sine has the same mean, and at most a quarter of the axis. An axis without a wavelength
+        takes the smallest share that another axis has, or an eighth where no axis has one.
     frequency : of the m sinusoids of the oscillation, in cycles per box length along each axis, shape ``(m, d)``.
     power : of each, half the sum of its squared amplitudes, shape ``(m,)``.
     rest : what they leave of the oscillation, shape ``(N,)``.
@@ -209,7 +212,7 @@ def _wavelengths(
 
 def _window(geometry: Geometry, wavelength: tuple[float, ...]) -> tuple[float, ...]:
     shares = [
-        min(w / length, 0.25) if math.isfinite(w) else math.inf
+        min(w / length, max(w / length / 2, WIDE), WIDEST) if math.isfinite(w) else math.inf
         for w, length in zip(wavelength, geometry.lengths, strict=True)
     ]
     smallest = min(shares)

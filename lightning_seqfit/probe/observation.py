@@ -32,6 +32,8 @@ class Observation:
     outputs : number of outputs of the layer; 0 where it has no weights.
     notes : what cannot be vouched for, a sentence each: something that the evaluation may have changed for good.
     layers : features, weights and outputs that each read-out heard.
+    largest : largest |prediction - target| wherever the module was asked, NaN where one is not finite; None: that of
+        ``residual``, which has them all.
     """
 
     prediction: FloatArray
@@ -41,6 +43,7 @@ class Observation:
     outputs: int = 0
     notes: tuple[str, ...] = ()
     layers: Mapping[ReadOut, Layer] = field(default_factory=dict)
+    largest: float | None = None
 
     def at(self, read_out: ReadOut) -> Observation:
         """Return the same look with features, weights and outputs of a read-out's layer.

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lightning_seqfit.geometry import FloatArray, Geometry
+from lightning_seqfit.geometry import BoolArray, FloatArray, Geometry, Grid, Laid, Scattered
 from lightning_seqfit.probe.asking import mismatch
 from lightning_seqfit.probe.checks.echo import quoted
 from lightning_seqfit.probe.checks.values import checked_values
@@ -18,6 +18,8 @@ from lightning_seqfit.probe.guard import leave_untouched
 
 #: Different places along an axis that must be left in the module's precision.
 FEWEST_PLACES = 8
+#: Points that must be left inside a domain.
+FEWEST_INSIDE = 16
 # A few points of very many may coincide by chance.
 _LEFT = 0.99
 
@@ -40,6 +42,59 @@ def placed(points: FloatArray, device: torch.device, dtype: torch.dtype) -> Tens
     return torch.tensor(points, dtype=torch.float64).to(device=device, dtype=dtype)
 
 
+def covered(grid: Grid, inside: Callable[..., Any] | None) -> tuple[Geometry, BoolArray]:
+    """Return the part of a grid that lies inside a domain, the grid itself where all of it does, and which points do.
+
+    Raises
+    ------
+    ValueError, TypeError, RuntimeError
+        If ``inside`` raises, does not say yes or no of every point, or leaves too few.
+    """
+    mask = np.ones(len(grid.points), dtype=bool) if inside is None else is_inside(inside, grid.points)
+    if mask.all():
+        return grid, mask
+    left = int(np.count_nonzero(mask))
+    if left < FEWEST_INSIDE:
+        raise ValueError(
+            f"inside leaves {left} of {mask.size} points, and {FEWEST_INSIDE} are needed: it is called with points of "
+            "shape (N, d) in the units of bounds; give bounds that fit the domain, or a finer resolution"
+        )
+    if grid.dimension > 1:
+        return Laid(grid, mask), mask
+    half = grid.lengths[0] / grid.shape[0] / 2 if grid.ends else 0.0
+    ((low, high),) = grid.bounds
+    return Scattered(grid.points[mask, 0], ((low - half, high + half),), grid.axes), mask
+
+
+def is_inside(inside: Callable[..., Any], points: FloatArray) -> BoolArray:
+    """Return which points lie inside a domain, shape ``(N,)``.
+
+    Raises
+    ------
+    ValueError, TypeError, RuntimeError
+        If it raises, or does not say yes or no of every point.
+    """
+    wanted = "it must return one yes or no for each, of shape (N,) or (N, 1)"
+    with leave_untouched(nn.Module(), torch.device("cpu")):
+        try:
+            said = inside(placed(points, torch.device("cpu"), torch.float64))
+        except Exception as error:
+            takes = mismatch(inside, 1)
+            advice = f"; it takes {takes}: write it as a function of one argument, points (N, d)" if takes else ""
+            raise RuntimeError(
+                f"inside raised {quoted(error)}; it is called with points of shape {points.shape}, and {wanted}{advice}"
+            ) from error
+    try:
+        mask = np.asarray(said.detach().cpu() if isinstance(said, Tensor) else said)
+    except Exception as error:
+        raise TypeError(f"inside returned {type(said).__name__}: {wanted}") from error
+    if mask.dtype != bool:
+        raise TypeError(f"inside returned {mask.dtype} values: {wanted}, such as (points ** 2).sum(1) < 1")
+    if mask.shape not in ((len(points),), (len(points), 1)):
+        raise ValueError(f"inside returned shape {mask.shape} for points of shape {points.shape}: {wanted}")
+    return mask.ravel()
+
+
 def rounded(geometry: Geometry, dtype: torch.dtype) -> str:
     """What to say of points that coincide in a module's precision; empty: hardly any do.
 
@@ -52,7 +107,7 @@ def rounded(geometry: Geometry, dtype: torch.dtype) -> str:
     advice = "shift and scale the inputs, so that they span about -1 to 1, or train in float64"
     said = []
     for axis, label in enumerate(geometry.axes):
-        places = geometry.points[geometry.lines(axis)[0], axis]
+        places = geometry.places(axis)
         seen = placed(places, torch.device("cpu"), dtype).to(torch.float64).numpy()
         if not np.isfinite(seen).all():
             raise ValueError(

@@ -49,10 +49,12 @@ class Probe:
         self.question = Question(checked["predict"], checked["output"], checked["needs_grad"])
         self.notes: list[str] = []  # what was found of the points when a module came
         self.remarks: list[str] = []  # what a record says of them, and nobody need be told
+        self._whole: tuple[Grid, Callable[..., Any] | None] | None = None  # a box, and which part of it is looked at
         self._rises = False  # the resolution is to be chosen as soon as the target can be evaluated
         self._placed: Tensor | None = None
+        self._given: FloatArray | None = None  # the target wherever the module is asked
         self.target = (
-            target if callable(target) else values.checked_values(target, len(geometry.points), geometry.shape or ())
+            target if callable(target) else values.checked_values(target, len(geometry.asked), geometry.shape or ())
         )
 
     @property
@@ -79,6 +81,7 @@ class Probe:
         resolution: int | Sequence[int] | None = None,
         axes: Sequence[str] | None = None,
         ends: bool = False,
+        inside: Callable[..., Any] | None = None,
         **keywords: Unpack[Keywords],
     ) -> Probe:
         """Look at the centres of equal cells between the bounds, or with ``ends`` at points that begin and end on them.
@@ -97,6 +100,9 @@ class Probe:
         axes : names for tags and figures; default x, y, z.
         ends : the outermost points lie on the bounds, as ``linspace(low, high, resolution)`` makes them; default: at
             the centres of the cells, half a cell inside.
+        inside : ``(points (N, d)) -> N truth values``: the domain, where that is not the whole box. What lies outside
+            is not looked at and counts neither way; ``front/depth/boundary`` and ``front/inwardness/boundary`` are from
+            the domain's own edge. An array given as target may have NaN outside.
         predict : ``(module, points) -> tensor`` of shape (N,) or (N, k); default ``module(points)``. Ready ones are in
             :mod:`lightning_seqfit.adapters`.
         output : component of a prediction of shape (N, k), from 0.
@@ -131,8 +137,13 @@ class Probe:
         names = arguments.checked_axes(axes, len(box))
         ends = arguments.checked_ends(ends)
         shape = arguments.checked_resolution(resolution, box, ends=ends)
-        probe = cls(Grid(bounds=box, shape=shape, axes=names, ends=ends), target, **keywords)
-        probe._rises = resolution is None and callable(target)
+        domain = arguments.checked_inside(inside)
+        grid = Grid(bounds=box, shape=shape, axes=names, ends=ends)
+        geometry, mask = places.covered(grid, domain)
+        if geometry is not grid and not callable(target):
+            target = values.covered_values(target, shape, mask)
+        probe = cls(geometry, target, **keywords)
+        probe._whole, probe._rises = (grid, domain), resolution is None and callable(target)
         probe._rise(torch.device("cpu"), torch.float64, torch.float32)
         return probe
 
@@ -215,7 +226,8 @@ class Probe:
         self._rise(device, torch.promote_types(dtype, torch.float32))
         note = places.rounded(self.geometry, dtype)
         self.notes = [note] if note else []
-        return targets.read(self.geometry, self.target, device, dtype, self.noise)
+        self._given, trend = targets.read(self.geometry, self.target, device, dtype, self.noise, self._whole)
+        return self.geometry.lay(self._given), trend
 
     @property
     def noise(self) -> float:
@@ -265,10 +277,14 @@ class Probe:
             answer = self.question.answer(module, points, self.geometry.axes)
             chosen = {each: each.choose(module, inputs, size) for each, inputs in heard.items()}
             with np.errstate(all="ignore"):  # whatever the user has set; the module has been asked
-                prediction, layers = on_host(answer, chosen, self.question.output)
+                everywhere, layers = on_host(answer, chosen, self.question.output)
+                prediction = self.geometry.lay(everywhere)
                 residual = prediction - target
+                largest = None
+                if self._given is not None and everywhere is not prediction:
+                    largest = float(np.max(np.abs(everywhere - self._given)))
         features, weights, outputs = next(iter(layers.values())) if len(layers) == 1 else UNHEARD
-        return Observation(prediction, residual, features, weights, outputs, tuple(notes), layers)
+        return Observation(prediction, residual, features, weights, outputs, tuple(notes), layers, largest)
 
     def check(self, module: nn.Module) -> tuple[str, ...]:
         """Evaluate a module twice, and name whatever is not afterwards what it was before: a check of the guard.
@@ -349,17 +365,18 @@ class Probe:
 
     def _rise(self, device: torch.device, *precisions: torch.dtype) -> None:
         """Choose a default resolution, where that is to be done and can be."""
-        grid = self.geometry.lattice
-        if self._rises and grid is not None and callable(self.target):
-            finer = targets.chosen_resolution(grid, self.target, device, precisions)
+        if self._rises and self._whole is not None and callable(self.target):
+            grid, inside = self._whole
+            finer = targets.chosen_resolution(grid, self.target, device, precisions, inside)
             if finer is not None:
-                self.geometry, self.remarks = finer
+                grid, self.remarks = finer
+                self.geometry, self._whole = places.covered(grid, inside)[0], (grid, inside)
                 self._rises, self._placed = False, None
 
     def _points(self, device: torch.device, dtype: torch.dtype) -> Tensor:
         """Return the points as the module takes them, a copy of what lies there from the look before."""
         if self._placed is None or (self._placed.device, self._placed.dtype) != (device, dtype):
-            self._placed = places.placed(self.geometry.points, device, dtype)
+            self._placed = places.placed(self.geometry.asked, device, dtype)
         return self._placed.clone()
 
     def __getstate__(self) -> dict[str, Any]:

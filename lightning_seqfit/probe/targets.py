@@ -14,10 +14,10 @@ import torch
 from lightning_seqfit.geometry import FloatArray, Geometry, Grid
 from lightning_seqfit.measures.noise import LEAST_FLATNESS, flatness, is_noise, most_noise
 from lightning_seqfit.measures.oscillations import roughness
-from lightning_seqfit.measures.pace import Pace, measure_pace
+from lightning_seqfit.measures.pace import Pace, mean_cycles, measure_pace
 from lightning_seqfit.measures.trend import Trend, fit_trend
 from lightning_seqfit.probe.checks.arguments import HIGHEST_DEFAULT, MOST_CELLS
-from lightning_seqfit.probe.places import FEWEST_PLACES, evaluated
+from lightning_seqfit.probe.places import FEWEST_PLACES, covered, evaluated
 
 #: Cells that a target's mean wavelength and its shortest significant one must span: of a callable, which can be asked
 #: on a finer grid, and of values that are given, which nobody can make finer, and whose shortest may be noise.
@@ -46,17 +46,20 @@ def read(
     device: torch.device,
     dtype: torch.dtype,
     noise: float = 0.0,
+    whole: tuple[Grid, Callable[..., Any] | None] | None = None,
 ) -> tuple[FloatArray, Trend]:
-    """Return the target's values at the points as a module sees them, shape ``(N,)``, and its trend.
+    """Return the target's values where a module is asked, as it sees these places, shape ``(P,)``, and its trend.
 
-    ``noise`` is the standard deviation of the target's noise, which is no oscillation unless there is nothing else.
+    ``noise`` is the standard deviation of the target's noise, which is no oscillation unless there is nothing else;
+    ``whole`` the grid of which a part is looked at, and which part.
 
     Raises
     ------
     ValueError, TypeError, RuntimeError
         If the target cannot be evaluated, its values cannot be used, or the points cannot tell it.
     """
-    values = evaluated(target, geometry.points, device, dtype) if callable(target) else target
+    given = evaluated(target, geometry.asked, device, dtype) if callable(target) else target
+    values = geometry.lay(given)
     with np.errstate(all="ignore"):  # whatever the user has set; the target has been asked
         most = most_noise(noise, len(values))
         most = most if float(np.std(values)) > most else 0.0
@@ -70,7 +73,10 @@ def read(
         for axis in range(grid.dimension):
             finer = _finer(grid, axis, target, device, dtype) if callable(target) else None
             _check_cells(grid, values, axis, finer, most)
-    return values, trend
+    elif whole is not None and whole[1] is not None and callable(target):
+        for axis in range(geometry.dimension):
+            _check_domain(*whole, axis, target, device, dtype)
+    return given, trend
 
 
 def _is_buried(trend: Trend, values: FloatArray, noise: float) -> bool:
@@ -90,7 +96,11 @@ def better_convention(geometry: Geometry, residual: FloatArray, residual_at: Cal
 
 
 def chosen_resolution(
-    grid: Grid, target: Callable[..., Any], device: torch.device, precisions: Sequence[torch.dtype]
+    grid: Grid,
+    target: Callable[..., Any],
+    device: torch.device,
+    precisions: Sequence[torch.dtype],
+    inside: Callable[..., Any] | None = None,
 ) -> tuple[Grid, list[str]] | None:
     """Choose a default resolution by the target's wavelengths, in the first precision in which it has values.
 
@@ -101,7 +111,7 @@ def chosen_resolution(
     """
     for dtype in precisions:
         with suppress(ValueError, TypeError, RuntimeError):
-            finer = _risen(grid, target, device, dtype)
+            finer = _risen(grid, target, device, dtype, inside)
             return finer, [
                 f"{more} cells along axis {axis} instead of {cells}, which the target's wavelength asks for; "
                 "resolution= would fix their number"
@@ -111,13 +121,23 @@ def chosen_resolution(
     return None
 
 
-def _risen(grid: Grid, target: Callable[..., Any], device: torch.device, dtype: torch.dtype) -> Grid:
+def _risen(
+    grid: Grid,
+    target: Callable[..., Any],
+    device: torch.device,
+    dtype: torch.dtype,
+    inside: Callable[..., Any] | None,
+) -> Grid:
     most = HIGHEST_DEFAULT[grid.dimension - 1]
     finest = replace(grid, shape=(most,) * grid.dimension)
-    values = evaluated(target, finest.points, device, dtype)
+    part, _ = covered(finest, inside)
+    values = evaluated(target, part.points, device, dtype)
     shape = []
     for axis, cells in enumerate(grid.shape):
-        need = MARGIN * _cells_needed(finest, _pace(finest, values, axis), axis)
+        if part is finest:
+            need = MARGIN * _cells_needed(finest, _pace(finest, values, axis), axis)
+        else:
+            need = MARGIN * CELLS_OF_CALLABLE[0] * mean_cycles(part, values, axis, most)
         shape.append(max(cells, min(most, _RISES_BY * math.ceil(need / _RISES_BY))))
     return replace(grid, shape=tuple(shape)) if tuple(shape) != grid.shape else grid
 
@@ -173,6 +193,27 @@ def _check_cells(
             "look at a shorter stretch with bounds=, or pass a smoother target"
         )
     raise ValueError(f"{said}: use at least {need} points on it")
+
+
+def _check_domain(
+    grid: Grid,
+    inside: Callable[..., Any] | None,
+    axis: int,
+    target: Callable[..., Any],
+    device: torch.device,
+    dtype: torch.dtype,
+) -> None:
+    """Refuse a callable that oscillates too fast for the cells of a domain that is no box."""
+    cells, name = grid.shape[axis], grid.axes[axis]
+    shape = tuple(count * (4 if number == axis else 1) for number, count in enumerate(grid.shape))
+    finer, _ = covered(replace(grid, shape=shape), inside)
+    cycles = mean_cycles(finer, evaluated(target, finer.points, device, dtype), axis, 4 * cells)
+    need = math.ceil(CELLS_OF_CALLABLE[0] * cycles * (1 - 1e-9))
+    if need > cells:
+        raise ValueError(
+            f"resolution={cells} is too coarse for the target's wavelength of {grid.lengths[axis] / cycles:.3g} on "
+            f"axis {name}: use at least {need} points on it"
+        )
 
 
 def _pace(grid: Grid, values: FloatArray, axis: int, noise: float = 0.0) -> Pace:

@@ -27,8 +27,11 @@ ALWAYS: dict[str, Form] = {
     "scalars": ("f", "looks tags"),
     "tags": ("U", "tags"),
 }
+_FINE_LENGTHS = ("fine_box", "fine_cells", "fine_shape", "fine/inside")
 #: What is there as soon as the first of them is, beside the sections of the diagnostics.
 FINE: tuple[dict[str, Form], ...] = (
+    {"inside": ("b", "box")},
+    {"fine/inside": ("b", "fine_box")},
     {
         "fine/points": ("f", "fine_cells axes"),
         "fine/target": ("f", "fine_cells"),
@@ -149,8 +152,11 @@ def check_arrays(arrays: Mapping[str, Column], wanted: Mapping[str, Form], about
     ValueError
         With the first array that does not fit.
     """
-    lengths = {"axes": len(about["axes"]), "cells": math.prod(about["shape"])}
-    lengths["fine_cells"] = math.prod(about.get("fine_shape", []))
+    lengths = {"axes": len(about["axes"])}
+    for box, cells, shape, inside in (("box", "cells", "shape", "inside"), _FINE_LENGTHS):
+        lengths[box] = lengths[cells] = math.prod(about.get(shape, []))
+        if inside in wanted:
+            lengths[cells] = int(np.count_nonzero(arrays[inside]))
     for name, (kind, form) in wanted.items():
         array, words = arrays[name], form.split()
         if array.dtype.kind != kind:

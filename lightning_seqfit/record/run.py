@@ -69,7 +69,8 @@ class Run:
 
     Attributes
     ----------
-    name, quantity, axes, bounds, shape : of the probe; ``shape`` is that of the recorded cells.
+    name, quantity, axes, bounds, shape : of the probe; ``shape`` is that of the recorded cells, and of those
+        that no point of the domain lies in.
     points : shape ``(cells, d)``; ``target`` and ``trend``: shape ``(cells,)``.
     steps : optimizer steps (``global_step``) of the looks, shape ``(looks,)``.
     total_steps : the same counted over all fits, never falling; the unit of arrivals.
@@ -85,7 +86,8 @@ class Run:
         ``"value"``, a scale that was ``"given"``, or the error at the ``"first look"``; empty: in an older record.
     gaps : stretches (low, high) of a line without points, in which nothing is measured.
     faces : names of the domain's faces; by default those of the box.
-    kind : of the geometry, ``"grid"`` or ``"series"``; empty: in an older record.
+    kind : of the geometry, ``"grid"``, ``"series"``, ``"domain"`` or ``"points"``; empty: in an older record.
+    inside : which of the cells of ``shape`` are recorded, in C order; None: all.
     diagnostics : what the sections are of; they sum it up and draw it.
     fine : the same with the fields of the last look only, first axis of length 1, on more cells; None where ``shape``
         holds every point, or the front was switched off.
@@ -115,6 +117,7 @@ class Run:
     gaps: tuple[tuple[float, float], ...] = ()
     faces: tuple[str, ...] = ()
     kind: str = ""
+    inside: NDArray[np.bool_] | None = None
     diagnostics: tuple[type[Diagnostic] | Diagnostic, ...] = field(default=DIAGNOSTICS, repr=False)
     fine: Run | None = None
     target_range: FloatArray | None = None
@@ -275,6 +278,7 @@ def as_run(
         gaps=tuple((low, high) for low, high in about.get("gaps", [])),
         faces=faces,
         kind=about.get("geometry", ""),
+        inside=arrays.get("inside"),
         diagnostics=tuple(diagnostics),
     )
     fine = _fine(run, arrays, about)
@@ -300,6 +304,7 @@ def _fine(run: Run, arrays: Mapping[str, Column], about: Mapping[str, Any]) -> R
         points=arrays["fine/points"],
         target=arrays["fine/target"],
         trend=arrays["fine/trend"],
+        inside=arrays.get("fine/inside"),
         prediction=arrays["fine/prediction"][np.newaxis],
         sections=sections,
         target_range=arrays.get("fine/target_range"),

@@ -61,15 +61,19 @@ def file_contents(
         for diagnostic in diagnostics
         if not diagnostic.section
     }
-    arrays["points"] = _points(geometry)
+    arrays["points"] = geometry.centres()
+    if (inside := geometry.coarse_inside()) is not None:
+        arrays["inside"] = inside
     if geometry.coarse_shape() != geometry.coarse_shape(FINE_CELLS) and latest:
         arrays |= {f"fine/{name}": _coarse(geometry, values, FINE_CELLS) for name, values in fields.items()}
         arrays |= {f"fine/{name}": geometry.coarsen(values, FINE_CELLS) for name, values in latest.items()}
-        arrays["fine/points"] = _points(geometry, FINE_CELLS)
+        arrays["fine/points"] = geometry.centres(FINE_CELLS)
+        if (inside := geometry.coarse_inside(FINE_CELLS)) is not None:
+            arrays["fine/inside"] = inside
         if geometry.dimension == 1 and len(scene.target) > len(arrays["fine/points"]):
-            inside = _stretches(geometry, arrays["fine/points"][:, 0])
+            ranges = _stretches(geometry, arrays["fine/points"][:, 0])
             for name, values in (("target", scene.target), ("prediction", latest["prediction"])):
-                arrays[f"fine/{name}_range"] = inside(values)
+                arrays[f"fine/{name}_range"] = ranges(values)
     about = {
         "name": probe.name,
         "quantity": probe.quantity,
@@ -126,11 +130,6 @@ def _forms(
             words = ["cells"] if shape == cells else [str(length) for length in shape]
             forms[key] = [record[key].dtype.kind, " ".join(["looks", *words])]
     return {key.removeprefix(f"{name}/"): form for key, form in forms.items()}
-
-
-def _points(geometry: Geometry, limit: int = MOST_CELLS) -> FloatArray:
-    """Where the cells lie."""
-    return np.stack([geometry.coarsen(column, limit) for column in geometry.points.T], axis=-1)
 
 
 def _gaps(geometry: Geometry) -> list[list[float]]:

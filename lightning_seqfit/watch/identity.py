@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -26,10 +25,10 @@ def describe(probe: Probe, scene: Scene, diagnostics: Collection[Diagnostic]) ->
         "axes": list(geometry.axes),
         "bounds": [[float(low), float(high)] for low, high in geometry.bounds],
         "largest": float(np.max(np.abs(scene.target))),
-        "cells": math.prod(geometry.coarse_shape()),
+        "cells": len(geometry.centres()),
         "number": len(geometry.points),
         "resolution": None if shape is None else list(shape),
-        "points": np.stack([geometry.coarsen(column) for column in geometry.points.T], axis=-1),
+        "points": geometry.centres(),
         "target": geometry.coarsen(scene.target),
         "output": _plain(probe.output),
         "options": {

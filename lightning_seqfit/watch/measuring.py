@@ -193,7 +193,8 @@ class Measuring:
         if math.isnan(scale):
             scale = mean_square if self.scene.scale.of == "first look" else self.scene.scale.mean_square
             scale = scale if math.isfinite(scale) else math.nan
-        unknown = not np.isfinite(residual).all()
+        largest = float(np.max(np.abs(residual))) if observation.largest is None else observation.largest
+        unknown = not np.isfinite(largest)
         if unknown:
             bad = f"{np.count_nonzero(~np.isfinite(observation.prediction))} of {len(residual)} points"
             self._failures.note(
@@ -205,7 +206,7 @@ class Measuring:
         root = math.sqrt(scale) if scale > 0 else math.nan
         scalars = {
             "error/relative_rmse": math.inf if unknown else math.sqrt(mean_square) / root,
-            "error/max": math.inf if unknown else float(np.max(np.abs(residual))),
+            "error/max": math.inf if unknown else largest,
             "error/noise": self.scene.noise / root,
         }
         return Look(scalars, {"prediction": observation.prediction}, {}, scale)

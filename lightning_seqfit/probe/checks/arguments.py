@@ -102,6 +102,17 @@ def checked_predict(predict: Any = None) -> Callable[..., Any] | None:
     return predict() if isinstance(predict, type) and issubclass(predict, Adapter) else function
 
 
+def checked_inside(inside: Any = None) -> Callable[..., Any] | None:
+    """Return what tells which points belong to a domain; None: all do."""
+    if inside is not None and not callable(inside):
+        raise TypeError(
+            f"inside={shown(inside)} is not callable: pass a function (points of shape (N, d)) -> N truth values, such "
+            "as lambda points: (points ** 2).sum(1) < 1"
+        )
+    function: Callable[..., Any] | None = inside
+    return function
+
+
 def checked_quantity(quantity: Any = "value") -> str:
     """Return what is predicted, in the words of the figures."""
     if not isinstance(quantity, str):

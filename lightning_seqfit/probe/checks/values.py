@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from lightning_seqfit.geometry import FloatArray
@@ -83,6 +84,17 @@ def checked_values(target: Any, size: int, shape: tuple[int, ...] = ()) -> Float
             f"reaches at least {SMALLEST_VALUE:g}"
         )
     return values
+
+
+def covered_values(target: Any, shape: tuple[int, ...], mask: NDArray[np.bool_]) -> Any:
+    """Of values given for a whole grid those inside a domain, which may be NaN elsewhere; anything else as it is."""
+    try:
+        array = np.asarray(_as_array("target", target), dtype=np.float64)
+    except Exception:  # what is wrong with it is said when it is checked
+        return target
+    if array.shape[: len(shape)] == shape:
+        array = array.reshape(mask.size, *array.shape[len(shape) :])
+    return array[mask] if array.ndim and len(array) == mask.size else target
 
 
 def _expected(given: tuple[int, ...], size: int, shape: tuple[int, ...]) -> str:
