@@ -245,7 +245,7 @@ DEMOS: dict[str, Demo] = {
             "a photograph in colour, all three colours at once",
             _portrait,
             _portrait_probes,
-            {"adam": (4_000, None), "siren": (1_000, 5), "fourier": (1_000, 5)},
+            {"adam": (3_000, None), "siren": (800, 10), "fourier": (800, 10)},
         ),
     )
 }
