@@ -99,12 +99,11 @@ def test_another_network_is_refused(make: Any) -> None:
         make(network="relu")
 
 
-def watched(module: Any, residual: Any, steps: int, folder: Path, axes: Any = None) -> Any:
-    dimension = len(axes or "x")
-    box = [(0.0, 1.0)] * dimension
+def watched(module: Any, residual: Any, steps: int, folder: Path, axes: Any = None, **domain: Any) -> Any:
+    domain = {"bounds": [(0.0, 1.0)] * len(axes or "x"), "axes": axes} | domain
     L.seed_everything(0, verbose=False)
-    solution = Probe.grid(box, module.solution, axes=axes)
-    equation = Probe.grid(box, 0.0, axes=axes, predict=residual, needs_grad=True, name="residual")
+    solution = Probe.grid(target=module.solution, **domain)
+    equation = Probe.grid(target=0.0, predict=residual, needs_grad=True, name="residual", **domain)
     callbacks = [SequentialFitting(solution), SequentialFitting(equation)]
     trainer(folder, callbacks, max_steps=steps, logger=False).fit(module)
     return load(folder), load(folder, "residual")
@@ -132,3 +131,28 @@ def test_the_solution_of_advection_comes_from_where_it_is_given(tmp_path: Path) 
     assert np.mean([inwardness["x_max"], inwardness["t_max"]]) < 0.4
     assert solution.front.depth["x_min"][-1] > solution.front.depth["x_max"][-1]
     assert solution.front.depth["t_min"][-1] > solution.front.depth["t_max"][-1]
+
+
+def on_an_l(module: Poisson, steps: int, folder: Path) -> Any:
+    return watched(module, poisson_residual, steps, folder, bounds=[(-1.0, 1.0)] * 2, inside=module.inside)
+
+
+@pytest.mark.slow
+def test_on_an_l_the_residual_of_a_tanh_network_shrinks_while_its_solution_is_worse_than_none(tmp_path: Path) -> None:
+    L.seed_everything(0, verbose=False)
+    solution, residual = on_an_l(Poisson(), 4_800, tmp_path)
+    errors, left = (run.scalars["error/relative_rmse"] for run in (solution, residual))
+    assert np.abs(errors[solution.steps < 2_500] - 1).max() < 0.1
+    assert left[-1] < 0.7
+    assert errors[left < 0.9].max() > 1.1
+    assert solution.front.fitted[-1] < 0.2
+
+
+@pytest.mark.slow
+def test_on_an_l_a_siren_finds_all_27_lobes(tmp_path: Path) -> None:
+    L.seed_everything(0, verbose=False)
+    solution, residual = on_an_l(Poisson(network="siren"), 1_000, tmp_path)
+    assert solution.oscillations.target[0] == solution.oscillations.fitted[-1] == 3 * 3 * 3
+    assert solution.scalars["error/relative_rmse"][-1] < 0.1
+    assert residual.scalars["error/relative_rmse"][-1] < 0.1
+    assert solution.front.depth["boundary"][-1] == 1.0
