@@ -262,7 +262,7 @@ class TestValues:
 
         with pytest.raises(TypeError, match="target is Lazy: pass a function of the points"):
             grid(Lazy())
-        with pytest.raises(TypeError, match="points is Lazy: give N numbers"):
+        with pytest.raises(TypeError, match="points is Lazy: give an array"):
             Probe.points(Lazy(), 0.0)  # type: ignore[arg-type]
 
 

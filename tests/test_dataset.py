@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import ConcatDataset, Dataset, StackDataset, Subset, TensorDataset
+from torch.utils.data import ConcatDataset, DataLoader, Dataset, StackDataset, Subset, TensorDataset
 
 from lightning_seqfit import Probe
+from lightning_seqfit.probe.dataset import read_pairs
 
 X = torch.linspace(0, 1, 32)[:, None]
 Y = torch.sin(6 * torch.pi * X)
@@ -121,16 +122,18 @@ def test_pairs_of_one_number_each_are_read_whatever_holds_them(make: Any) -> Non
         (lambda i: X[i], "item 0 is Tensor of 1"),
         (lambda i: float(X[i]), "item 0 is float"),
         (lambda i: "ab", "item 0 is str"),
-        (lambda i: (X[:2, 0], Y[i]), r"item 0 has a point of shape \(2,\)"),
-        (lambda i: (X[i], Y[:3, 0]), r"item 0 has a value of shape \(3,\)"),
+        (lambda i: (torch.zeros(3, 28, 28), Y[i]), r"item 0 has a point of shape \(3, 28, 28\)"),
+        (lambda i: (X[i], torch.zeros(0)), r"item 0 has a value of shape \(0,\)"),
         (lambda i: (X[i], "high"), r"item 0 has a value of shape \(\)"),
         (lambda i: (X[i], Y[i] * 1j), "item 0 is complex"),
         (lambda i: (X[i], np.ma.masked), "item 0 has a value"),
     ],
-    ids=["dict", "triple", "point only", "number", "text", "two axes", "three values", "a word", "complex", "masked"],
+    ids=["dict", "triple", "point only", "number", "text", "image", "no value", "a word", "complex", "masked"],
 )
 def test_items_that_are_no_pairs_of_numbers_are_refused_with_what_they_are(make: Any, words: str) -> None:
-    with pytest.raises(TypeError, match=rf"Items does not hold pairs of one number each: {words}.*use Probe\.points\("):
+    with pytest.raises(
+        TypeError, match=rf"Items does not hold pairs of a point and a value: {words}.*use Probe\.points\("
+    ):
         Probe.from_dataset(Items(make))
 
 
@@ -156,8 +159,61 @@ def test_a_stream_is_refused() -> None:
 
 def test_too_many_items_are_refused_unread_with_how_to_thin_them() -> None:
     dataset = Items(lambda i: (i, 0.0), size=1_000_000)
-    with pytest.raises(
-        ValueError, match=r"1,000,000 points.*at most 200,000.*Subset\(dataset, range\(0, 1000000, 5\)\)"
-    ):
+    with pytest.raises(ValueError, match=r"1,000,000 points.*at most 200,000, such as max_points=200000"):
         Probe.from_dataset(dataset)
     assert dataset.read == 0
+
+
+def test_points_of_several_numbers_and_values_of_several_are_read_as_they_are() -> None:
+    points, values = torch.rand(40, 3), torch.rand(40, 2)
+    read = read_pairs(TensorDataset(points, values))
+    np.testing.assert_array_equal(read[0], points.numpy())
+    np.testing.assert_array_equal(read[1], values.numpy())
+    columns = read_pairs(Items(lambda i: (points[i][None], values[i, :1, None]), size=40))
+    np.testing.assert_array_equal(columns[0], points.numpy())
+    np.testing.assert_array_equal(columns[1], values[:, 0].numpy())
+
+
+def test_items_that_differ_in_size_are_named() -> None:
+    dataset = Items(lambda i: (torch.zeros(2 if i < 5 else 3), Y[i]))
+    with pytest.raises(TypeError, match=r"item 5 of Items has a point of 3 numbers, item 0 one of 2: give items that"):
+        Probe.from_dataset(dataset)
+
+
+def test_fewer_items_along_a_line_are_every_kth_and_the_others_are_not_read() -> None:
+    dataset = Items(lambda i: (float(i), 2.0 * i), size=1_000_000)
+    points, values = read_pairs(dataset, max_points=1000)
+    np.testing.assert_array_equal(points, np.arange(0, 1_000_000, 1000))
+    np.testing.assert_array_equal(values, 2 * points)
+    assert dataset.read <= 1001
+
+
+def test_fewer_items_in_the_plane_are_drawn_at_random_without_a_draw_from_the_users_generators(seeded: int) -> None:
+    expected = [noisy() for _ in range(3)]
+    random.seed(seeded)
+    np.random.seed(seeded)
+    torch.manual_seed(seeded)
+    dataset = Items(lambda i: ((float(i % 100), float(i // 100)), float(i)), size=10_000)
+    points, values = read_pairs(dataset, max_points=500)
+    again, _ = read_pairs(dataset, max_points=500)
+    np.testing.assert_array_equal(points, again)
+    assert np.all(np.diff(values) > 0)
+    assert len(values) == 500
+    assert len(np.unique(points[:, 0])) > 80  # no columns are favoured
+    assert [noisy() for _ in range(3)] == expected
+
+
+@pytest.mark.parametrize("max_points", [0, 2.5, "all", 300_000])
+def test_a_number_of_points_that_cannot_be_is_refused(max_points: Any) -> None:
+    with pytest.raises(ValueError, match=r"max_points=.*: give a whole number from 1 to 200,000, or leave it out"):
+        Probe.from_dataset(TensorDataset(X, Y), max_points=max_points)
+
+
+def test_a_loader_is_refused_for_its_dataset() -> None:
+    with pytest.raises(TypeError, match=r"DataLoader gives batches.*pass its dataset"):
+        Probe.from_dataset(DataLoader(TensorDataset(X, Y)))
+
+
+def test_nothing_to_look_at_is_said() -> None:
+    with pytest.raises(ValueError, match="Items has no items"):
+        Probe.from_dataset(Items(None, size=0))

@@ -134,8 +134,18 @@ def test_default_bounds_of_midpoints_are_those_of_the_grid() -> None:
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
-        ({"points": "x"}, TypeError, r"points is str: give N numbers"),
-        ({"points": np.zeros((5, 2))}, ValueError, r"points has shape \(5, 2\).*one axis"),
+        ({"points": "x"}, TypeError, r"points is str: give an array \(N, d\)"),
+        (
+            {"points": np.zeros((5, 4, 2))},
+            ValueError,
+            r"points has shape \(5, 4, 2\).*such as points\.reshape\(-1, 2\)",
+        ),
+        ({"points": np.zeros((0, 2))}, ValueError, r"points has shape \(0, 2\): give an array \(N, d\)"),
+        (
+            {"bounds": [(0.0, 1.0)] * 2},
+            ValueError,
+            r"has 2 axes and the points have 1: give one \(low, high\) per axis",
+        ),
         ({"points": np.ones(9), "target": 0.0}, ValueError, r"all 9 points lie at 1"),
         ({"target": np.zeros(7)}, ValueError, r"target has shape \(7,\), expected \(512,\)"),
         ({"bounds": [(0.5, 1.0)]}, ValueError, r"points lie outside bounds"),

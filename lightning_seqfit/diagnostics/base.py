@@ -241,6 +241,16 @@ def read_section(kind: type[Section], stored: Stored, forms: Mapping[str, Form],
     return kind(**arrays, **scalars)
 
 
+def no_lines(scene: Scene, along: str) -> str:
+    """Why something is absent that is found along lines, the end of a sentence; empty: there are lines."""
+    if scene.geometry.has_lines:
+        return ""
+    return (
+        f"points in {scene.geometry.dimension} dimensions have no lines along which {along}; watch a slice, such as "
+        "Probe.grid over two of the inputs with predict= that fixes the others"
+    )
+
+
 def number(value: float, form: str) -> str:
     """Return a number as a table shows it.
 

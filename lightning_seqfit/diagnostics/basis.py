@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_seqfit.diagnostics.base import Diagnostic, Fact, Form, Reading, Scene, Stored, number, read_section
+from lightning_seqfit.diagnostics.base import (
+    Diagnostic,
+    Fact,
+    Form,
+    Reading,
+    Scene,
+    Stored,
+    no_lines,
+    number,
+    read_section,
+)
 from lightning_seqfit.figures import line, plane, training
 from lightning_seqfit.geometry import FloatArray, IntArray
 from lightning_seqfit.measures.basis import important_units, measure_basis, unit_places
@@ -104,6 +114,7 @@ class BasisDiagnostic(Diagnostic):
         self.growth = SNAPSHOT_GROWTH
         self.latest: tuple[int, FloatArray, FloatArray | None] | None = None
         self.absent = ""
+        self.lines = ""  # why there are none
 
     @property
     def options(self) -> tuple[Any, ...]:
@@ -114,11 +125,12 @@ class BasisDiagnostic(Diagnostic):
         """Remember the scene, and look for the layer anew: the module may be another."""
         self.read_out, self.lost = ReadOut(self.layer), ""
         self.geometry, self.rows = scene.geometry, np.arange(len(scene.target))
-        fewer, numbers = scene.geometry.thinned(MEASURED_POINTS[scene.geometry.dimension - 1])
+        fewer, numbers = scene.geometry.thinned(MEASURED_POINTS[min(scene.geometry.dimension, 3) - 1])
         if len(numbers) < len(scene.target):
             self.geometry, self.rows = fewer, numbers
         if len(numbers) < len(scene.target) or len(scene.geometry.asked) != len(scene.target):
             self.read_out.rows = scene.geometry.rows(numbers)
+        self.lines = no_lines(scene, "units rise and fall")
         self.target = scene.target[self.rows]
         self.decomposed: IntArray | None = None
         self.fewer: IntArray | None = None
@@ -191,6 +203,8 @@ class BasisDiagnostic(Diagnostic):
     def notes(self) -> list[str]:
         """Which layer was watched, and why the projection error is absent."""
         said = [f"{self.name}: input of layer {self.read_out.name!r}"] if self.read_out.name else []
+        if self.lines:
+            said.append(f"{self.name}/median_laps, monotone_share and dead_domain are absent: {self.lines}")
         said += [f"{self.name} is absent: {self.lost}"] if self.lost else []
         return said + ([f"{self.name}/projection_error is absent: {self.absent}"] if self.absent else [])
 
@@ -245,7 +259,8 @@ class BasisDiagnostic(Diagnostic):
     @classmethod
     def figures(cls, run: Run) -> Mapping[str, Callable[[Run], Figure]]:
         """The functions at a few moments, and how their number grew."""
-        return {"basis": line.basis if len(run.axes) == 1 else plane.basis, "rank": training.rank}
+        rank = {"rank": training.rank}
+        return {"basis": line.basis if len(run.axes) == 1 else plane.basis, **rank} if run.faces else rank
 
 
 def _laps(laps: float) -> str:

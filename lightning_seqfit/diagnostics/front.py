@@ -171,10 +171,16 @@ class FrontDiagnostic(Accumulating):
                 f"sequentiality {order[0]:.2f}" if math.isfinite(order[0]) else "",
             ),
             *(Fact(f"inwardness from {face}", number(seen.inwardness[face][-1], "{:+.2f}")) for face in run.faces),
-            Fact(
-                "inwardness",
-                number(order[1], "{:+.2f}"),
-                f"inwardness {order[1]:+.2f}" if math.isfinite(order[1]) else "",
+            *(
+                [
+                    Fact(
+                        "inwardness",
+                        number(order[1], "{:+.2f}"),
+                        f"inwardness {order[1]:+.2f}" if math.isfinite(order[1]) else "",
+                    )
+                ]
+                if run.faces
+                else []
             ),
             *([Fact("quiet", quiet.partition(" of the")[0], quiet, headline=True)] if quiet else []),
         ]
@@ -184,7 +190,7 @@ class FrontDiagnostic(Accumulating):
         """Where the front was when."""
         if len(run.axes) == 1:
             return {"front": line.space_time, "arrival": line.arrival}
-        return {"front": plane.front}
+        return {"front": plane.front} if run.faces else {}
 
 
 def _quiet(active: BoolArray) -> float:

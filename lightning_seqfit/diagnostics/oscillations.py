@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lightning_seqfit.diagnostics.base import Diagnostic, Fact, Reading, Scene, Stored, checked_tolerance
+from lightning_seqfit.diagnostics.base import Diagnostic, Fact, Reading, Scene, Stored, checked_tolerance, no_lines
 from lightning_seqfit.geometry import FloatArray
 from lightning_seqfit.measures.front import LEAST_LOCAL
 from lightning_seqfit.measures.lobes import count_lobes, target_lobes
@@ -45,6 +45,10 @@ class OscillationDiagnostic(Diagnostic):
     def options(self) -> tuple[Any, ...]:
         """The tolerance."""
         return (("tolerance", self.tolerance),)
+
+    def unable(self, scene: Scene) -> str:
+        """Points in more than three dimensions have no lines."""
+        return no_lines(scene, "oscillations could be counted")
 
     def begin(self, scene: Scene) -> None:
         """Count the target's: laps along one axis, lobes along several."""

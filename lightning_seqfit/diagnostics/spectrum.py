@@ -18,6 +18,7 @@ from lightning_seqfit.diagnostics.base import (
     Reading,
     Scene,
     Stored,
+    no_lines,
     number,
     read_section,
 )
@@ -86,6 +87,10 @@ class SpectrumDiagnostic(Accumulating):
         super().__init__(tolerance)
         self._ordered: FloatArray | None = None  # the convergence that the order was computed from
         self._order = math.nan
+
+    def unable(self, scene: Scene) -> str:
+        """Points in more than three dimensions have no frequencies."""
+        return no_lines(scene, "a spectrum could be read")
 
     def begin(self, scene: Scene) -> None:
         """Find the target's bands."""

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL.Image import fromarray
 
-from lightning_seqfit.figures import line, plane
+from lightning_seqfit.figures import cloud, line, plane
 from lightning_seqfit.figures.parts import printable
 
 if TYPE_CHECKING:
@@ -26,11 +26,18 @@ Image = NDArray[np.uint8]
 def draw(run: Run) -> dict[str, Figure]:
     """Every figure that a record has the arrays for, by the name it gets as tag and file."""
     run = _in_print(run)
-    figures: dict[str, Callable[[Run], Figure]] = {"fit": line.fit if len(run.axes) == 1 else plane.fit}
+    figures: dict[str, Callable[[Run], Figure]] = {"fit": _fit(run)}
     for diagnostic in run.diagnostics:
         if not diagnostic.section or run.sections.get(diagnostic.section) is not None:
             figures |= diagnostic.figures(run)
     return {name: make(run) for name, make in figures.items()}
+
+
+def _fit(run: Run) -> Callable[[Run], Figure]:
+    """What draws the fit."""
+    if not run.faces:
+        return cloud.fit
+    return line.fit if len(run.axes) == 1 else plane.fit
 
 
 def _in_print(run: Run) -> Run:

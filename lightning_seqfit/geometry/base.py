@@ -20,6 +20,8 @@ IntArray = NDArray[np.intp]
 
 #: The domain's own edge, as a face.
 BOUNDARY = "boundary"
+#: Axes of a domain with lines and faces, at the most.
+MOST_AXES = 3
 #: Cells on which a field is recorded at each look, at the most.
 MOST_CELLS = 1024
 
@@ -103,6 +105,11 @@ class Geometry(ABC):
         """Coordinates along an axis at which a module is asked."""
         places: FloatArray = self.points[self.lines(axis)[0], axis]
         return places
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether there are lines along the axes, and so faces and frequencies."""
+        return True
 
     @property
     @abstractmethod

@@ -42,7 +42,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import linalg
 
-from lightning_seqfit.geometry import FloatArray, Geometry, IntArray
+from lightning_seqfit.geometry import BoolArray, FloatArray, Geometry, IntArray
 
 #: A singular value counts towards the numerical rank above this share of the largest.
 RANK_TOLERANCE = 1e-3
@@ -70,6 +70,9 @@ _MOST_COLUMNS, _POINTS_PER_LAP = 0.9, 2
 @dataclass(frozen=True)
 class Basis:
     """The units of the last hidden layer at one look. All numbers are NaN where a unit is not finite.
+
+    Of points in more than three dimensions, which have no lines, so are laps, their median, the monotone share and the
+    dead domain, and a unit is constant by its range over all points.
 
     Attributes
     ----------
@@ -158,8 +161,8 @@ def measure_basis(
     if decomposition is None:
         return measure_basis(geometry, features, target, prediction, scale, weights, decomposed)
     laps, dead_domain = _walk(geometry, features, np.sqrt(decomposition.powers / len(centred)))
-    varying = ~np.isnan(laps).all(axis=1)
-    most = np.fmax.reduce(laps[varying], axis=1)
+    varying = ~np.isnan(laps).all(axis=1) if geometry.has_lines else _varies(np.ptp(features, axis=0))
+    most = np.fmax.reduce(laps[varying & ~np.isnan(laps).all(axis=1)], axis=1)
     if reduced and _POINTS_PER_LAP * most.max(initial=0.0) > len(centred):
         return measure_basis(geometry, features, target, prediction, scale, weights, decomposed)
     if rows is not None:
@@ -171,7 +174,7 @@ def measure_basis(
         numerical_rank=float(np.count_nonzero(singular_values > RANK_TOLERANCE * singular_values[0])),
         effective_rank=_effective_rank(singular_values),
         laps=laps,
-        constant_share=(width - most.size) / width,
+        constant_share=(width - np.count_nonzero(varying)) / width,
         median_laps=statistics.median(most.tolist()) if most.size else math.nan,
         monotone_share=int(np.count_nonzero(most <= MONOTONE_LAPS)) / most.size if most.size else math.nan,
         dead_domain=dead_domain,
@@ -348,6 +351,8 @@ def unit_laps(geometry: Geometry, features: FloatArray) -> FloatArray:
 def _walk(geometry: Geometry, features: FloatArray, deviations: FloatArray | None = None) -> tuple[FloatArray, float]:
     """Go along all lines once: the units' laps and, given their standard deviations, the dead share of the domain."""
     width = features.shape[1]
+    if not geometry.has_lines:
+        return np.full((width, geometry.dimension), math.nan), math.nan
     variation, spread, reach = (np.zeros((width, geometry.dimension)) for _ in range(3))
     dead = None if deviations is None else np.ones(len(features))
     weights = None if deviations is None else _weights(deviations).astype(features.dtype)
@@ -382,7 +387,7 @@ def _walk(geometry: Geometry, features: FloatArray, deviations: FloatArray | Non
             else:
                 for stretch, passed in _unbroken(lines, together):
                     dead[stretch] = np.minimum(dead[stretch], _dead(passed[:, None])[:, 0])
-    varies = reach > CONSTANT_RANGE * reach.max(initial=0.0)
+    varies = _varies(reach)
     laps = np.divide(variation, spread, out=np.full_like(spread, math.nan), where=varies)
     return laps, 0.0 if dead is None else geometry.mean(dead)
 
@@ -396,10 +401,15 @@ def _unbroken(lines: IntArray, between: FloatArray) -> Iterator[tuple[IntArray, 
                 yield line[run], passed[run[:-1]]
 
 
+def _varies(ranges: FloatArray) -> BoolArray:
+    """Which units are not constant."""
+    varies: BoolArray = ranges > CONSTANT_RANGE * ranges.max(initial=0.0)
+    return varies
+
+
 def _weights(deviations: FloatArray) -> FloatArray:
     """Their reciprocals, 0 for units that are constant."""
-    varies = deviations > CONSTANT_RANGE * deviations.max(initial=0.0)
-    return np.divide(1.0, deviations, out=np.zeros_like(deviations), where=varies)
+    return np.divide(1.0, deviations, out=np.zeros_like(deviations), where=_varies(deviations))
 
 
 def _dead(steps: FloatArray) -> FloatArray:
@@ -465,6 +475,8 @@ def unit_places(geometry: Geometry, features: FloatArray) -> tuple[FloatArray, F
     varies = ~np.isnan(unit_laps(geometry, features))
     for axis in range(geometry.dimension):
         units = np.flatnonzero(varies[:, axis])
+        if not units.size:
+            continue
         lines = geometry.lines(axis)
         position = geometry.points[lines, axis][:, :, None]
         change = np.abs(np.diff(features[:, units][lines], axis=1))

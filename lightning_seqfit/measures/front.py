@@ -14,8 +14,8 @@ With r = prediction - target, u' the target's oscillation about its trend, and s
 - *Unfitted parts*: connected components of unfitted active points in which a whole window has room; where there is no
   such component, the largest: the outermost half oscillation lags its neighbour, and hides no front. *Depth* of a face:
   the share of active points between the face and the first unfitted part, the mean over the grid lines that meet one.
-  Of the domain's own edge, where that is not the box's: the same going inwards from each place of the edge, the share
-  of all points on those ways that meet one.
+  Of the domain's own edge, where that is not the box's: the share of active points nearer to it than the first unfitted
+  part on the way inwards from each place of it, the mean over the points of these parts.
 - *Arrival* of a point: the first step at which it was fitted. A point that never was has arrival ``inf``.
 
 Relative to the place (``local``), q is divided by what oscillates there instead, the moving mean of u'^2, at least a
@@ -223,7 +223,7 @@ def _mark_sharp_errors(
     geometry: Geometry, trend: Trend, residual: FloatArray, local_error: FloatArray, tolerance: float
 ) -> None:
     """Raise the local error where the error itself is large, and its window hides it."""
-    oscillates = trend.variance > 0.0
+    oscillates = trend.variance > 0.0 or not geometry.has_lines
     if oscillates:
         most = trend.largest
         # a window that is shorter than a wavelength sees less of it
@@ -273,7 +273,7 @@ def _depths(geometry: Geometry, active: BoolArray, unfitted: BoolArray) -> dict[
         return dict.fromkeys(geometry.faces, 1.0)
     depth = {} if geometry.edge is None else {BOUNDARY: _depth_of_edge(geometry.edge, active, unfitted)}
     active, unfitted = np.append(active, False), np.append(unfitted, False)  # -1 on a line: neither
-    for axis, name in enumerate(geometry.axes):
+    for axis, name in enumerate(geometry.axes if geometry.has_lines else ()):
         lines = geometry.lines(axis)
         lines = lines if len(lines) == 1 else lines[unfitted[lines].any(axis=1)]
         met = unfitted[lines]
@@ -287,14 +287,15 @@ def _depths(geometry: Geometry, active: BoolArray, unfitted: BoolArray) -> dict[
 
 
 def _depth_of_edge(edge: Edge, active: BoolArray, unfitted: BoolArray) -> float:
-    """Share of the active points before the first unfitted one, going inwards from each place of the edge."""
-    count = np.add.reduceat(active[edge.order].astype(np.intp), edge.starts)
-    met = unfitted[edge.order]
-    first = np.minimum.reduceat(np.where(met, np.arange(len(met)), len(met)), edge.starts)
-    meets = first < len(met)
-    passed = np.append(0, np.cumsum(active[edge.order]))
-    before = passed[first[meets]] - passed[edge.starts[meets]]
-    return float(before.sum() / count[meets].sum())
+    """Share of the active points nearer to the edge than the first unfitted one on the way inwards from a place of it.
+
+    The mean over unfitted points: of two ways that cross a part that one counts which is deep in it.
+    """
+    met, distance = unfitted[edge.order], edge.distance[edge.order]
+    first = np.minimum.reduceat(np.where(met, distance, np.inf), edge.starts)
+    count = np.add.reduceat(met.astype(np.float64), edge.starts)
+    passed = np.searchsorted(np.sort(edge.distance[active]), first[count > 0])
+    return float(count[count > 0] @ passed / count.sum()) / int(np.count_nonzero(active))
 
 
 @dataclass(frozen=True)

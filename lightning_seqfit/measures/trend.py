@@ -10,6 +10,9 @@ significant frequencies without one: a slope that is not there turns two lines o
 A target that only bends, along every line, is all trend: nothing oscillates in x^3, exp, sqrt, a step or a boundary
 layer. Neither does one of which the trend leaves less than a tenth, and that slower than four cycles over the domain:
 it has the trend's own shape.
+
+Of points in more than three dimensions the trend is the mean: relative errors are then those of a regression, 1 where
+the prediction is no better than the mean.
 """
 
 from __future__ import annotations
@@ -101,6 +104,8 @@ def fit_trend(geometry: Geometry, target: FloatArray, noise: float = 0.0) -> Tre
     (True, 13.0)
     """
     target = np.asarray(target, dtype=np.float64)
+    if not geometry.has_lines:
+        return _of_cloud(geometry, target)
     size = float(np.max(np.abs(target), initial=0.0)) or 1.0  # keeps squares of extreme targets in range
     scaled = target / size
     plane = _plane(geometry)
@@ -141,6 +146,22 @@ def fit_trend(geometry: Geometry, target: FloatArray, noise: float = 0.0) -> Tre
         frequency=frequency,
         power=power * size**2,
         rest=rest * size,
+    )
+
+
+def _of_cloud(geometry: Geometry, target: FloatArray) -> Trend:
+    """The mean: what is left of it has no lines along which it could oscillate."""
+    mean, nothing = float(np.mean(target)), np.empty(0)
+    return Trend(
+        values=np.full(len(target), mean),
+        oscillation=target - mean,
+        variance=0.0,
+        wavelength=(math.inf,) * geometry.dimension,
+        shortest_wavelength=(math.inf,) * geometry.dimension,
+        window=_window(geometry, (math.inf,) * geometry.dimension),
+        frequency=np.empty((0, geometry.dimension)),
+        power=nothing,
+        rest=target - mean,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -10,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lightning_seqfit.geometry import BoolArray, FloatArray, Geometry, Grid, Laid, Scattered
+from lightning_seqfit.geometry import MOST_AXES, BoolArray, Cloud, FloatArray, Geometry, Grid, Laid, Scattered
+from lightning_seqfit.geometry.laying import lay_points
 from lightning_seqfit.probe.asking import mismatch
 from lightning_seqfit.probe.checks.echo import quoted
 from lightning_seqfit.probe.checks.values import checked_values
@@ -35,6 +37,36 @@ def placement(module: nn.Module) -> tuple[torch.device, torch.dtype]:
             return tensor.device, tensor.dtype.to_real()
         first = tensor if first is None else first
     return torch.device("cpu") if first is None else first.device, torch.float32
+
+
+def geometry_of(
+    coordinates: FloatArray,
+    bounds: tuple[tuple[float, float], ...] | None,
+    axes: tuple[str, ...],
+    inside: Callable[..., Any] | None = None,
+) -> Geometry:
+    """Return the geometry of given points.
+
+    Parameters
+    ----------
+    coordinates : shape ``(N,)`` along one axis, or ``(N, d)``.
+    bounds : one (low, high) per axis; None: as the points suggest.
+    axes : names of the axes.
+    inside : of a cloud in two or three dimensions, whether places lie in the domain.
+
+    Raises
+    ------
+    ValueError
+        If the points span no domain, or lie beyond bounds.
+    """
+    if coordinates.ndim == 1:
+        scattered = Scattered.spanning(coordinates, axes)
+        return scattered if bounds is None else Scattered(scattered.coordinates, bounds, axes)
+    if coordinates.shape[1] > MOST_AXES:
+        return Cloud.spanning(coordinates, axes) if bounds is None else Cloud(coordinates, bounds, axes)
+    laying = lay_points(coordinates, bounds, None if inside is None else partial(is_inside, inside))
+    box = Grid(laying.bounds, laying.shape, axes, laying.ends)
+    return Laid(box, laying.inside, laying.source, coordinates)
 
 
 def placed(points: FloatArray, device: torch.device, dtype: torch.dtype) -> Tensor:

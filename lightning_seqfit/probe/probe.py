@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lightning_seqfit.geometry import FloatArray, Geometry, Grid, Scattered
+from lightning_seqfit.geometry import FloatArray, Geometry, Grid
 from lightning_seqfit.measures.noise import noise_deviation
 from lightning_seqfit.measures.trend import Trend
 from lightning_seqfit.probe import places, targets
@@ -155,17 +155,23 @@ class Probe:
         *,
         bounds: Sequence[Sequence[float]] | None = None,
         axes: Sequence[str] | None = None,
+        inside: Callable[..., Any] | None = None,
         **keywords: Unpack[Keywords],
     ) -> Probe:
-        """Look at given points along one axis, in any order, such as those of a measured series.
+        """Look at given points, in any order, such as those of a measured series, an image or a dataset.
 
-        Gaps between them count neither way: nothing is measured there, and the record says where they are.
+        Where there are none counts neither way: nothing is measured there, and the record says so. Points in more than
+        three dimensions have no lines: their fitted share is told by the 16 nearest points, depths, oscillations and
+        the spectrum are absent.
 
         Parameters
         ----------
-        points : shape (N,) or (N, 1), from 4 to 200,000, in the module's units.
+        points : shape (N, d) or along one axis (N,), from 4 along one and 16 along several to 200,000, in the module's
+            units.
         target : as for :meth:`grid`; an array has one value per point, in their order.
-        bounds : one ``(low, high)`` around all points; default: half a spacing beyond the outermost ones.
+        bounds : one ``(low, high)`` per axis around all points; default: half a spacing beyond the outermost ones.
+        inside : ``(points (N, d)) -> N truth values``: the domain; points outside are left out. Default: where points
+            are.
         axes, predict, output, needs_grad, name, quantity, relative, noise, scale : as for :meth:`grid`.
 
         Raises
@@ -182,26 +188,33 @@ class Probe:
         (5, 1)
         """
         coordinates = values.checked_points(points)
-        names = arguments.checked_axes(axes, 1)
-        geometry = Scattered.spanning(coordinates, axes=names)
-        if bounds is not None:
-            geometry = Scattered(geometry.coordinates, arguments.checked_bounds(bounds), names)
-        return cls(geometry, target, **keywords)
+        dimension = 1 if coordinates.ndim == 1 else coordinates.shape[1]
+        names = arguments.checked_axes(axes, dimension)
+        box = None if bounds is None else arguments.checked_bounds(bounds, dimension)
+        domain = arguments.checked_inside(inside)
+        if domain is not None:
+            mask = places.is_inside(domain, coordinates.reshape(-1, dimension))
+            coordinates = coordinates[mask]
+            target = target if callable(target) else values.covered_values(target, mask.shape, mask)
+        return cls(places.geometry_of(coordinates, box, names, domain), target, **keywords)
 
     @classmethod
-    def from_dataset(cls, dataset: Any, **options: Any) -> Probe:
+    def from_dataset(cls, dataset: Any, *, max_points: int | None = None, **options: Any) -> Probe:
         """Look at the points of a map-style dataset of (point, value) pairs, with its own values as target.
 
         Parameters
         ----------
-        dataset : ``len(dataset)`` and ``dataset[i] -> (point, value)``, one number each. What it draws to make them is
-            drawn from no generator of yours: they are put back, and so are those that it holds.
+        dataset : ``len(dataset)`` and ``dataset[i] -> (point, value)``, a point of shape (d,). What it draws to make
+            them, as to augment them, is drawn from no generator of yours: they are put back, and so are those that it
+            holds. It is read here once.
+        max_points : items to read, at most 200,000: along one axis every k-th, else drawn at random, always the same;
+            they stay in order. Default: all.
         options : as for :meth:`points`.
 
         Raises
         ------
         ValueError, TypeError, RuntimeError
-            If the dataset does not hold such pairs, more than 200,000 of them, or raises.
+            If the dataset does not hold such pairs, more than 200,000 of them without ``max_points``, or raises.
 
         Examples
         --------
@@ -210,7 +223,7 @@ class Probe:
         >>> len(Probe.from_dataset(TensorDataset(x, torch.sin(9 * x))).geometry.points)
         50
         """
-        return cls.points(*read_pairs(dataset), **options)
+        return cls.points(*read_pairs(dataset, max_points), **options)
 
     def read_target(self, module: nn.Module) -> tuple[FloatArray, Trend]:
         """Target at the points as the module sees them, shape ``(N,)``, and its trend.

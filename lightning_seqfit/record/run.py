@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lightning_seqfit.diagnostics import DIAGNOSTICS, Diagnostic
 from lightning_seqfit.diagnostics.base import Stored
-from lightning_seqfit.geometry import FloatArray, faces_of_box
+from lightning_seqfit.geometry import MOST_AXES, FloatArray, faces_of_box
 from lightning_seqfit.record.history import Column, Record
 from lightning_seqfit.record.summary import Summary, summarise
 
@@ -85,8 +85,9 @@ class Run:
     scale_of : what an error of 1 is: the target's ``"oscillation"``, its ``"deviation"`` from the mean, its
         ``"value"``, a scale that was ``"given"``, or the error at the ``"first look"``; empty: in an older record.
     gaps : stretches (low, high) of a line without points, in which nothing is measured.
-    faces : names of the domain's faces; by default those of the box.
-    kind : of the geometry, ``"grid"``, ``"series"``, ``"domain"`` or ``"points"``; empty: in an older record.
+    faces : names of the domain's faces; by default those of the box, and none of points in more than three dimensions.
+    kind : of the geometry: ``"grid"``, ``"series"``, ``"domain"``, ``"points"`` or ``"cloud"``; empty: in an older
+        record.
     inside : which of the cells of ``shape`` are recorded, in C order; None: all.
     diagnostics : what the sections are of; they sum it up and draw it.
     fine : the same with the fields of the last look only, first axis of length 1, on more cells; None where ``shape``
@@ -124,7 +125,7 @@ class Run:
     prediction_range: FloatArray | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "faces", self.faces or faces_of_box(self.axes))
+        object.__setattr__(self, "faces", self.faces or _faces(self.axes))
 
     @property
     def front(self) -> FrontRecord | None:
@@ -253,7 +254,7 @@ def as_run(
     about = about_in(arrays["about"]) if "about" in arrays else {}
     check_version(about, source)
     values = {str(tag): arrays["scalars"][:, i] for i, tag in enumerate(arrays["tags"])}
-    faces = tuple(about.get("faces", ())) or faces_of_box(about["axes"])
+    faces = tuple(about.get("faces", ())) or _faces(about["axes"])
     stored = stored_sections(arrays, values, faces)
     run = Run(
         name=about["name"],
@@ -283,6 +284,11 @@ def as_run(
     )
     fine = _fine(run, arrays, about)
     return run if fine is None else replace(run, fine=fine)
+
+
+def _faces(axes: Sequence[str]) -> tuple[str, ...]:
+    """Faces of a domain of which nothing else is known: points in more than three dimensions have none."""
+    return faces_of_box(axes) if len(axes) <= MOST_AXES else ()
 
 
 def _fine(run: Run, arrays: Mapping[str, Column], about: Mapping[str, Any]) -> Run | None:

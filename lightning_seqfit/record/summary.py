@@ -52,6 +52,7 @@ def summarise(run: Run) -> Summary:
     return Summary(
         (
             Fact("step", f"{run.steps[-1]:,}"),
+            *([] if run.faces else [Fact("domain", *2 * (f"points in {len(run.axes)} dimensions",), headline=True)]),
             Fact("R^2", number(_explained(run), "{:.4f}")),
             *(fact for kind in run.diagnostics for fact in kind.facts(run)),
             *_of_error(run),

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from lightning_seqfit import Probe
-from lightning_seqfit.geometry import Grid, Scattered
-from lightning_seqfit.measures.noise import flatness, is_noise, noise_allowance, noise_deviation
+from lightning_seqfit.geometry import Grid, Laid, Scattered
+from lightning_seqfit.measures.contrasts import contrasts_along, contrasts_among, contrasts_of
+from lightning_seqfit.measures.noise import flatness, is_noise, noise_allowance, noise_deviation, noise_of_points
 
 UNIT = (0.0, 1.0)
 
@@ -245,3 +246,143 @@ def test_the_allowance_is_that_of_the_points_in_the_window() -> None:
     assert (noise_allowance(grid(1000), (0.05,), 0.0) == 0.0).all()
     inside = noise_allowance(grid(50, 40), (0.0999, 0.0999), 1.0).reshape(50, 40)[25, 20]
     assert inside == pytest.approx(1 + 2 * np.sqrt(2 / (5 * 3) + 8 / 2000) + 2 / (5 * 3), rel=1e-6)
+
+
+def waves(x: Any, points_a_lobe: float, rng: np.random.Generator) -> Any:
+    """Six plane waves in random directions; half a wave along each axis of a cube is a lobe."""
+    count, dimension = x.shape
+    half_waves = (count / points_a_lobe) ** (1 / dimension) * np.sqrt(dimension)
+    total = np.zeros(count)
+    for _ in range(6):
+        along = rng.standard_normal(dimension)
+        total += np.cos(np.pi * half_waves * (x @ along) / np.linalg.norm(along) + rng.random() * 7)
+    return total
+
+
+FIELDS: dict[str, Any] = {
+    "bowl": lambda x: (x**2).sum(axis=1),
+    "exp": lambda x: np.exp(2 * x.sum(axis=1)),
+    "kink": lambda x: np.abs(x - 0.4).sum(axis=1),
+    "sines": lambda x: np.prod(np.sin(7 * x + 1), axis=1),
+}
+
+
+@pytest.mark.parametrize("spread", ["even", "crowded"])
+@pytest.mark.parametrize("dimension", [2, 3])
+@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize(("ratio", "seed", "size"), [(0.05, 0, 1.0), (0.2, 1, 1e-140), (0.5, 2, 1e140)])
+def test_noise_at_random_points_is_estimated_within_a_seventh(
+    spread: str, dimension: int, field: str, ratio: float, seed: int, size: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    x = rng.random((4000, dimension)) ** (2 if spread == "crowded" else 1)
+    values = FIELDS[field](x)
+    noise = ratio * values.std()
+    found = noise_of_points(x, size * (values + noise * rng.standard_normal(4000))) / size
+    assert found == pytest.approx(noise, rel=0.15)
+
+
+@pytest.mark.parametrize(("dimension", "points_a_lobe"), [(2, 4), (2, 10), (2, 100), (3, 10), (3, 30), (3, 300)])
+@pytest.mark.parametrize(("count", "seed", "precision"), [(1000, 0, "f8"), (1000, 1, "f4"), (4000, 2, "f8")])
+def test_exact_waves_at_random_points_have_no_noise(
+    dimension: int, points_a_lobe: float, count: int, seed: int, precision: str
+) -> None:
+    rng = np.random.default_rng(seed)
+    x = rng.random((count, dimension))
+    assert noise_of_points(x, waves(x, points_a_lobe, rng).astype(precision).astype(float)) == 0.0
+
+
+def test_in_many_dimensions_what_is_smooth_is_not_taken_for_noise_and_much_noise_is_found() -> None:
+    rng = np.random.default_rng(0)
+    for dimension in (4, 6, 9):
+        x = rng.random((3000, dimension))
+        line = x @ np.arange(1.0, dimension + 1)
+        line /= line.std()
+        assert noise_of_points(x, line + 0.5 * rng.standard_normal(3000)) == pytest.approx(0.5, rel=0.1)
+        assert noise_of_points(x, line) == 0.0
+        for points_a_lobe in (20, 200, 2000):
+            assert noise_of_points(x, waves(x, points_a_lobe, rng)) == 0.0
+
+
+@pytest.mark.parametrize("shape", [(60, 60), (30, 120), (18, 18, 18)])
+@pytest.mark.parametrize("missing", [0.0, 0.02])
+def test_points_on_a_lattice_in_any_order_are_read_as_such(shape: tuple[int, ...], missing: float) -> None:
+    rng = np.random.default_rng(1)
+    x = rng.permutation(grid(*shape).points)[: round((1 - missing) * np.prod(shape))]
+    wave = np.sin(2 * np.pi * (x * np.array(shape) / 7).sum(axis=1))  # seven points along each axis
+    assert noise_of_points(x, wave) < 1e-3
+    assert noise_of_points(x, wave + 0.2 * rng.standard_normal(len(x))) == pytest.approx(0.2, rel=0.1)
+
+
+def test_tracks_units_and_an_axis_without_extent_do_not_matter() -> None:
+    rng = np.random.default_rng(2)
+    tracks = np.concatenate([np.c_[np.linspace(0, 1, 400), np.full(400, y)] for y in (0.1, 0.5, 0.8)])
+    wave, noise = np.sin(9 * tracks.sum(axis=1)), 0.1 * rng.standard_normal(1200)
+    assert noise_of_points(tracks, wave) == 0.0
+    assert noise_of_points(tracks, wave + noise) == pytest.approx(0.1, rel=0.15)
+    x = rng.random((1200, 2))
+    wave = np.sin(9 * x.sum(axis=1))
+    assert noise_of_points(x * [1e-6, 1e5] + [1.0, -1e5], wave + noise) == pytest.approx(0.1, rel=0.15)
+    assert noise_of_points(np.c_[x, np.full(1200, 3.0)], wave + noise) == pytest.approx(0.1, rel=0.15)
+
+
+def test_measuring_again_at_a_point_tells_noise_that_the_field_would_hide_and_a_copy_tells_nothing() -> None:
+    rng = np.random.default_rng(3)
+    x = rng.random((600, 2))
+    values = waves(x, 4, rng)  # too fast for 600 points to tell a little noise
+    twice = np.concatenate([x, x])
+    again = np.concatenate([values, values]) + 0.1 * rng.standard_normal(1200)
+    assert noise_of_points(twice, np.concatenate([values, values])) == 0.0
+    assert contrasts_among(twice, again)[:, 0].std() == pytest.approx(0.1, rel=0.1)
+    places = np.repeat(rng.random((60, 2)), 40, axis=0)
+    assert noise_of_points(places, 9 * places[:, 0] + 0.1 * rng.standard_normal(2400)) == pytest.approx(0.1, rel=0.1)
+
+
+def test_a_few_points_and_constant_values_have_no_noise() -> None:
+    rng = np.random.default_rng(4)
+    assert noise_of_points(rng.random((20, 2)), rng.random(20)) == 0.0
+    assert noise_of_points(rng.random((500, 3)), np.full(500, 7.0)) == 0.0
+    assert noise_of_points(rng.random((1000, 2)), rng.standard_normal(1000)) == pytest.approx(1.0, rel=0.15)
+
+
+@pytest.mark.parametrize(("dimension", "degree"), [(2, 3), (3, 3), (4, 2), (5, 2), (6, 1), (20, 1), (30, 0)])
+def test_contrasts_among_points_leave_nothing_of_a_polynomial_and_all_of_noise(dimension: int, degree: int) -> None:
+    rng = np.random.default_rng(5)
+    x = rng.random((2000, dimension))
+    along = x @ rng.standard_normal(dimension)
+    left = np.abs(contrasts_among(x, along**degree)).max()
+    assert left < 1e-6
+    assert np.abs(contrasts_among(x, along ** (degree + 1))).max() > 100 * left
+    noise = contrasts_among(x, rng.standard_normal(2000))
+    assert noise.std(axis=0) == pytest.approx(np.ones(5), abs=0.2)
+
+
+def test_contrasts_of_a_grid_with_holes_are_those_of_whole_neighbourhoods() -> None:
+    field = np.random.default_rng(6).random((9, 8))
+    expected = field[:-2, :-2] - 2 * field[1:-1, :-2] + field[2:, :-2]
+    expected = (expected - 2 * (field[:-2, 1:-1] - 2 * field[1:-1, 1:-1] + field[2:, 1:-1])) + (
+        field[:-2, 2:] - 2 * field[1:-1, 2:] + field[2:, 2:]
+    )
+    field[0, 0] = np.nan
+    assert contrasts_of(field, 2) == pytest.approx(expected.ravel()[1:] / 6)
+    assert contrasts_along(np.array([0.0, 1.0, 2.0]), np.array([1.0, 2.0, 5.0]), 2) == pytest.approx([2 / np.sqrt(6)])
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.05, 0.5])
+def test_noise_on_a_ring_is_that_of_its_cells_whatever_lies_outside(ratio: float) -> None:
+    box = grid(96, 96)
+    radius = np.hypot(*(box.points - 0.5).T)
+    ring = Laid(box, (radius < 0.48) & (radius > 0.15))
+    values = np.prod(np.sin(9 * ring.points), axis=1)
+    noise = ratio * values.std()
+    noisy = values + noise * np.random.default_rng(7).standard_normal(len(values))
+    assert noise_deviation(ring, noisy) == pytest.approx(noise, rel=0.1, abs=1e-9)
+
+
+def test_noise_of_points_laid_on_a_box_is_that_at_the_points() -> None:
+    rng = np.random.default_rng(8)
+    x = rng.random((500, 2))
+    source = np.arange(96**2) % 500
+    laid = Laid(grid(96, 96), np.ones(96**2, dtype=bool), source, x)
+    values = x.sum(axis=1) + 0.1 * rng.standard_normal(500)
+    assert noise_deviation(laid, values) == noise_of_points(x, values) == pytest.approx(0.1, rel=0.2)

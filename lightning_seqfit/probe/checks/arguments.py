@@ -12,7 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from lightning_seqfit.adapters import Adapter
-from lightning_seqfit.geometry import cell_centres
+from lightning_seqfit.geometry import MOST_AXES, cell_centres
 from lightning_seqfit.probe.checks.echo import shown
 
 #: Cells per axis in one, two and three dimensions, and to how many they rise by themselves for a target's wavelengths.
@@ -152,6 +152,14 @@ def _size(wanted: str, least: float, **argument: Any) -> float:
     return number
 
 
+def checked_max_points(max_points: Any, most: int) -> int:
+    """Return how many points are taken."""
+    number = as_whole(max_points)
+    if number is None or not 1 <= number <= most:
+        raise ValueError(f"max_points={shown(max_points)}: give a whole number from 1 to {most:,}, or leave it out")
+    return number
+
+
 def checked_relative(relative: Any = "global") -> str:
     """Return what errors are relative to at a place."""
     if not isinstance(relative, str) or relative not in ("global", "local"):
@@ -175,14 +183,16 @@ def checked_cadence(every_n_steps: Any) -> Any:
     return number
 
 
-def checked_bounds(bounds: Any) -> tuple[tuple[float, float], ...]:
-    """Return one (low, high) for each axis."""
+def checked_bounds(bounds: Any, dimension: int | None = None) -> tuple[tuple[float, float], ...]:
+    """Return one (low, high) for each axis: of a grid, or of points in so many dimensions."""
     wanted = "give one (low, high) per axis, such as bounds=[(0.0, 1.0)]"
     try:
         box = tuple((_real(low), _real(high)) for low, high in bounds)
     except Exception as error:  # whatever an object of somebody else's raises
         raise ValueError(f"bounds={shown(bounds)} is not a box: {wanted}") from error
-    if not 1 <= len(box) <= len(DEFAULT_RESOLUTION):
+    if dimension is not None and len(box) != dimension:
+        raise ValueError(f"bounds={shown(bounds)} has {len(box)} axes and the points have {dimension}: {wanted}")
+    if dimension is None and not 1 <= len(box) <= len(DEFAULT_RESOLUTION):
         raise ValueError(f"bounds={shown(bounds)} has {len(box)} axes: a grid has one, two or three; {wanted}")
     for low, high in box:
         if not (math.isfinite(low) and math.isfinite(high)):
@@ -204,9 +214,10 @@ def _real(value: Any) -> float:
 
 
 def checked_axes(axes: Any, dimension: int) -> tuple[str, ...]:
-    """Return the names of the axes, which stand in tags."""
+    """Return the names of the axes, which stand in tags: x, y, z, and of more x1, x2, ..."""
     try:
-        names = tuple(axes) if axes is not None else ("x", "y", "z")[:dimension]
+        several = ("x", "y", "z")[:dimension] if dimension <= MOST_AXES else [f"x{i + 1}" for i in range(dimension)]
+        names = tuple(several if axes is None else axes)
         distinct = len(names) == dimension == len(set(names))
     except Exception:
         names, distinct = (), False

@@ -19,26 +19,29 @@ MOST_POINTS = 200_000
 
 
 def checked_points(points: Any) -> FloatArray:
-    """Return coordinates along one axis, shape ``(N,)``."""
+    """Return coordinates, shape ``(N, d)``, or along one axis ``(N,)``."""
+    wanted = "give an array (N, d), or N numbers along one axis"
     try:
         coordinates = np.array(_as_array("points", points), dtype=np.float64)
     except Unreadable as error:
-        raise TypeError(f"points {error}: give N numbers, or an array (N, 1)") from error
+        raise TypeError(f"points {error}: {wanted}") from error
     except (TypeError, OverflowError) as error:
-        raise TypeError(f"points is {type(points).__name__}: give N numbers, or an array (N, 1)") from error
-    if coordinates.shape != (coordinates.size, 1) and coordinates.ndim != 1:
-        raise ValueError(f"points has shape {coordinates.shape}: this version looks along one axis; give (N, 1)")
-    checked_count(coordinates.size, "points", "points[::{stride}], and the same of the target")
-    return coordinates.ravel()
+        raise TypeError(f"points is {type(points).__name__}: {wanted}") from error
+    if coordinates.ndim > 2 or 0 in coordinates.shape:
+        last = coordinates.shape[-1]
+        instead = f", such as points.reshape(-1, {last})" if coordinates.ndim > 2 and last else ""
+        raise ValueError(f"points has shape {coordinates.shape}: {wanted}{instead}")
+    checked_count(len(coordinates), "points", "points[::{stride}], and the same of the target")
+    return coordinates[:, 0] if coordinates.ndim == 2 and coordinates.shape[1] == 1 else coordinates
 
 
 def checked_count(count: int, what: str, thinned: str) -> None:
-    """Refuse more points than a look can take; ``thinned`` says how to take every ``{stride}``-th."""
+    """Refuse more points than a look can take; ``thinned`` says how to take every ``{stride}``-th, or ``{most}``."""
     if count > MOST_POINTS:
         stride = -(-count // MOST_POINTS)
         raise ValueError(
             f"{what} has {count:,} points, more than a look can take: give at most {MOST_POINTS:,}, such as "
-            f"{thinned.format(stride=stride)}"
+            f"{thinned.format(stride=stride, most=MOST_POINTS)}"
         )
 
 
