@@ -199,7 +199,7 @@ def test_what_points_in_five_dimensions_cannot_tell_is_absent_with_its_reason(tr
     )
     assert "fourier is absent: points in 5 dimensions have no lines along which a spectrum could be read" in said
     assert "basis/median_laps, monotone_share and dead_domain are absent: points in 5 dimensions" in said
-    assert "noise is only what noise= says" in said
+    assert "errors are averaged over the 16 nearest points, and there are no depths" in said
     summary = run.summary()
     assert summary.line.startswith("points in 5 dimensions, ")
     assert "inwardness" not in str(summary)

@@ -252,7 +252,7 @@ class BasisDiagnostic(Diagnostic):
                 " to ".join(number(rank, "{:g}") for rank in seen.numerical_rank[[0, -1]]),
                 f"from {ranks[0]:g} to {ranks[-1]:g}" if ranks.size else "",
             ),
-            Fact("median laps", number(laps, "{:.1f}"), _laps(laps)),
+            *([Fact("median laps", number(laps, "{:.1f}"), _laps(laps))] if run.faces else []),
             Fact("projection error", number(seen.projection_error[-1], "{:.3f}")),
         ]
 

@@ -131,7 +131,7 @@ def lay_points(points: FloatArray, bounds: Bounds | None = None, inside: Inside 
         raise ValueError(
             "inside is true of no cell that has a point near: check that it is true of points in the domain"
         )
-    return laid._replace(source=numbers[laid.source])
+    return Laying(laid.bounds, laid.shape, laid.ends, laid.inside, numbers[laid.source])
 
 
 def _lay(points: FloatArray, bounds: Bounds | None, inside: Inside | None) -> Laying:

@@ -13,7 +13,8 @@ With r = prediction - target, u' the target's oscillation about its trend, and s
   a target that is flat at its ends would be "fitted from the boundary" before training begins.
 - *Unfitted parts*: connected components of unfitted active points in which a whole window has room; where there is no
   such component, the largest: the outermost half oscillation lags its neighbour, and hides no front. *Depth* of a face:
-  the share of active points between the face and the first unfitted part, the mean over the grid lines that meet one.
+  the share of active points between the face and the first unfitted part, the mean over the grid lines that meet one
+  and do not but touch it: those with at least a quarter of the unfitted points that the line has which has most.
   Of the domain's own edge, where that is not the box's: the share of active points nearer to it than the first unfitted
   part on the way inwards from each place of it, the mean over the points of these parts.
 - *Arrival* of a point: the first step at which it was fitted. A point that never was has arrival ``inf``.
@@ -47,6 +48,8 @@ SEQUENTIALITY_RANGE = (0.15, 0.85)
 SEQUENTIALITY_LOOKS, SEQUENTIALITY_COVERED = 5, 0.1
 #: Share of a face's points that must have arrived before its inwardness is known.
 INWARDNESS_SHARE = 0.1
+#: Unfitted points on a line over the most on any, below which the line but touches a part: its rim may be ragged.
+LEAST_MET = 0.25
 #: Looks over which the speed is taken.
 SPEED_LOOKS = 10
 # Errors are clipped at this multiple of the scale before they are averaged: sums stay exact beside a diverged cell.
@@ -63,7 +66,7 @@ class Front:
         finite.
     fitted : q <= tolerance^2, shape ``(N,)``.
     fitted_share : share of active points that are fitted, in [0, 1].
-    unfitted : the unfitted parts, shape ``(N,)``.
+    unfitted : the unfitted parts, shape ``(N,)``; without lines, along which they had a depth, all that is not fitted.
     depth : per face, in [0, 1]: 0, an unfitted part reaches the face; 1, there is none.
     """
 
@@ -186,7 +189,9 @@ def measure_front(
     if noise == 0.0:
         _mark_sharp_errors(geometry, trend, residual, local_error, tolerance)
     fitted = local_error <= tolerance**2
-    unfitted = _unfitted_parts(geometry, trend.window, active & ~fitted)
+    unfitted = active & ~fitted
+    if geometry.has_lines:
+        unfitted = _unfitted_parts(geometry, trend.window, unfitted)
     count = int(np.count_nonzero(active))
     return Front(
         local_error=local_error,
@@ -275,7 +280,9 @@ def _depths(geometry: Geometry, active: BoolArray, unfitted: BoolArray) -> dict[
     active, unfitted = np.append(active, False), np.append(unfitted, False)  # -1 on a line: neither
     for axis, name in enumerate(geometry.axes if geometry.has_lines else ()):
         lines = geometry.lines(axis)
-        lines = lines if len(lines) == 1 else lines[unfitted[lines].any(axis=1)]
+        if len(lines) > 1:
+            count = np.count_nonzero(unfitted[lines], axis=1)
+            lines = lines[count >= max(LEAST_MET * int(count.max()), 1)]
         met = unfitted[lines]
         passed = active[lines].cumsum(axis=1)  # active points up to and with each point of the line
         row, total = np.arange(len(lines)), passed[:, -1]

@@ -209,7 +209,7 @@ def noise_allowance(geometry: Geometry, window: tuple[float, ...], noise: float)
 
     noise^2 (1 + 2 sqrt(2 / n + 8 / N) + 2 / n) about each point, shape ``(N,)``. n is the number of independent values
     in the window (:meth:`~lightning_seqfit.geometry.Geometry.independent`). 8 / N is for the noise itself, which is
-    estimated from all N points; 2 / n, since a mean of few squares is skewed.
+    estimated from all N given points; 2 / n, since a mean of few squares is skewed.
 
     Examples
     --------
@@ -224,7 +224,7 @@ def noise_allowance(geometry: Geometry, window: tuple[float, ...], noise: float)
 @lru_cache(maxsize=4)  # the front asks for the same at each look, and finding it takes ten times as long as the rest
 def _allowance(geometry: Geometry, window: tuple[float, ...]) -> FloatArray:
     count = geometry.independent(window)
-    return 1 + DEVIATIONS * np.sqrt(2 / count + 8 / len(count)) + 2 / count
+    return 1 + DEVIATIONS * np.sqrt(2 / count + 8 / len(geometry.asked)) + 2 / count
 
 
 def most_noise(noise: float, count: int) -> float:

@@ -52,12 +52,13 @@ def geometry_of(
     coordinates : shape ``(N,)`` along one axis, or ``(N, d)``.
     bounds : one (low, high) per axis; None: as the points suggest.
     axes : names of the axes.
-    inside : of a cloud in two or three dimensions, whether places lie in the domain.
+    inside : of points in two or three dimensions, all of which are, whether places lie in the domain; None: those near
+        points do.
 
     Raises
     ------
-    ValueError
-        If the points span no domain, or lie beyond bounds.
+    ValueError, TypeError, RuntimeError
+        If the points span no domain, or lie beyond bounds, or ``inside`` cannot be used.
     """
     if coordinates.ndim == 1:
         scattered = Scattered.spanning(coordinates, axes)

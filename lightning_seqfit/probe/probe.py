@@ -232,14 +232,15 @@ class Probe:
         ------
         ValueError, TypeError, RuntimeError
             If the target has the wrong length or values that are not finite, cannot be evaluated, is noise, or has a
-            wavelength that the resolution hides; or the points coincide in the module's precision. Where some of them
-            do, :attr:`notes` says so.
+            wavelength that the points hide; or the points coincide in the module's precision. Where some of them do,
+            or a cloud of them is too thin to count lobes in, :attr:`notes` says so.
         """
         device, dtype = places.placement(module)
         self._rise(device, torch.promote_types(dtype, torch.float32))
         note = places.rounded(self.geometry, dtype)
-        self.notes = [note] if note else []
-        self._given, trend = targets.read(self.geometry, self.target, device, dtype, self.noise, self._whole)
+        noise = self.noise
+        self._given, trend = targets.read(self.geometry, self.target, device, dtype, noise, self._whole)
+        self.notes = [said for said in (note, targets.few_points(self.geometry, self._given, trend, noise)) if said]
         return self.geometry.lay(self._given), trend
 
     @property

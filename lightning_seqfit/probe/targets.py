@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from lightning_seqfit.geometry import FloatArray, Geometry, Grid
+from lightning_seqfit.measures.contrasts import points_a_lobe, roughness_among
 from lightning_seqfit.measures.noise import LEAST_FLATNESS, flatness, is_noise, most_noise
 from lightning_seqfit.measures.oscillations import roughness
 from lightning_seqfit.measures.pace import Pace, mean_cycles, measure_pace
@@ -30,6 +31,9 @@ POINTS_PER_OSCILLATION = 3.0
 #: Roughness from which on uneven points tell nothing of the target. A wave of N / 3 cycles has 0.81 at N random points,
 #: one of N / 8 cycles 0.38, noise 1, and noise of 0.4 times the oscillation on a smooth one 0.14.
 ROUGHEST = 0.8
+#: The same of points in two and three dimensions: two points a lobe have 0.5 to 0.85; and from which on the lobes that
+#: are counted are uncertain, see :func:`~lightning_seqfit.measures.contrasts.roughness_among`.
+ROUGHEST_CLOUD, ROUGH_CLOUD = 0.7, 0.15
 # Of fewer points the roughness is not known.
 _FEWEST_NEIGHBOURS = 32
 # Cells on which a target that looks like noise is tried, at the most.
@@ -61,13 +65,13 @@ def read(
     given = evaluated(target, geometry.asked, device, dtype) if callable(target) else target
     values = geometry.lay(given)
     with np.errstate(all="ignore"):  # whatever the user has set; the target has been asked
-        most = most_noise(noise, len(values))
+        most = most_noise(noise, len(given))
         most = most if float(np.std(values)) > most else 0.0
         trend = fit_trend(geometry, values, most)
         if _is_buried(trend, values, most):
             trend = fit_trend(geometry, values, 1.01 * math.sqrt(trend.variance))
         grid = geometry.lattice
-        if grid is None:
+        if grid is None and geometry.kind != "points":
             _check_points(geometry, trend)
     if grid is not None:
         for axis in range(grid.dimension):
@@ -77,6 +81,43 @@ def read(
         for axis in range(geometry.dimension):
             _check_domain(*whole, axis, target, device, dtype)
     return given, trend
+
+
+def few_points(geometry: Geometry, given: FloatArray, trend: Trend, noise: float = 0.0) -> str:
+    """What a cloud of points in two or three dimensions is too thin to tell of a target; empty: nothing.
+
+    Parameters
+    ----------
+    geometry : where the points lie; of others than a cloud nothing is said.
+    given, trend : from :func:`read`.
+    noise : standard deviation of the target's noise, which makes neighbours differ too.
+
+    Raises
+    ------
+    ValueError
+        If the points tell nothing of each other.
+    """
+    size = len(given)
+    if geometry.kind != "points" or trend.variance == 0.0 or size < _FEWEST_NEIGHBOURS:
+        return ""
+    with np.errstate(all="ignore"):
+        share = (most_noise(noise, size) / float(np.std(given))) ** 2
+        rough = roughness_among(geometry.asked, given)
+    if share < 1.0:  # else it is all noise
+        rough = max(rough - share, 0.0) / (1.0 - share)
+    told = f"neighbours differ by {rough:.0%} of what points far apart do"
+    if rough >= ROUGHEST_CLOUD:
+        raise ValueError(
+            f"{size:,} points are too few, or too unevenly spread, for the target: {told}, as of white noise; give "
+            "more points or a smaller part of the domain; if it is noise, average or smooth the values, or pass noise="
+        )
+    if rough <= ROUGH_CLOUD:
+        return ""
+    lobes = points_a_lobe(rough, geometry.dimension)
+    return (
+        f"{size:,} points are about {lobes:.0f} for each lobe of the target ({told}): its lobes cannot be counted "
+        f"reliably, which takes {points_a_lobe(ROUGH_CLOUD, geometry.dimension):.0f} each; give more points"
+    )
 
 
 def _is_buried(trend: Trend, values: FloatArray, noise: float) -> bool:

@@ -898,8 +898,9 @@ class TestTwoDimensions:
         }
         for face, lines in walks.items():
             depths = []
+            most = max(sum(line_core) for _, line_core in lines)
             for line_active, line_core in lines:
-                if not line_core.any():
+                if not line_core.any() or 4 * sum(line_core) < most:  # but touched
                     continue
                 before = 0
                 for is_active, is_core in zip(line_active, line_core, strict=True):

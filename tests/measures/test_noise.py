@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.spatial import cKDTree
 from torch import nn
 
 from lightning_seqfit import Probe
@@ -386,3 +387,17 @@ def test_noise_of_points_laid_on_a_box_is_that_at_the_points() -> None:
     laid = Laid(grid(96, 96), np.ones(96**2, dtype=bool), source, x)
     values = x.sum(axis=1) + 0.1 * rng.standard_normal(500)
     assert noise_deviation(laid, values) == noise_of_points(x, values) == pytest.approx(0.1, rel=0.2)
+
+
+@pytest.mark.parametrize("count", [300, 4000, 20_000])
+@pytest.mark.parametrize("crowding", [1, 2])
+def test_noise_laid_on_a_box_exceeds_its_allowance_in_a_few_windows_only(count: int, crowding: int) -> None:
+    shares = []
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        x, box = rng.random((count, 2)) ** crowding, grid(96, 96)
+        laid = Laid(box, np.ones(96**2, dtype=bool), cKDTree(x).query(box.points)[1], x)
+        mean = laid.moving_mean(laid.lay((0.3 * rng.standard_normal(count)) ** 2), (0.2, 0.2))
+        shares.append(np.mean(mean > noise_allowance(laid, (0.2, 0.2), 0.3)))
+    assert np.mean(shares) < 0.05
+    assert 1.0 < np.median(noise_allowance(laid, (0.2, 0.2), 1.0)) < 1 + 40 / np.sqrt(count)
