@@ -79,6 +79,16 @@ def test_elevation_is_shown_in_metres_over_30_by_32_kilometres(tmp_path: Path) -
     assert run.oscillations.target[-1] >= 10
 
 
+def test_a_photograph_is_one_probe_of_three_colours(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["demo", "photograph", "--max-steps", "2", "--logdir", str(tmp_path)])
+    assert capsys.readouterr().out.count("photograph-tanh, seed 0:") == 1
+    run = load(tmp_path / "photograph-tanh" / "version_0")
+    assert run.bounds == ((-0.85, 0.85), (-1.0, 1.0))
+    assert run.scalars["error/relative_rmse"][-1] > 0.8
+    assert run.oscillations is not None
+    assert run.oscillations.target[-1] > 40
+
+
 @pytest.mark.parametrize("name", [name for name, demo in DEMOS.items() if demo.target])
 def test_every_function_is_a_demo_for_every_network(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -232,3 +242,22 @@ def test_a_tanh_network_begins_with_the_lowland_and_has_no_valley_when_a_siren_h
     assert siren.front.fitted[-1] > 0.95
     east = tanh.points[:, 0] > 20  # the lowland
     assert tanh.front.local_error[-1][east].mean() < tanh.front.local_error[-1][~east].mean()
+
+
+@pytest.mark.slow
+def test_a_tanh_network_has_the_uniform_and_no_eyes_when_a_siren_has_most_of_a_photograph(tmp_path: Path) -> None:
+    main(["demo", "photograph", "--max-steps", "800", "--logdir", str(tmp_path)])
+    main(["demo", "photograph", "--network", "siren", "--max-steps", "500", "--logdir", str(tmp_path)])
+    tanh, siren = (load(tmp_path / f"photograph-{network}" / "version_0") for network in ("tanh", "siren"))
+    assert tanh.front is not None
+    assert siren.front is not None
+    assert tanh.front.fitted[-1] < 0.3
+    assert siren.front.fitted[-1] > 0.8
+    assert tanh.oscillations is not None
+    assert siren.oscillations is not None
+    assert tanh.oscillations.fitted[-1] < 10
+    assert siren.oscillations.fitted[-1] > 25
+    pixels = np.column_stack([np.abs(tanh.points[:, 0]), tanh.points[:, 1]])
+    eyes = (pixels[:, 0] < 0.25) & (np.abs(pixels[:, 1] - 0.4) < 0.1)
+    backdrop = (tanh.points[:, 0] > 0.55) & (tanh.points[:, 1] > 0)
+    assert tanh.front.local_error[-1][eyes].mean() > 2 * tanh.front.local_error[-1][backdrop].mean()
