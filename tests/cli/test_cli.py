@@ -257,7 +257,6 @@ def test_a_tanh_network_has_the_uniform_and_no_eyes_when_a_siren_has_most_of_a_p
     assert siren.oscillations is not None
     assert tanh.oscillations.fitted[-1] < 10
     assert siren.oscillations.fitted[-1] > 25
-    pixels = np.column_stack([np.abs(tanh.points[:, 0]), tanh.points[:, 1]])
-    eyes = (pixels[:, 0] < 0.25) & (np.abs(pixels[:, 1] - 0.4) < 0.1)
-    backdrop = (tanh.points[:, 0] > 0.55) & (tanh.points[:, 1] > 0)
+    x, y = tanh.points.T
+    eyes, backdrop = (np.abs(x) < 0.25) & (np.abs(y - 0.4) < 0.1), (x > 0.55) & (y > 0)
     assert tanh.front.local_error[-1][eyes].mean() > 2 * tanh.front.local_error[-1][backdrop].mean()
