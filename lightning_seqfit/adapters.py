@@ -11,15 +11,22 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
-__all__ = ["PINA", "Adapter", "Dictionary", "TorchPhysics"]
+__all__ = ["PINA", "Adapter", "Dictionary", "PINAResidual", "TorchPhysics", "TorchPhysicsResidual"]
 
 
 class Adapter(ABC):
-    """A ``predict`` that goes by the names of the probe's axes."""
+    """A ``predict`` that goes by the names of the probe's axes.
+
+    Attributes
+    ----------
+    needs_grad : it differentiates, so that ``needs_grad`` of the probe need not say so.
+    """
+
+    needs_grad: ClassVar[bool] = False
 
     @abstractmethod
     def __call__(self, module: Any, points: Tensor, axes: Sequence[str] | None = None) -> Any:
@@ -53,29 +60,59 @@ class PINA(Adapter):
 
     member: int | None = None
 
+    @staticmethod
+    def residual(condition: str | int, member: int | None = None) -> PINAResidual:
+        """What a condition's equation leaves: see :class:`PINAResidual`."""
+        return PINAResidual(condition, member)
+
     def __call__(self, module: Any, points: Tensor, axes: Sequence[str] | None = None) -> Any:
         """Predict; the tensor has no labels."""
-        problem = getattr(module, "problem", None)
-        if problem is None:
-            raise TypeError(f"PINA() looks at a solver of pina, which has a .problem; {type(module).__name__} has none")
-        variables = list(getattr(problem, "input_variables", None) or ())
-        x = points
-        if variables:
-            x = points[:, _columns(axes, dict.fromkeys(variables, 1), points.shape[1], "axes")]
-        if getattr(module, "use_lt", True):
-            x = x.as_subclass(import_module("pina").LabelTensor)
-            x.labels = variables
-        output = _plain((module if self.member is None else self._network(module, self.member))(x))
-        if self.member is None and output.ndim == 3 and len(output) == len(getattr(module, "models", ())):
-            return output.mean(dim=0)
-        return output
+        return _solution(module, _labelled(module, points, axes), self.member)
 
-    def _network(self, module: Any, member: int) -> Any:
-        networks = list(getattr(module, "models", None) or [module.model])
-        if isinstance(member, bool) or member not in range(len(networks)):
-            said = f"{type(module).__name__} has {len(networks)} network(s)"
-            raise ValueError(f"member={member!r}, but {said}: give a number from 0")
-        return networks[member]
+
+@dataclass(frozen=True)
+class PINAResidual(Adapter):
+    """What the equation of one of a PINA problem's conditions leaves at the probe's points; the target is 0.0.
+
+    ``PINA.residual("D")`` makes it. It is the equation that the solver is trained on, wherever the condition's own
+    points lie; several equations are a column each, which ``output`` of the probe chooses. The unknown parameters of
+    an inverse problem have the values that they have at the look.
+
+    Parameters
+    ----------
+    condition : name of the condition, or its number from 0, in the order of ``problem.conditions``.
+    member : as for :class:`PINA`; of an ensemble the default is what the mean of its members leaves.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When called, if the module is no solver, there is no such condition, or it has no equation.
+
+    Examples
+    --------
+    >>> from lightning_seqfit import Probe
+    >>> left = PINA.residual("D")
+    >>> probe = Probe.grid([(0.0, 1.0), (0.0, 2.0)], 0.0, axes=("x", "t"), predict=left, name="residual", scale=1.0)
+    >>> probe.needs_grad
+    True
+    """
+
+    condition: str | int
+    member: int | None = None
+    needs_grad: ClassVar[bool] = True
+
+    def __call__(self, module: Any, points: Tensor, axes: Sequence[str] | None = None) -> Any:
+        """Evaluate the residual, shape (N,) or (N, k)."""
+        x = _labelled(module, points, axes)
+        problem = module.problem
+        conditions = list(problem.conditions.items())
+        why = "has no equation: what it compares with is given; watch the solution with PINA() and that as target"
+        able = {n: "" if hasattr(each, "equation") else why for n, (_, each) in enumerate(conditions)}
+        number = _chosen(self.condition, [name for name, _ in conditions], able)
+        solution = _solution(module, x, self.member).as_subclass(import_module("pina").LabelTensor)
+        solution.labels = problem.output_variables
+        unknown = getattr(problem, "unknown_parameters", None)
+        return _plain(conditions[number][1].equation.residual(x, solution, unknown))
 
 
 @dataclass(frozen=True)
@@ -107,27 +144,18 @@ class TorchPhysics(Adapter):
     condition: int | None = None
     variables: Sequence[str] | None = None
 
+    @staticmethod
+    def residual(condition: str | int, variables: Sequence[str] | None = None) -> TorchPhysicsResidual:
+        """What a condition's residual function leaves: see :class:`TorchPhysicsResidual`."""
+        return TorchPhysicsResidual(condition, variables)
+
     def __call__(self, module: Any, points: Tensor, axes: Sequence[str] | None = None) -> Any:
         """Predict, as a tensor."""
         network = self._network(module)
-        space = network.input_space
-        named = self.variables
-        if named is not None and (Counter(named) != Counter(dict(space)) or len(named) != points.shape[1]):
-            raise ValueError(
-                f"variables={list(named)!r}, but the module takes {', '.join(_components(space))} and the probe has "
-                f"{points.shape[1]} axes: name the variable of each axis, in the order of the bounds"
-            )
-        columns = _columns(named or axes, space, points.shape[1], "variables")
-        output = network(import_module("torchphysics").spaces.Points(points[:, columns], space))
-        return _plain(output.as_tensor)
+        return _plain(network(_placed(network, points, axes, self.variables)).as_tensor)
 
     def _network(self, module: Any) -> Any:
-        conditions = getattr(module, "train_conditions", None)
-        if conditions is None:
-            raise TypeError(
-                "TorchPhysics() looks at a solver of torchphysics, which has .train_conditions; "
-                f"{type(module).__name__} has none"
-            )
+        conditions = _train_conditions(module)
         networks = [getattr(condition, "module", None) for condition in conditions]
         known = {number: network for number, network in enumerate(networks) if hasattr(network, "input_space")}
         if self.condition is None and len({id(network) for network in known.values()}) == 1:
@@ -139,6 +167,49 @@ class TorchPhysics(Adapter):
                 f"those with a network are {there}"
             )
         return known[self.condition]
+
+
+@dataclass(frozen=True)
+class TorchPhysicsResidual(Adapter):
+    """What the residual function of a TorchPhysics training condition leaves at the probe's points; the target is 0.0.
+
+    ``TorchPhysics.residual("pde")`` makes it. Several components are a column each, which ``output`` of the probe
+    chooses. Parameters that are learned have the values that they have at the look.
+
+    Parameters
+    ----------
+    condition : name of the training condition, or its number from 0.
+    variables : as for :class:`TorchPhysics`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When called, if the module is no solver, there is no such condition or several of that name, it has no
+        equation that can be evaluated at points of one's own, or the axes are not its variables.
+
+    Examples
+    --------
+    >>> from lightning_seqfit import Probe
+    >>> left = TorchPhysics.residual("pde")
+    >>> probe = Probe.grid([(0.0, 1.0), (0.0, 2.0)], 0.0, axes=("x", "t"), predict=left, name="residual", scale=1.0)
+    >>> probe.needs_grad
+    True
+    """
+
+    condition: str | int
+    variables: Sequence[str] | None = None
+    needs_grad: ClassVar[bool] = True
+
+    def __call__(self, module: Any, points: Tensor, axes: Sequence[str] | None = None) -> Any:
+        """Evaluate the residual, shape (N,) or (N, k)."""
+        conditions = _train_conditions(module)
+        able = {number: _no_equation(each) for number, each in enumerate(conditions)}
+        condition = conditions[_chosen(self.condition, [each.name for each in conditions], able)]
+        placed = _placed(condition.module, points.detach(), axes, self.variables)
+        x, placed = placed.track_coord_gradients()
+        data = {name: function(x) for name, function in condition.data_functions.items()}
+        u = condition.module(placed).coordinates
+        return _plain(condition.residual_fn({**u, **x, **condition.parameter.coordinates, **data}))
 
 
 @dataclass(frozen=True)
@@ -246,6 +317,17 @@ def kind(value: Any) -> str:
     return type(value).__name__
 
 
+def logged_terms(module: Any) -> dict[str, str] | None:
+    """Names of the terms of a loss, by the names under which a solver logs them; None: it is of neither library."""
+    conditions = getattr(getattr(module, "problem", None), "conditions", None)
+    if conditions is not None and _comes_from("pina", module):
+        return {f"{name}_loss": name for name in conditions}
+    conditions = getattr(module, "train_conditions", None)
+    if conditions is not None and _comes_from("torchphysics", module):
+        return {f"train/{condition.name}": condition.name for condition in conditions}
+    return None
+
+
 def counts_late(module: Any) -> bool:
     """Whether ``global_step`` lacks the step of a batch in ``on_train_batch_end`` of the callbacks.
 
@@ -256,9 +338,88 @@ def counts_late(module: Any) -> bool:
     )
 
 
+def _labelled(module: Any, points: Tensor, axes: Sequence[str] | None) -> Any:
+    """Points of shape (N, d) as the solver takes them."""
+    problem = getattr(module, "problem", None)
+    if problem is None:
+        raise TypeError(f"PINA() looks at a solver of pina, which has a .problem; {type(module).__name__} has none")
+    variables = list(getattr(problem, "input_variables", None) or ())
+    x = points
+    if variables:
+        x = points[:, _columns(axes, dict.fromkeys(variables, 1), points.shape[1], "axes")]
+    if getattr(module, "use_lt", True):
+        x = x.as_subclass(import_module("pina").LabelTensor)
+        x.labels = variables
+    return x
+
+
+def _solution(module: Any, x: Any, member: int | None) -> Any:
+    """What the solver predicts at such points, without labels."""
+    output = _plain((module if member is None else _member(module, member))(x))
+    if member is None and output.ndim == 3 and len(output) == len(getattr(module, "models", ())):
+        return output.mean(dim=0)
+    return output
+
+
+def _member(module: Any, member: int) -> Any:
+    networks = list(getattr(module, "models", None) or [module.model])
+    if isinstance(member, bool) or member not in range(len(networks)):
+        said = f"{type(module).__name__} has {len(networks)} network(s)"
+        raise ValueError(f"member={member!r}, but {said}: give a number from 0")
+    return networks[member]
+
+
+def _placed(network: Any, points: Tensor, axes: Sequence[str] | None, named: Sequence[str] | None) -> Any:
+    """Points of shape (N, d) in the input space of a network."""
+    space = network.input_space
+    if named is not None and (Counter(named) != Counter(dict(space)) or len(named) != points.shape[1]):
+        raise ValueError(
+            f"variables={list(named)!r}, but the module takes {', '.join(_components(space))} and the probe has "
+            f"{points.shape[1]} axes: name the variable of each axis, in the order of the bounds"
+        )
+    columns = _columns(named or axes, space, points.shape[1], "variables")
+    return import_module("torchphysics").spaces.Points(points[:, columns], space)
+
+
+def _train_conditions(module: Any) -> list[Any]:
+    """The training conditions of a solver."""
+    conditions = getattr(module, "train_conditions", None)
+    if conditions is None:
+        raise TypeError(
+            "TorchPhysics() looks at a solver of torchphysics, which has .train_conditions; "
+            f"{type(module).__name__} has none"
+        )
+    return list(conditions)
+
+
 def _plain(output: Any) -> Any:
     """Return a tensor without what a subclass adds; labels survive arithmetic, and are lost in it without a word."""
     return output.as_subclass(Tensor) if isinstance(output, Tensor) else output
+
+
+def _chosen(asked: str | int, names: Sequence[str], able: Mapping[int, str]) -> int:
+    """Number of the condition that is asked for, by its name or its number, if it is able: else the reason."""
+    found = [number for number, name in enumerate(names) if asked in (name, number) and not isinstance(asked, bool)]
+    if len(found) == 1 and not able[found[0]]:
+        return found[0]
+    there = ", ".join(f"{number} ({name!r})" for number, name in enumerate(names) if not able[number]) or "none"
+    if found and able[found[0]]:
+        raise ValueError(f"condition={asked!r} {able[found[0]]}. Conditions with an equation are {there}")
+    many = "several conditions have that name: give a number" if found else "give the name or number of one"
+    raise ValueError(f"condition={asked!r}: {many} of those with an equation, which are {there}")
+
+
+def _no_equation(condition: Any) -> str:
+    """Why a condition of torchphysics has no equation that can be evaluated anywhere; empty: it has."""
+    if not hasattr(condition, "residual_fn") or not hasattr(getattr(condition, "module", None), "input_space"):
+        return "has no equation of a network: watch the solution with TorchPhysics() and what it should be as target"
+    if not hasattr(condition, "sampler") or hasattr(condition, "integral_sampler"):
+        return "takes further points than those of a probe, at another end or to integrate: pass predict= of your own"
+    if type(getattr(condition, "error_fn", None)).__name__ == "Identity":
+        return "minimises a mean, such as an energy, and has no equation that leaves 0"
+    if condition.data_functions and getattr(condition.sampler, "is_static", False):
+        return "keeps what its data functions are at its own static points: call them in the residual function itself"
+    return ""
 
 
 def _columns(axes: Sequence[str] | None, sizes: Mapping[str, int], count: int, option: str) -> list[int]:

@@ -28,6 +28,7 @@ SHORT = "max_steps=6, accelerator='cpu', enable_progress_bar=False, enable_model
 SNIPPETS = {
     ("Your own predict", "python"): 2,
     ("The residual of an equation", "python"): 1,
+    ("Terms of the loss", "python"): 1,
     ("Several outputs", "python"): 1,
     ("Hard constraints", "python"): 2,
     ("Dicts", "python"): 2,
@@ -127,6 +128,28 @@ def test_the_residual_of_an_equation() -> None:
     np.testing.assert_allclose(seen.prediction[-1], names["left"].geometry.coarsen(slope[:, 0]), rtol=1e-2, atol=1e-3)
     assert seen.scalars["error/relative_rmse"][0] == pytest.approx(1.0)  # relative to the first look
     assert set(seen.target) == {0.0}
+
+
+def test_terms_of_the_loss() -> None:
+    names = run("Terms of the loss")
+
+    class Module(names["Module"]):  # type: ignore[misc]
+        def training_step(self, batch: Tensor, batch_idx: int) -> Any:
+            returned = super().training_step(batch, batch_idx)
+            seen.append({name: value.item() for name, value in returned.items()})
+            return returned
+
+    seen: list[dict[str, float]] = []
+    module = Module()
+    module.train_dataloader = lambda: torch.utils.data.DataLoader(torch.rand(32, 2), batch_size=16)
+    trainer = fit(module, Probe.grid(names["box"], names["solution"], resolution=24))
+    record = load(trainer.log_dir)
+    assert record.steps.tolist() == [0, 1, 2, 3, 4, 6]
+    assert set(record.losses) == {"equation", "boundary"}
+    for name, losses in (("loss", record.scalars["training/loss"]), *record.losses.items()):
+        each = [step[name] for step in seen]
+        np.testing.assert_allclose(losses[1:], [*each[:4], np.mean(each[4:])], rtol=1e-5)
+    assert len({step["equation"] for step in seen}) > 3  # the equation is trained, too
 
 
 def test_several_outputs() -> None:

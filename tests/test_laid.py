@@ -18,7 +18,7 @@ from lightning_seqfit.measures.bends import only_bends
 from lightning_seqfit.measures.front import active_points, inwardness, measure_front, update
 from lightning_seqfit.measures.lobes import count_lobes, target_lobes
 from lightning_seqfit.measures.pace import mean_cycles
-from lightning_seqfit.measures.spectrum import target_spectrum
+from lightning_seqfit.measures.spectrum import measure_spectrum, target_spectrum
 from lightning_seqfit.measures.trend import fit_trend
 
 BOX = Grid(bounds=((-1.0, 1.0), (-1.0, 1.0)), shape=(96, 96), axes=("x", "y"))
@@ -238,6 +238,33 @@ class TestMeasures:
             found = target_spectrum(laid, fit_trend(laid, target))
             carrying = [label for label, carries in zip(found.labels, found.carrying, strict=True) if carries]
             assert carrying == ["4-8", "32-64"]
+
+    @pytest.mark.parametrize("laid", [DISC, L_SHAPE], ids=["disc", "L"])
+    @pytest.mark.parametrize(("slow", "fast"), [(0.7, 12), (1, 20), (2, 37), (3, 12), (3, 30), (4, 20)])
+    def test_a_missing_tenth_reads_as_missing_and_the_shares_add_up(self, laid, slow, fast):
+        x, y = laid.points.T
+        low, high = np.sin(np.pi * slow * x + 1) * np.cos(np.pi * slow * y), np.sin(np.pi * fast * (0.6 * x + 0.8 * y))
+        trend = fit_trend(laid, low + 0.1 * high)
+        target = target_spectrum(laid, trend)
+        band = int(np.searchsorted(target.edges, fast, side="right")) - 1
+        seen = measure_spectrum(laid, target, -0.1 * high, trend.variance)
+        assert seen.relative_error[band] > 0.75
+        total = 0.01 * float(np.mean(high**2)) / trend.variance
+        assert seen.trend_share + seen.share.sum() == pytest.approx(total, rel=1e-9)
+        other = measure_spectrum(laid, target, 0.5 * low, trend.variance)  # it is the slow wave that is halved
+        assert other.relative_error[band] < 0.25
+
+    @pytest.mark.parametrize("laid", [DISC, L_SHAPE], ids=["disc", "L"])
+    def test_a_residual_in_the_outermost_tenth_is_not_lost(self, laid):
+        x, y = laid.points.T
+        trend = fit_trend(laid, np.sin(12 * np.pi * x) * np.sin(12 * np.pi * y))
+        residual = np.where(laid.edge.distance < 0.05, trend.oscillation, 0.0)
+        target = target_spectrum(laid, trend)
+        seen = measure_spectrum(laid, target, residual, trend.variance)
+        share = float(np.mean(residual**2)) / trend.variance
+        assert seen.trend_share + seen.share.sum() == pytest.approx(share, rel=1e-9)
+        assert seen.share[target.carrying].sum() > 0.4 * share
+        assert seen.share[:2].sum() < 0.1 * share
 
     @pytest.mark.parametrize("laid", [DISC, L_SHAPE], ids=["disc", "L"])
     def test_what_bends_along_every_line(self, laid):

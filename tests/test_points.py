@@ -43,7 +43,7 @@ def wave(x: Any) -> Any:
     return np.sin(10 * np.pi * x) + 2 * x
 
 
-def watched(folder: Path, *probes: Probe, steps: int = 300) -> None:
+def watched(folder: Path, *probes: Probe, steps: int = 300, module: Any = None, data: Any = None) -> None:
     torch.manual_seed(0)
     trainer = L.Trainer(
         max_steps=steps,
@@ -57,7 +57,8 @@ def watched(folder: Path, *probes: Probe, steps: int = 300) -> None:
         callbacks=[SequentialFitting(probe, every_n_steps=10) for probe in probes],
     )
     x = torch.linspace(0, 1, 200)[:, None]
-    trainer.fit(Net(), DataLoader(TensorDataset(x, torch.from_numpy(wave(x.numpy()))), batch_size=200))
+    data = data or TensorDataset(x, torch.from_numpy(wave(x.numpy())))
+    trainer.fit(module or Net(), DataLoader(data, batch_size=200))
 
 
 def test_a_training_reads_the_same_on_a_grid_and_on_its_points_shuffled(tmp_path: Path) -> None:
@@ -89,6 +90,42 @@ def test_a_training_reads_the_same_on_a_grid_and_on_its_points_shuffled(tmp_path
                 here, there = (each[np.isfinite(here) & np.isfinite(there)] for each in (here, there))
                 assert here.size or tag == "front/sequentiality"
             np.testing.assert_allclose(here, there, atol=bound, err_msg=tag)
+
+
+class InThePlane(Net):
+    def __init__(self) -> None:
+        super().__init__()
+        self.net[0] = nn.Linear(2, 32)
+
+
+def test_a_training_reads_the_same_on_a_grid_in_the_plane_on_its_points_shuffled_and_on_random_ones(
+    tmp_path: Path,
+) -> None:
+    def hills(points: Any) -> Any:
+        return np.sin(6 * np.pi * points[:, 0]) * np.cos(4 * np.pi * points[:, 1]) + points[:, 0]
+
+    grid = Probe.grid([(0.0, 1.0)] * 2, hills, resolution=64).geometry.points
+    points = {
+        "shuffled": np.random.default_rng(3).permutation(grid),
+        "random": np.random.default_rng(0).random((4096, 2)),
+    }
+    box = [(0.0, 1.0)] * 2
+    watched(
+        tmp_path,
+        Probe.grid(box, hills(grid), resolution=64, name="grid"),
+        *(Probe.points(each, hills(each), bounds=box, name=name) for name, each in points.items()),
+        module=InThePlane(),
+        data=TensorDataset(torch.from_numpy(grid).float(), torch.from_numpy(hills(grid)).float()[:, None]),
+    )
+    runs = {name: load(tmp_path, name) for name in ("grid", *points)}
+    assert runs["shuffled"].kind == "points"
+    near = {"error/relative_rmse": 0.01, "front/fitted": 0.03, "front/depth/x_min": 0.03, "oscillations/target": 1.0}
+    near |= {"front/depth/y_max": 0.03, "fourier/relative_error/2-4": 0.05, "basis/projection_error": 0.05}
+    for tag, bound in near.items():
+        expected = runs["grid"].scalars[tag]
+        np.testing.assert_allclose(runs["shuffled"].scalars[tag], expected, atol=1e-9, err_msg=tag)
+        np.testing.assert_allclose(runs["random"].scalars[tag], expected, atol=bound, err_msg=tag)
+    np.testing.assert_allclose(runs["shuffled"].prediction, runs["grid"].prediction, atol=1e-6)
 
 
 def test_how_far_the_frequencies_of_uneven_points_can_be_trusted_is_recorded_and_where_gaps_are(tmp_path: Path) -> None:

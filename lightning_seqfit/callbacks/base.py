@@ -185,9 +185,9 @@ class ProbeCallback(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Look if a look is due."""
+        """Take the loss, and look if a look is due."""
         if self._watch is not None:
-            self._watch.after_batch(trainer, pl_module)
+            self._watch.after_batch(trainer, pl_module, outputs)
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]

@@ -128,8 +128,9 @@ class BasisDiagnostic(Diagnostic):
         fewer, numbers = scene.geometry.thinned(MEASURED_POINTS[min(scene.geometry.dimension, 3) - 1])
         if len(numbers) < len(scene.target):
             self.geometry, self.rows = fewer, numbers
-        if len(numbers) < len(scene.target) or len(scene.geometry.asked) != len(scene.target):
-            self.read_out.rows = scene.geometry.rows(numbers)
+        rows = scene.geometry.rows(self.rows)
+        if not np.array_equal(rows, np.arange(len(scene.geometry.asked))):
+            self.read_out.rows = rows
         self.lines = no_lines(scene, "units rise and fall")
         self.target = scene.target[self.rows]
         self.decomposed: IntArray | None = None

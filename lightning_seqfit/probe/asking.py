@@ -30,6 +30,10 @@ class Question:
     output: int = 0
     needs_grad: bool = False
 
+    def __post_init__(self) -> None:
+        if isinstance(self.predict, Adapter) and self.predict.needs_grad:
+            object.__setattr__(self, "needs_grad", True)
+
     def answer(self, module: nn.Module, points: Tensor, axes: Sequence[str]) -> Tensor:
         """Return one component of what the module answers at points of shape ``(N, d)``, plain numbers, ``(N,)``.
 

@@ -147,6 +147,12 @@ class Run:
         """The basis and its snapshots."""
         return self.sections.get("basis")
 
+    @property
+    def losses(self) -> dict[str, FloatArray]:
+        """Terms of the training's loss by name, shape ``(looks,)``; the whole is ``scalars["training/loss"]``."""
+        tag = "training/loss/"
+        return {name.removeprefix(tag): values for name, values in self.scalars.items() if name.startswith(tag)}
+
     def __getattr__(self, name: str) -> Any:
         """A section without a property of its own."""
         sections = self.__dict__.get("sections", {})

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: An error below this share of the noise fits the noise: an estimate of it is right within a seventh.
 BELOW_NOISE = 0.7
+#: Terms of the training's loss that a summary has.
+MOST_TERMS = 6
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ def summarise(run: Run) -> Summary:
             Fact("R^2", number(_explained(run), "{:.4f}")),
             *(fact for kind in run.diagnostics for fact in kind.facts(run)),
             *_of_error(run),
+            *_of_training(run),
             Fact("overhead", number(100 * _last(run, "observer/overhead"), "{:.1f} %")),
         )
     )
@@ -70,6 +73,17 @@ def _of_error(run: Run) -> list[Fact]:
         facts.append(Fact("noise", number(noise, "{:.3f}"), f"noise {noise:.3g}", headline=True))
     if fits_noise(error, noise):
         facts.append(Fact("below the noise", "yes", noise_fitted(run.noise), headline=True))
+    return facts
+
+
+def _of_training(run: Run) -> list[Fact]:
+    """The loss of the training, and the first of its terms: what was last known, where none was not finite."""
+    tags = [("training loss", "training/loss"), *((f"loss {name}", f"training/loss/{name}") for name in run.losses)]
+    bad, facts = any(note.startswith("not finite: ") for note in run.notes), []
+    for label, tag in tags[: 1 + MOST_TERMS]:
+        values = run.scalars.get(tag, np.empty(0))
+        known = values if bad else values[~np.isnan(values)]
+        facts += [Fact(label, f"{value:.3g}") for value in known[-1:]]
     return facts
 
 

@@ -59,6 +59,24 @@ def show(trainer: pl.Trainer, monitored: Mapping[str, float], in_progress_bar: M
     shown._progress_bar_metrics.update(in_progress_bar)
 
 
+def logged_in_training(trainer: pl.Trainer) -> dict[str, torch.Tensor]:
+    """Single numbers that the module has logged in training, by name; computes no metric, and takes nothing in.
+
+    Each is of the last step, or the mean of the epoch so far where only that is kept; after the epoch, what it left.
+    """
+    logged: dict[str, torch.Tensor] = {}
+    left = trainer._logger_connector._callback_metrics
+    for metric in trainer.fit_loop.epoch_loop._results.values():
+        value: Any = metric._forward_cache
+        if value is None and metric.is_tensor and metric.meta.is_mean_reduction and not metric.has_reset:
+            value = metric.value / metric.cumulated_batch_size
+        elif value is None:
+            value = left.get(metric.meta.forked_name(on_step=True))
+        if isinstance(value, torch.Tensor) and value.numel() == 1:
+            logged[metric.meta.name] = value
+    return logged
+
+
 def steps_in_all(trainer: pl.Trainer) -> float:
     """Optimizer steps that a fit will take at the most; inf: not known."""
     if trainer.max_steps > 0:

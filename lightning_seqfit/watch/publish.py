@@ -32,14 +32,14 @@ class Publisher:
         return f"seqfit/{self._prefix}{name}"
 
     def announce(self, trainer: pl.Trainer, scalars: Mapping[str, float]) -> dict[str, float]:
-        """Put what is known where monitors look; an infinite error is known, and ends what checks for it.
+        """Put what is known where monitors look; an error or a loss that is not finite is, and ends what checks for it.
 
         Returns
         -------
         dict of str to float
             What is known, by tag.
         """
-        known = {tag: value for tag, value in scalars.items() if math.isfinite(value) or _is_error(tag, value)}
+        known = {tag: value for tag, value in scalars.items() if math.isfinite(value) or _has_diverged(tag, value)}
         tags = {self.tag(name): value for name, value in known.items()}
         fitted = {f"{self._prefix}{name}": scalars[name] for name in ("front/fitted",) if name in scalars}
         show(trainer, tags, fitted)
@@ -80,6 +80,6 @@ class Publisher:
                     self._failures.switch_off(part, error)
 
 
-def _is_error(tag: str, value: float) -> bool:
-    """Whether a value is the error of a prediction that is not finite."""
-    return value == math.inf and tag.startswith("error/")
+def _has_diverged(tag: str, value: float) -> bool:
+    """Whether a value that is not finite is such an error, or a loss: an absent loss has no tag."""
+    return tag.startswith("training/loss") or (value == math.inf and tag.startswith("error/"))

@@ -23,6 +23,7 @@ from lightning_seqfit.watch.lightning_internals import (
     on_the_ranks_that_evaluate,
     steps_in_all,
 )
+from lightning_seqfit.watch.losses import Losses
 from lightning_seqfit.watch.measuring import Measuring, doubtful
 from lightning_seqfit.watch.readiness import is_lazy, is_unfinished
 from lightning_seqfit.watch.schedule import Cadence, Schedule
@@ -48,7 +49,7 @@ class Watch:
         self.measuring = Measuring(probe, self.failures)
         self.keeping = Keeping(self.measuring, self.failures)
         self.schedule = Schedule([], -1, self.failures)
-        self.steps, self.cost = Steps(), Cost()
+        self.steps, self.cost, self.losses = Steps(), Cost(), Losses(self.failures)
         self.state = State()
         self.phase = Phase.IDLE
         self.module: weakref.ref[Any] | None = None
@@ -146,7 +147,7 @@ class Watch:
         if early and not ready:
             return
         looks = self.phase is Phase.WAITING and not late and ready
-        self.phase, self.cost = Phase.RUNNING, Cost()
+        self.phase, self.cost, self.losses = Phase.RUNNING, Cost(), Losses(self.failures)
         step = self.steps.begin(trainer, module)
         self.keeping.gallery.begin(step, steps_in_all(trainer))
         self.keeping.archive.write_at_exit(trainer, weakref.WeakMethod(self._write))
@@ -163,12 +164,15 @@ class Watch:
                 return None
             raise
 
-    def after_batch(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Look if one is due; runs after every batch, so it does next to nothing where none is."""
-        if self.phase is not Phase.RUNNING:
-            if not self.waiting:
-                return
+    def after_batch(self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any) -> None:
+        """Take what a batch returned, and look if a look is due; where none is, that is next to nothing."""
+        if self.waiting:
             self.begin(trainer, module, late=True)  # the hook before the first batch was not passed on
+        if self.phase is Phase.RUNNING:
+            self.losses.take(outputs, trainer.accumulate_grad_batches)
+            self._look_if_due(trainer, module)
+
+    def _look_if_due(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         step = self.steps.follow(trainer)
         if step >= self.schedule.next_step and self.schedule.due(step):
             self._look(trainer, module, step)
@@ -201,7 +205,7 @@ class Watch:
         if seen is None:
             return {}
         look = self.measuring.read(seen, self.state.scale, step, step + self.state.offset)
-        look.scalars |= self.cost.scalars()
+        look.scalars |= self.losses.scalars(trainer, module) | self.cost.scalars()
         self.state.take(look, step, self.steps.logged, self.probe.geometry)
         self.keeping.archive.unwritten = self.keeping.archive.base is not None
         return look.scalars
@@ -209,7 +213,7 @@ class Watch:
     def checkpoint(self, trainer: pl.Trainer, module: pl.LightningModule) -> dict[str, Any] | None:
         """Take a look that is due, write the record, and return the state to save; None where nothing was seen."""
         if self.phase is Phase.RUNNING:
-            self.after_batch(trainer, module)
+            self._look_if_due(trainer, module)
             if trainer.is_global_zero and self.keeping.archive.unwritten:
                 self._write()
         if self.state.last_step < 0:
@@ -220,9 +224,7 @@ class Watch:
     def finish(self, trainer: pl.Trainer, module: pl.LightningModule, *, look: bool) -> None:
         """End the fit once, whichever hook comes first."""
         if self.phase is not Phase.RUNNING:
-            if (
-                self.keeping.archive.waits and trainer.is_global_zero
-            ):  # an interrupt came meanwhile, or the disk was full
+            if self.keeping.archive.waits and trainer.is_global_zero:  # an interrupt came, or the disk was full
                 self._write()
             return
         if look and self.steps.follow(trainer) > self.state.last_step:
@@ -233,9 +235,8 @@ class Watch:
             if broadcast(trainer, doubts) and evaluates(trainer):
                 self.measuring.doubt_points(trainer, module, self.state.latest["prediction"])
         self.phase = Phase.IDLE
-        if not trainer.is_global_zero or self.keeping.archive.base is None or not len(self.state.record):
-            return
-        self.keeping.end(trainer, self.state, self.steps.logged, finished=look and not trainer.interrupted)
+        if trainer.is_global_zero and self.keeping.archive.base is not None and len(self.state.record):
+            self.keeping.end(trainer, self.state, self.steps.logged, finished=look and not trainer.interrupted)
 
     def _write(self) -> None:
         self.keeping.write(self.state)

@@ -109,7 +109,9 @@ def assert_same_record(one: Run, other: Run) -> None:
     np.testing.assert_array_equal(one.prediction, other.prediction)
     assert set(one.scalars) == set(other.scalars)
     for tag in one.scalars:
-        if not tag.startswith("observer/"):
+        if tag == "training/loss":  # the mean since the look before begins anew where a fit does
+            assert np.count_nonzero(one.scalars[tag][1:] != other.scalars[tag][1:]) <= 1
+        elif not tag.startswith("observer/"):
             np.testing.assert_array_equal(one.scalars[tag], other.scalars[tag], err_msg=tag)
     assert one.front is not None
     assert other.front is not None

@@ -7,6 +7,7 @@ pass after every batch.
 
 from __future__ import annotations
 
+import copy
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor, nn
 
 from lightning_seqfit import Probe, Run, load
-from lightning_seqfit.adapters import PINA
+from lightning_seqfit.adapters import PINA, PINAResidual
 from lightning_seqfit.callbacks import ErrorFront, SequentialFitting
 from tests.clients import waves
 from tests.clients.waves import LOBES, STEPS, WAVES, assert_read_as_oscillations, seed, settings
@@ -276,6 +277,110 @@ def test_the_residual_that_is_probed_is_the_loss_of_the_training(tmp_path: Path)
     run = load(tmp_path)
     losses = [float(row["whole_loss_step"]) for row in rows(tmp_path) if row["whole_loss_step"]]
     np.testing.assert_allclose(np.mean(run.prediction[:-1] ** 2, axis=1), losses, rtol=1e-4)
+
+
+def of_equation(u: Callable[[Tensor], Tensor], points: np.ndarray[Any, Any], plane: bool) -> np.ndarray[Any, Any]:
+    """What u leaves of the equations of this file, by hand: u of shape (N, d) -> (N,), in double precision."""
+    x = torch.tensor(points, dtype=torch.float64, requires_grad=True)
+    (slopes,) = torch.autograd.grad(u(x).sum(), x, create_graph=True)
+    if not plane:
+        return ((slopes[:, 0] - WAVES * torch.cos(WAVES * x[:, 0])) / WAVES).detach().numpy()
+    curved = sum(torch.autograd.grad(slopes[:, n].sum(), x, retain_graph=True)[0][:, n] for n in range(2))
+    return ((curved + 2 * LOBES**2 * torch.sin(LOBES * x).prod(dim=1)) / (2 * LOBES**2)).detach().numpy()
+
+
+@pytest.mark.parametrize("kind", ["ODE", "Poisson", "discriminator", "trained"])
+@pytest.mark.parametrize("condition", ["whole", 0])
+def test_the_residual_of_a_condition_is_what_its_equation_leaves(kind: str, condition: Any, tmp_path: Path) -> None:
+    plane = kind == "Poisson"
+    module = {"Poisson": lambda: pinn(poisson()), "discriminator": competitive}.get(kind, pinn)()
+    if kind == "trained":  # the condition has become one of given points
+        trainer(module, tmp_path, [], max_epochs=3).train()
+    turned = {"axes": ["y", "x"]} if plane else {}
+    probe = (in_plane if plane else on_line)(target=0.0, predict=PINA.residual(condition), **turned)
+    seen = probe.observe(module, np.zeros(len(probe.geometry.points))).prediction
+    network = copy.deepcopy(module.models[0] if kind == "discriminator" else module.model).double()
+    columns = [1, 0] if plane else [0]
+    left = of_equation(lambda x: network(x)[:, 0], probe.geometry.points[:, columns], plane)
+    np.testing.assert_allclose(seen, left, rtol=1e-3, atol=1e-4 * np.abs(left).max())
+
+
+def test_the_residual_of_an_ensemble_is_that_of_its_mean_or_of_one_member() -> None:
+    module = ensemble()
+    networks = [copy.deepcopy(network).double() for network in module.models]
+    for predict, chosen in ((PINA.residual("whole"), networks), (PINA.residual("whole", member=2), networks[2:])):
+        probe = on_line(target=0.0, predict=predict)
+        seen = probe.observe(module, np.zeros(512)).prediction
+        left = of_equation(
+            lambda x, chosen=chosen: torch.stack([network(x)[:, 0] for network in chosen]).mean(dim=0),
+            probe.geometry.points,
+            plane=False,
+        )
+        np.testing.assert_allclose(seen, left, rtol=1e-3, atol=1e-4 * np.abs(left).max())
+
+
+def test_the_residual_of_an_inverse_problem_has_the_parameters_of_the_moment() -> None:
+    module = pinn(ode(inverse=True))
+    network, probe = copy.deepcopy(module.model).double(), on_line(target=0.0, predict=PINA.residual("whole"))
+    (unknown,) = module.problem.unknown_parameters.values()
+    known = of_equation(lambda x: network(x)[:, 0], probe.geometry.points, plane=False)
+    for value in (0.5, 1.5):
+        unknown.data.fill_(value)
+        seen = probe.observe(module, np.zeros(512)).prediction
+        expected = known + (1 - value) * np.cos(WAVES * probe.geometry.points[:, 0])
+        np.testing.assert_allclose(seen, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_several_equations_are_a_column_each() -> None:
+    given = ode()
+    system = equation.SystemEquation([lambda x, u: u, lambda x, u: 2 * u])
+    given.conditions["whole"].equation = system
+    module = pinn(given)
+    first, second = (
+        on_line(target=0.0, predict=PINA.residual("whole"), output=output).observe(module, np.zeros(512)).prediction
+        for output in (0, 1)
+    )
+    assert np.abs(first).max() > 0
+    np.testing.assert_allclose(second, 2 * first)
+
+
+def test_a_probe_of_the_residual_of_a_condition_leaves_the_training_bitwise_unchanged(tmp_path: Path) -> None:
+    options = {"target": 0.0, "predict": PINA.residual("whole"), "name": "residual", "scale": 1.0}
+    watched(pinn, tmp_path, [SequentialFitting(on_line()), SequentialFitting(on_line(**options))])
+    errors = load(tmp_path / "watched", "residual").scalars["error/relative_rmse"]
+    assert len(np.unique(errors)) >= 10
+
+
+def test_no_residual_where_there_is_no_equation_or_no_such_condition() -> None:
+    x = pina.LabelTensor(torch.rand(9, 1), ["t"])
+    given = ode()
+    type(given).conditions["data"] = pina.Condition(input=x, target=pina.LabelTensor(torch.rand(9, 1), ["u"]))
+    module = pinn(type(given)())
+    for condition, words in (
+        ("data", r"condition='data' has no equation.* Conditions with an equation are 0 \('whole'\), 1 \('start'\)"),
+        ("D", r"condition='D': give the name or number of one of those with an equation, which are 0 \('whole'\)"),
+        (7, r"condition=7: give the name or number"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            on_line(target=0.0, predict=PINAResidual(condition)).observe(module, np.zeros(512))
+    with pytest.raises(TypeError, match="looks at a solver of pina"):
+        on_line(target=0.0, predict=PINAResidual("D")).observe(nn.Linear(1, 1), np.zeros(512))
+
+
+@pytest.mark.parametrize("make", [pinn, ensemble, competitive], ids=["one network", "an ensemble", "a discriminator"])
+@pytest.mark.parametrize("logs_steps", [True, False])
+def test_the_terms_of_the_loss_are_the_conditions(make: Any, logs_steps: bool, tmp_path: Path) -> None:
+    """PINA logs each, by steps where the trainer does, else by epochs; the oracle is what it logs itself."""
+    every = {"log_every_n_steps": 1, "batch_size": 64} if logs_steps else {"log_every_n_steps": 0}
+    trains = trainer(make(), tmp_path, [SequentialFitting(on_line(), every_n_steps=1)], max_epochs=8, **every)
+    trains.train()
+    run = load(tmp_path)
+    assert set(run.losses) == {"whole", "start"}
+    suffix = "_step" if logs_steps else ""
+    for name, losses in (*run.losses.items(), ("train", run.scalars["training/loss"])):
+        tag = f"{name}_loss{suffix}"
+        logged = [float(row[tag]) for row in rows(tmp_path) if row.get(tag)]
+        np.testing.assert_allclose(losses[1:], logged, rtol=1e-5, err_msg=name)
 
 
 @pytest.mark.slow

@@ -232,6 +232,116 @@ def test_a_probe_of_the_residual_leaves_the_training_bitwise_unchanged(make: Any
     assert len(np.unique(errors)) >= 10
 
 
+def of_equation(net: Any, points: np.ndarray[Any, Any], factor: float = 1.0) -> np.ndarray[Any, Any]:
+    """What a network leaves of the equation on the line, by hand."""
+    t = torch.tensor(points, dtype=torch.float32, requires_grad=True)
+    (slopes,) = torch.autograd.grad(net(tp.spaces.Points(t, T)).as_tensor.sum(), t)
+    left = (slopes[:, 0] - factor * WAVES * torch.cos(WAVES * t[:, 0])) / WAVES
+    return left.detach().numpy()
+
+
+@pytest.mark.parametrize("condition", ["whole", 0])
+def test_the_residual_of_a_condition_is_what_its_equation_leaves(condition: Any) -> None:
+    module, probe = ode(), on_line(target=0.0, predict=TorchPhysics.residual(condition))
+    left = of_equation(module.train_conditions[0].module, probe.geometry.points)
+    np.testing.assert_allclose(observed(module, probe), left, rtol=1e-4, atol=1e-5)
+
+
+def test_the_residual_in_the_plane() -> None:
+    module, probe = poisson(), in_plane(target=0.0, predict=TorchPhysics.residual("whole"))
+    net = module.train_conditions[0].module
+    x = torch.tensor(probe.geometry.points, dtype=torch.float32, requires_grad=True)
+    (slopes,) = torch.autograd.grad(net(tp.spaces.Points(x, X)).as_tensor.sum(), x, create_graph=True)
+    curved = sum(torch.autograd.grad(slopes[:, n].sum(), x, retain_graph=True)[0][:, n] for n in range(2))
+    left = (curved + 2 * LOBES**2 * torch.sin(LOBES * x).prod(dim=1)) / (2 * LOBES**2)
+    np.testing.assert_allclose(observed(module, probe), left.detach().numpy(), rtol=1e-3, atol=1e-4)
+
+
+def test_the_residual_has_the_parameters_and_the_data_functions_of_the_moment() -> None:
+    module = unknown()
+    law = module.train_conditions[2]
+    probe = on_line(target=0.0, predict=TorchPhysics.residual("law"))
+    for value in (1.0, 2.5):
+        law.parameter.as_tensor.data.fill_(value)
+        left = of_equation(law.module, probe.geometry.points, factor=value)
+        np.testing.assert_allclose(observed(module, probe), left, rtol=1e-4, atol=1e-5)
+
+    def given(net: Any) -> Any:
+        return tp.conditions.PINNCondition(
+            net, at_random(LINE, 8), lambda u, f: u - f, data_functions={"f": lambda t: 3 * t}, name="given"
+        )
+
+    module, probe = ode(others=(given,)), on_line(target=0.0, predict=TorchPhysics.residual("given"))
+    t = torch.tensor(probe.geometry.points, dtype=torch.float32)
+    left = module.train_conditions[2].module(tp.spaces.Points(t, T)).as_tensor - 3 * t
+    np.testing.assert_allclose(observed(module, probe), left[:, 0].detach().numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_several_components_are_a_column_each() -> None:
+    def both(net: Any) -> Any:
+        return tp.conditions.PINNCondition(net, at_random(LINE, 8), lambda u: torch.cat([u, 2 * u], 1), name="both")
+
+    module = ode(others=(both,))
+    first, second = (
+        observed(module, on_line(target=0.0, predict=TorchPhysics.residual("both"), output=output)) for output in (0, 1)
+    )
+    assert np.abs(first).max() > 0
+    np.testing.assert_allclose(second, 2 * first)
+
+
+def test_no_residual_where_there_is_no_equation_or_no_such_condition() -> None:
+    def data(net: Any) -> Any:
+        given = tp.spaces.Points(torch.rand(9, 1), T), tp.spaces.Points(torch.rand(9, 1), U)
+        return tp.conditions.DataCondition(net, tp.utils.PointsDataLoader(given, batch_size=9), name="data")
+
+    def periodic(net: Any) -> Any:
+        return tp.conditions.PeriodicCondition(net, LINE, lambda u_left, u_right: u_left - u_right, name="periodic")
+
+    def energy(net: Any) -> Any:
+        return tp.conditions.DeepRitzCondition(net, at_random(LINE, 8), lambda u: u**2, name="energy")
+
+    def static(net: Any) -> Any:
+        points = tp.samplers.GridSampler(LINE, 8).make_static()
+        return tp.conditions.PINNCondition(
+            net, points, lambda u, f: u, data_functions={"f": lambda t: t}, name="static"
+        )
+
+    def twin(net: Any) -> Any:
+        return tp.conditions.PINNCondition(net, at_random(LINE, 8), nothing, name="start")
+
+    module = ode(others=(data, periodic, energy, static, twin))
+    able = r"0 \('whole'\), 1 \('start'\), 6 \('start'\)"
+    for condition, words in (
+        ("data", rf"condition='data' has no equation of a network.* Conditions with an equation are {able}"),
+        (3, r"condition=3 takes further points than those of a probe"),
+        ("energy", r"condition='energy' minimises a mean, such as an energy"),
+        ("static", r"condition='static' keeps what its data functions are at its own static points"),
+        ("start", rf"condition='start': several conditions have that name: give a number of those .* {able}"),
+        ("D", rf"condition='D': give the name or number of one of those with an equation, which are {able}"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            observed(module, on_line(target=0.0, predict=TorchPhysics.residual(condition)))
+    with pytest.raises(TypeError, match="looks at a solver of torchphysics"):
+        observed(nn.Linear(1, 1), on_line(target=0.0, predict=TorchPhysics.residual("D")))
+
+
+def test_a_probe_of_the_residual_of_a_condition_leaves_the_training_bitwise_unchanged(tmp_path: Path) -> None:
+    options = {"target": 0.0, "predict": TorchPhysics.residual("whole"), "name": "residual", "scale": 1.0}
+    watched(ode, tmp_path, [SequentialFitting(on_line()), SequentialFitting(on_line(**options))])
+    errors = load(tmp_path / "watched", "residual").scalars["error/relative_rmse"]
+    assert len(np.unique(errors)) >= 10
+
+
+def test_the_terms_of_the_loss_are_the_conditions(tmp_path: Path) -> None:
+    """TorchPhysics logs each; the oracle is what it logs itself."""
+    trainer(tmp_path, [SequentialFitting(on_line(), every_n_steps=1)], max_steps=8).fit(ode())
+    run = load(tmp_path)
+    assert set(run.losses) == {"whole", "start"}
+    for name, losses in (*run.losses.items(), ("loss", run.scalars["training/loss"])):
+        logged = [float(row[f"train/{name}"]) for row in rows(tmp_path) if row.get(f"train/{name}")]
+        np.testing.assert_allclose(losses[1:], logged, rtol=1e-5, err_msg=name)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("plane", [False, True], ids=["ODE", "Poisson"])
 def test_an_oscillatory_problem_is_read_as_such(plane: bool, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ NEEDED: dict[str, Any] = {
     "_logger_connector._callback_metrics": dict,
     "_logger_connector._progress_bar_metrics": dict,
     "fit_loop.epoch_loop._batches_that_stepped": int,
+    "fit_loop.epoch_loop._results": dict,
     "fit_loop.epoch_loop.batch_progress.current.processed": int,
     "fit_loop.epoch_loop.batch_progress.current.completed": int,
     "strategy.broadcast": object,
@@ -28,6 +29,8 @@ NEEDED: dict[str, Any] = {
     "fast_dev_run": bool | int,
     "num_training_batches": int | float,
 }
+#: From each of ``_results``, which a module has logged in training.
+NEEDED_OF_A_RESULT = ("_forward_cache", "is_tensor", "has_reset", "value", "cumulated_batch_size", "meta.name")
 
 
 def trained(package: Any, **options: Any) -> Any:
@@ -45,7 +48,9 @@ class Plain(pytorch_lightning.LightningModule):
         self.layer = torch.nn.Linear(1, 1)
 
     def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
-        return ((self.layer(batch[0]) - batch[1]) ** 2).mean()
+        loss: torch.Tensor = ((self.layer(batch[0]) - batch[1]) ** 2).mean()
+        self.log("loss", loss)
+        return loss
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.Adam(self.parameters())
@@ -62,12 +67,24 @@ def test_lightning_has_what_is_needed(package: Any) -> None:
         assert isinstance(there, kind), f"trainer.{path} is {type(there).__name__}"
 
 
+def test_a_result_has_what_is_needed() -> None:
+    (result,) = trained(pytorch_lightning, max_steps=2).fit_loop.epoch_loop._results.values()
+    for path in NEEDED_OF_A_RESULT:
+        there = result
+        for name in path.split("."):
+            assert hasattr(there, name), f"no {path}"
+            there = getattr(there, name)
+    assert result.meta.is_mean_reduction
+    assert result.meta.forked_name(on_step=True) == "loss"
+
+
 def test_every_private_name_that_is_used_is_in_the_list() -> None:
     tree = ast.parse(Path(lightning_internals.__file__).read_text(encoding="utf-8"))
     own = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)}
     used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr.startswith("_")}
     used = {name for name in used - own if not name.startswith("__")}
-    assert used == {name for path in NEEDED for name in path.split(".") if name.startswith("_")}
+    needed = [name for path in (*NEEDED, *NEEDED_OF_A_RESULT) for name in path.split(".")]
+    assert used == {name for name in needed if name.startswith("_")}
 
 
 def test_what_is_shown_can_be_monitored() -> None:
