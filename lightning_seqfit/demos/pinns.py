@@ -252,13 +252,14 @@ class Poisson(L.LightningModule):
         """Return which of the points (N, 2) lie in the L, its edge included, shape (N,)."""
         return (points.abs() <= 1).all(dim=1) & ((points[:, 0] <= 0) | (points[:, 1] >= 0))
 
-    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        """Return the loss at the collocation points and at the edge."""
+    def training_step(self, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+        """Return the loss, and its terms: the mean squares of the residual and of u at the edge."""
         points, edge = batch
-        residual = poisson_residual(self, points.requires_grad_(), create_graph=True)
-        loss: Tensor = residual.square().mean() + self.boundary_weight * self(edge).square().mean()
+        equation = poisson_residual(self, points.requires_grad_(), create_graph=True).square().mean()
+        boundary = self(edge).square().mean()
+        loss = equation + self.boundary_weight * boundary
         log_when_asked(self, loss)
-        return loss
+        return {"loss": loss, "equation": equation, "boundary": boundary}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return Adam."""

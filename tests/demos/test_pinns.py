@@ -137,6 +137,15 @@ def on_an_l(module: Poisson, steps: int, folder: Path) -> Any:
     return watched(module, poisson_residual, steps, folder, bounds=[(-1.0, 1.0)] * 2, inside=module.inside)
 
 
+def test_the_terms_of_the_loss_on_an_l_are_in_the_record(tmp_path: Path) -> None:
+    L.seed_everything(0, verbose=False)
+    module = Poisson(boundary_weight=3.0, cells=4)
+    run, _ = on_an_l(module, 5, tmp_path)
+    loss, equation, boundary = (run.scalars[f"training/loss{term}"][-1] for term in ("", "/equation", "/boundary"))
+    assert loss == pytest.approx(equation + 3 * boundary)
+    assert equation > 0.1 > boundary > 0
+
+
 @pytest.mark.slow
 def test_on_an_l_the_residual_of_a_tanh_network_shrinks_while_its_solution_is_worse_than_none(tmp_path: Path) -> None:
     L.seed_everything(0, verbose=False)
