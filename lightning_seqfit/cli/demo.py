@@ -68,7 +68,7 @@ def run(
         raise Refused(f"`seqfit demo {name}` has --network {' or '.join(demo.networks)}, trained with Adam")
     try:
         demo.module(network, optimizer)
-    except ImportError as error:
+    except (ImportError, FileNotFoundError) as error:
         raise Refused(str(error)) from error
     run_dir = train(demo, network, optimizer, seed=seed, max_steps=max_steps, logdir=logdir)
     for probe in demo.probes():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lightning_seqfit.demos.data import co2_monthly, co2_weekly
+from lightning_seqfit.demos.data.samples import elevation, portrait
 from lightning_seqfit.demos.modules import (
     SIRENCO2,
     FunctionRegression,
@@ -11,7 +12,14 @@ from lightning_seqfit.demos.modules import (
     TanhRegression,
 )
 from lightning_seqfit.demos.networks import SIREN, FourierFeatureMLP, TanhMLP
-from lightning_seqfit.demos.pinns import Advection, Helmholtz, advection_residual, helmholtz_residual
+from lightning_seqfit.demos.pinns import (
+    Advection,
+    Helmholtz,
+    Poisson,
+    advection_residual,
+    helmholtz_residual,
+    poisson_residual,
+)
 from lightning_seqfit.demos.regression import Regression
 from lightning_seqfit.demos.targets import (
     cosine,
@@ -34,6 +42,7 @@ __all__ = [
     "FourierFeatureMLP",
     "FunctionRegression",
     "Helmholtz",
+    "Poisson",
     "Regression",
     "SIRENRegression",
     "TanhCO2",
@@ -43,11 +52,14 @@ __all__ = [
     "co2_monthly",
     "co2_weekly",
     "cosine",
+    "elevation",
     "helmholtz_residual",
     "low_frequency",
     "multi_scale",
     "photograph",
     "plane_wave",
+    "poisson_residual",
+    "portrait",
     "product_wave",
     "radial_wave",
     "sine",

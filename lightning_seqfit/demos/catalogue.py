@@ -19,8 +19,19 @@ from torch import Tensor
 from lightning_seqfit.callbacks import SequentialFitting
 from lightning_seqfit.demos import targets
 from lightning_seqfit.demos.data import co2_monthly, co2_weekly
+from lightning_seqfit.demos.data.samples import elevation, portrait
 from lightning_seqfit.demos.modules import SIRENCO2, FunctionRegression, TanhCO2
-from lightning_seqfit.demos.pinns import Advection, Helmholtz, advection_residual, helmholtz_residual
+from lightning_seqfit.demos.networks import make_network
+from lightning_seqfit.demos.pinns import (
+    Advection,
+    Helmholtz,
+    Poisson,
+    advection_residual,
+    helmholtz_residual,
+    poisson_residual,
+)
+from lightning_seqfit.demos.regression import Regression
+from lightning_seqfit.geometry import Grid
 from lightning_seqfit.probe import Probe
 
 Pace = tuple[int, int | None]
@@ -125,15 +136,53 @@ def _co2_weekly_probes() -> list[Probe]:
     return [Probe.points(years, ppm, axes=["year"], quantity="CO2 (ppm)")]
 
 
+_PORTRAIT = ((-0.85, 0.85), (-1.0, 1.0))
+
+
+def _plane(points: Any, values: Any, network: str) -> L.LightningModule:
+    """A module that fits values (N,) or (N, k) at points (N, 2)."""
+    outputs = values[0].size
+    learning_rate = 1e-3 if network == "siren" else 5e-3
+    made = make_network(network, 2, outputs, width=64, omega_0=30.0, scale=3.0)
+    return Regression(made, points, values, normalize=True, learning_rate=learning_rate)
+
+
+def _elevation(network: str = "tanh", optimizer: str = "adam") -> L.LightningModule:
+    return _plane(*elevation(), network)
+
+
+def _elevation_probes() -> list[Probe]:
+    """A probe at the places where the elevation is known, in kilometres and metres."""
+    return [Probe.points(*elevation(), axes=("east", "north"), quantity="elevation (m)")]
+
+
+def _portrait(network: str = "tanh", optimizer: str = "adam") -> L.LightningModule:
+    colours = portrait()
+    return _plane(Grid(_PORTRAIT, colours.shape[:2], ("x", "y")).points, colours.reshape(-1, 3), network)
+
+
+def _portrait_probes() -> list[Probe]:
+    """A probe of all three colours: an error is the length of theirs."""
+    colours = portrait()
+    resolution = colours.shape[:2]
+    return [Probe.grid(_PORTRAIT, colours, resolution=resolution, output="norm", quantity="red, green, blue")]
+
+
 def _equation(
-    name: str, title: str, equation: type[Helmholtz | Advection], residual: Callable[..., Tensor], *axes: str
+    name: str,
+    title: str,
+    equation: type[Helmholtz | Advection | Poisson],
+    residual: Callable[..., Tensor],
+    *axes: str,
+    box: Bounds | None = None,
+    **options: Any,
 ) -> Demo:
-    box = [(0.0, 1.0)] * len(axes)
+    options |= {"bounds": box or [(0.0, 1.0)] * len(axes), "axes": axes}
 
     def probes() -> list[Probe]:
         return [
-            Probe.grid(box, equation().solution, axes=axes, quantity="u"),
-            Probe.grid(box, 0.0, axes=axes, predict=residual, needs_grad=True, name="residual", quantity="residual"),
+            Probe.grid(target=equation().solution, quantity="u", **options),
+            Probe.grid(target=0.0, predict=residual, needs_grad=True, name="residual", quantity="residual", **options),
         ]
 
     def module(network: Any = "tanh", optimizer: str = "adam") -> L.LightningModule:
@@ -174,5 +223,29 @@ DEMOS: dict[str, Demo] = {
             "helmholtz", "u'' + 9 u = f with u = sin(8 pi x), by its residual", Helmholtz, helmholtz_residual, "x"
         ),
         _equation("advection", "u_t + u_x = 0, by its residual", Advection, advection_residual, "x", "t"),
+        _equation(
+            "l-shape",
+            "-(u_xx + u_yy) = f on an L with u = sin(3 pi x) sin(3 pi y), by its residual",
+            Poisson,
+            poisson_residual,
+            "x",
+            "y",
+            box=_SQUARE,
+            inside=Poisson.inside,
+        ),
+        Demo(
+            "elevation",
+            "a map's elevation at 8,000 random places",
+            _elevation,
+            _elevation_probes,
+            {"adam": (4_000, None), "siren": (500, 5), "fourier": (500, 5)},
+        ),
+        Demo(
+            "photograph",
+            "a photograph in colour, all three colours at once",
+            _portrait,
+            _portrait_probes,
+            {"adam": (3_000, None), "siren": (800, 10), "fourier": (800, 10)},
+        ),
     )
 }

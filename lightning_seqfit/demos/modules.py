@@ -12,19 +12,18 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lightning_seqfit.demos.data import co2_monthly, co2_weekly
-from lightning_seqfit.demos.networks import SIREN, FourierFeatureMLP, TanhMLP
+from lightning_seqfit.demos.networks import SIREN, NetworkName, TanhMLP, make_network
 from lightning_seqfit.demos.regression import OptimizerName, Regression
 from lightning_seqfit.demos.targets import sine
 
 __all__ = ["SIRENCO2", "FunctionRegression", "SIRENRegression", "TanhCO2", "TanhRegression"]
 
-NetworkName: TypeAlias = Literal["tanh", "siren", "fourier"]
 Target: TypeAlias = Callable[[Tensor], Tensor]
 
 
@@ -229,18 +228,11 @@ class FunctionRegression(Regression):
         dimension = len(bounds)
         width, omega_0, scale = (50, 30.0, 10.0) if dimension == 1 else (64, 10.0, 4.0)
         length = max(high - low for low, high in bounds)
-        makers: dict[str, Callable[[], nn.Module]] = {
-            "tanh": lambda: TanhMLP(dimension, width),
-            "siren": lambda: SIREN(dimension, width, omega_0=omega_0),
-            "fourier": lambda: FourierFeatureMLP(dimension, width, scale=scale / length),
-        }
-        if network not in makers:
-            raise ValueError(f"network={network!r} is not available: use one of {', '.join(makers)}")
         count = (400 if dimension == 1 else 64) if training_points is None else training_points
         if learning_rate is None:
             learning_rate = 1e-2 if optimizer == "soap" else 1e-3 if network == "siren" else 5e-3
         super().__init__(
-            makers[network](),
+            make_network(network, dimension, width=width, omega_0=omega_0, scale=scale / length),
             *_samples(target, count, bounds, "the box"),
             learning_rate=learning_rate,
             optimizer=optimizer,

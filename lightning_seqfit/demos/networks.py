@@ -15,11 +15,42 @@ M. Tancik et al., "Fourier Features Let Networks Learn High Frequency Functions 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["SIREN", "FourierFeatureMLP", "Sine", "TanhMLP"]
+__all__ = ["SIREN", "FourierFeatureMLP", "NetworkName", "Sine", "TanhMLP", "make_network"]
+
+NetworkName: TypeAlias = Literal["tanh", "siren", "fourier"]
+
+
+def make_network(
+    name: NetworkName | str,
+    in_features: int = 1,
+    out_features: int = 1,
+    *,
+    width: int = 50,
+    omega_0: float = 30.0,
+    scale: float = 10.0,
+) -> nn.Module:
+    """Make a network of two hidden layers by name; ``omega_0`` is for the SIREN, ``scale`` for Fourier features.
+
+    Examples
+    --------
+    >>> make_network("siren", 2, omega_0=10.0)(torch.zeros(7, 2)).shape
+    torch.Size([7, 1])
+    """
+    sizes = {"in_features": in_features, "width": width, "out_features": out_features}
+    makers: dict[str, Callable[[], nn.Module]] = {
+        "tanh": lambda: TanhMLP(**sizes),
+        "siren": lambda: SIREN(**sizes, omega_0=omega_0),
+        "fourier": lambda: FourierFeatureMLP(**sizes, scale=scale),
+    }
+    if name not in makers:
+        raise ValueError(f"network={name!r} is not available: use one of {', '.join(makers)}")
+    return makers[name]()
 
 
 class TanhMLP(nn.Module):

@@ -1,4 +1,4 @@
-"""Two physics-informed networks with known solutions, to copy and start from.
+"""Three physics-informed networks with known solutions, to copy and start from.
 
 They are ordinary LightningModules and know nothing of the callbacks. Each has its solution as a method, to probe it
 against, and its residual as a function ``(module, points)``, for a second probe with ``needs_grad=True``. Equations,
@@ -8,19 +8,15 @@ networks, weights and step sizes are this project's own.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Literal
 
 import lightning as L
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from lightning_seqfit.demos.networks import SIREN, TanhMLP
+from lightning_seqfit.demos.networks import NetworkName, make_network
 from lightning_seqfit.demos.regression import STEPS_PER_EPOCH, FullBatch, log_when_asked
 
-__all__ = ["Advection", "Helmholtz", "advection_residual", "helmholtz_residual"]
-
-NetworkName = Literal["tanh", "siren"]
+__all__ = ["Advection", "Helmholtz", "Poisson", "advection_residual", "helmholtz_residual", "poisson_residual"]
 
 
 class Helmholtz(L.LightningModule):
@@ -34,9 +30,9 @@ class Helmholtz(L.LightningModule):
     ----------
     waves : half waves of the solution, at least 1.
     wave_number : k, not a multiple of pi (there the solution is not unique).
-    network : "tanh" or "siren".
+    network : "tanh", "siren" or "fourier".
     boundary_weight : positive.
-    learning_rate : of Adam; default 2e-3 for tanh and 1e-4 for the SIREN.
+    learning_rate : of Adam; default 2e-3 and 1e-4 for the SIREN.
     collocation_points : points at which the residual is asked for, the midpoints of as many cells.
 
     Examples
@@ -63,10 +59,10 @@ class Helmholtz(L.LightningModule):
         collocation_points: int = 256,
     ) -> None:
         super().__init__()
-        self.network = _network(network, 1, omega_0=30.0)
+        self.network = make_network(network)
         self.frequency, self.wave_number = waves * math.pi, wave_number
         self.boundary_weight = boundary_weight
-        self.learning_rate = learning_rate or (2e-3 if network == "tanh" else 1e-4)
+        self.learning_rate = learning_rate or (1e-4 if network == "siren" else 2e-3)
         points = (torch.arange(collocation_points) + 0.5)[:, None] / collocation_points
         self.register_buffer("points", points, persistent=False)
         self.register_buffer("ends", torch.tensor([[0.0], [1.0]]), persistent=False)
@@ -117,9 +113,9 @@ class Advection(L.LightningModule):
     ----------
     waves : waves of the solution along x.
     speed : c, positive.
-    network : "tanh" or "siren".
+    network : "tanh", "siren" or "fourier".
     data_weight : weight of the mean squared errors at t = 0 and x = 0 beside that of the residual.
-    learning_rate : of Adam; default 2e-3 for tanh and 1e-4 for the SIREN.
+    learning_rate : of Adam; default 2e-3 and 1e-4 for the SIREN.
     cells : collocation points along each axis, the centres of as many cells.
 
     Examples
@@ -148,10 +144,10 @@ class Advection(L.LightningModule):
         cells: int = 32,
     ) -> None:
         super().__init__()
-        self.network = _network(network, 2, omega_0=10.0)
+        self.network = make_network(network, 2, omega_0=10.0, scale=2.0)
         self.frequency, self.speed = 2 * math.pi * waves, speed
         self.data_weight = data_weight
-        self.learning_rate = learning_rate or (2e-3 if network == "tanh" else 1e-4)
+        self.learning_rate = learning_rate or (1e-4 if network == "siren" else 2e-3)
         centres = (torch.arange(cells) + 0.5) / cells
         zeros = torch.zeros(cells)
         known = torch.cat([torch.stack([centres, zeros], dim=1), torch.stack([zeros, centres], dim=1)])
@@ -191,17 +187,99 @@ def advection_residual(module: Advection, points: Tensor, create_graph: bool = F
     return (slopes[:, 1] + module.speed * slopes[:, 0]) / module.frequency
 
 
+class Poisson(L.LightningModule):
+    """Solve -(u_xx + u_yy) = f on an L with u = 0 at its edge, where f is such that u = sin(a pi x) sin(b pi y).
+
+    The L is [-1, 1]^2 without the quadrant x > 0, y < 0. A tanh network begins late, and then its residual shrinks
+    while its solution is worse than none.
+
+    Parameters
+    ----------
+    waves : a and b, whole: half waves of the solution on a unit of each axis.
+    network : "tanh", "siren" or "fourier".
+    boundary_weight : weight of the mean squared value at the edge beside that of the residual.
+    learning_rate : of Adam; default 2e-3, and 1e-4 for the SIREN.
+    cells : points on a unit of each axis, the centres of as many cells: a collocation point for each that lies in the
+        L, and as many on a unit of its edge.
+
+    Examples
+    --------
+    >>> from lightning_seqfit import Probe
+    >>> module = Poisson(waves=(3, 3))
+    >>> solution = Probe.grid([(-1.0, 1.0)] * 2, module.solution, inside=module.inside)
+    >>> residual = Probe.grid(
+    ...     [(-1.0, 1.0)] * 2, 0.0, inside=module.inside, predict=poisson_residual, needs_grad=True, name="residual"
+    ... )
+    """
+
+    points: Tensor
+    edge: Tensor
+
+    def __init__(
+        self,
+        waves: tuple[int, int] = (3, 3),
+        network: NetworkName = "tanh",
+        boundary_weight: float = 1.0,
+        learning_rate: float | None = None,
+        cells: int = 16,
+    ) -> None:
+        super().__init__()
+        self.network = make_network(network, 2, omega_0=10.0, scale=2.0)
+        self.frequencies = waves[0] * math.pi, waves[1] * math.pi
+        self.boundary_weight = boundary_weight
+        self.learning_rate = learning_rate or (1e-4 if network == "siren" else 2e-3)
+        centres = (torch.arange(2 * cells) + 0.5) / cells - 1
+        points = torch.cartesian_prod(centres, centres)
+        first, second = centres[:cells], centres[cells:]  # of an axis, below and above 0
+        sides = [(-1.0, centres), (0.0, first), (1.0, second)]  # x, y; the others are their mirror images at y = -x
+        edge = [torch.stack([torch.full_like(y, x), y], dim=1) for x, y in sides]
+        edge += [torch.stack([-y, torch.full_like(y, -x)], dim=1) for x, y in sides]
+        self.register_buffer("points", points[self.inside(points)], persistent=False)
+        self.register_buffer("edge", torch.cat(edge), persistent=False)
+
+    def forward(self, points: Tensor) -> Tensor:
+        """Return u at points (N, 2), shape (N, 1)."""
+        u: Tensor = self.network(points)
+        return u
+
+    def solution(self, points: Tensor) -> Tensor:
+        """Return the known u at points (N, 2), shape (N,)."""
+        a, b = self.frequencies
+        return torch.sin(a * points[:, 0]) * torch.sin(b * points[:, 1])
+
+    @staticmethod
+    def inside(points: Tensor) -> Tensor:
+        """Return which of the points (N, 2) lie in the L, its edge included, shape (N,)."""
+        return (points.abs() <= 1).all(dim=1) & ((points[:, 0] <= 0) | (points[:, 1] >= 0))
+
+    def training_step(self, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+        """Return the loss, and its terms: the mean squares of the residual and of u at the edge."""
+        points, edge = batch
+        equation = poisson_residual(self, points.requires_grad_(), create_graph=True).square().mean()
+        boundary = self(edge).square().mean()
+        loss = equation + self.boundary_weight * boundary
+        log_when_asked(self, loss)
+        return {"loss": loss, "equation": equation, "boundary": boundary}
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Return Adam."""
+        return torch.optim.Adam(self.parameters(), lr=self.learning_rate)
+
+    def train_dataloader(self) -> FullBatch:
+        """Return an epoch of 1,000 times all points."""
+        return FullBatch((self.points, self.edge), STEPS_PER_EPOCH)
+
+
+def poisson_residual(module: Poisson, points: Tensor, create_graph: bool = False) -> Tensor:
+    """Residual (-u_xx - u_yy - f) / ((a^2 + b^2) pi^2) at points (N, 2) that require a gradient, shape (N,)."""
+    slopes = _gradient(module(points)[:, 0], points)
+    u_xx = _gradient(slopes[:, 0], points)[:, 0]
+    u_yy = _gradient(slopes[:, 1], points, create_graph=create_graph)[:, 1]
+    residual: Tensor = -(u_xx + u_yy) / math.hypot(*module.frequencies) ** 2 - module.solution(points)
+    return residual
+
+
 def _gradient(values: Tensor, points: Tensor, create_graph: bool = True) -> Tensor:
     """Derivatives of each value with respect to its own point, shape (N, d)."""
     (slopes,) = torch.autograd.grad(values.sum(), points, create_graph=create_graph)
     return slopes
-
-
-def _network(name: str, in_features: int, omega_0: float) -> nn.Module:
-    networks: dict[str, Callable[[], nn.Module]] = {
-        "tanh": lambda: TanhMLP(in_features=in_features),
-        "siren": lambda: SIREN(in_features=in_features, omega_0=omega_0),
-    }
-    if name not in networks:
-        raise ValueError(f"network={name!r} is not available: use one of {', '.join(networks)}")
-    return networks[name]()

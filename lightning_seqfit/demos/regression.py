@@ -28,14 +28,14 @@ class Regression(L.LightningModule):
     Parameters
     ----------
     network : nn.Module
-        Maps (N, d) to (N, 1).
+        Maps (N, d) to (N, k).
     points : Tensor or ndarray, shape (N, d) or (N,)
         Where the target is known, in its own units.
-    values : Tensor or ndarray, shape (N,) or (N, 1)
+    values : Tensor or ndarray, shape (N,) or (N, k)
         The target at the points, in its own units.
     normalize : bool
         Whether the network sees points mapped affinely to [-1, 1] per coordinate and values of mean 0 and standard
-        deviation 1. If not, it sees both as they are.
+        deviation 1 per component. If not, it sees both as they are.
     learning_rate : float
         Step size of Adam or SGD. L-BFGS does not use it: it searches along each line from step 1 by the strong Wolfe
         conditions.
@@ -113,12 +113,12 @@ class Regression(L.LightningModule):
         self.register_buffer("targets", ((values - offset) / scale).to(dtype), persistent=False)
 
     def forward(self, points: Tensor) -> Tensor:
-        """Predict the target at points (N, d), both in its own units, shape (N, 1)."""
+        """Predict the target at points (N, d), both in its own units, shape (N, k)."""
         prediction: Tensor = self.network((points - self.centre) / self.half_width)
         return prediction * self.scale + self.offset
 
     def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        """Return the mean squared error of a batch as the network sees it: inputs (N, d), targets (N, 1)."""
+        """Return the mean squared error of a batch as the network sees it: inputs (N, d), targets (N, k)."""
         inputs, targets = batch
         loss = nn.functional.mse_loss(self.network(inputs), targets)
         log_when_asked(self, loss)
@@ -178,14 +178,16 @@ def _soap() -> Callable[..., torch.optim.Optimizer]:
 
 
 def _table(points: Tensor | NDArray[np.floating], values: Tensor | NDArray[np.floating]) -> tuple[Tensor, Tensor]:
-    """Return points (N, d) and values (N, 1) in float64, on the CPU."""
+    """Return points (N, d) and values (N, k) in float64, on the CPU."""
     points = torch.as_tensor(points).detach().to("cpu", torch.float64)
     values = torch.as_tensor(values).detach().to("cpu", torch.float64)
     shapes = f"points of shape {tuple(points.shape)} and values of shape {tuple(values.shape)}"
     points = points[:, None] if points.ndim == 1 else points
     values = values[:, None] if values.ndim == 1 else values
-    if points.ndim != 2 or values.shape != (len(points), 1) or points.numel() == 0:
-        raise ValueError(f"{shapes} do not belong together: give points (N, d) and values (N,), one row per point")
+    if points.ndim != 2 or values.ndim != 2 or len(values) != len(points) or 0 in (points.numel(), values.numel()):
+        raise ValueError(
+            f"{shapes} do not belong together: give points (N, d) and values (N,) or (N, k), one row per point"
+        )
     if not (points.isfinite().all() and values.isfinite().all()):
         raise ValueError(f"{shapes} hold numbers that are not finite: leave out the rows with gaps")
     return points, values

@@ -16,9 +16,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 
-import numpy as np
 import torch
 from torch import Tensor
+
+from lightning_seqfit.demos.data.samples import portrait_pixels
 
 __all__ = [
     "cosine",
@@ -205,11 +206,7 @@ def photograph(points: Tensor) -> Tensor:
 
 @lru_cache
 def _blocks() -> Tensor:
-    from matplotlib.cbook import get_sample_data
-    from matplotlib.image import imread
-
-    path = str(get_sample_data("grace_hopper.jpg", asfileobj=False))
-    pixels = np.asarray(imread(path), dtype=np.float64).mean(axis=2) / 127.5 - 1
+    pixels = portrait_pixels().mean(axis=2) / 127.5 - 1
     square = pixels[44 : 44 + 512]
     return torch.as_tensor(square.reshape(64, 8, 64, 8).mean(axis=(1, 3)))
 

@@ -69,6 +69,26 @@ def test_co2_is_shown_in_years_and_ppm(tmp_path: Path, capsys: pytest.CaptureFix
     assert "of 44" in shown(capsys.readouterr().out, "oscillations fitted")
 
 
+def test_elevation_is_shown_in_metres_over_30_by_32_kilometres(tmp_path: Path) -> None:
+    main(["demo", "elevation", "--network", "fourier", "--max-steps", "2", "--logdir", str(tmp_path)])
+    run = load(tmp_path / "elevation-fourier" / "version_0")
+    assert run.axes == ("east", "north")
+    assert np.ravel(run.bounds) == pytest.approx([0.0, 30.0, 0.0, 31.8], abs=0.3)
+    assert 236 <= run.target.min() < run.target.max() <= 1_076
+    assert run.oscillations is not None
+    assert run.oscillations.target[-1] >= 10
+
+
+def test_a_photograph_is_one_probe_of_three_colours(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["demo", "photograph", "--max-steps", "2", "--logdir", str(tmp_path)])
+    assert capsys.readouterr().out.count("photograph-tanh, seed 0:") == 1
+    run = load(tmp_path / "photograph-tanh" / "version_0")
+    assert run.bounds == ((-0.85, 0.85), (-1.0, 1.0))
+    assert run.scalars["error/relative_rmse"][-1] > 0.8
+    assert run.oscillations is not None
+    assert run.oscillations.target[-1] > 40
+
+
 @pytest.mark.parametrize("name", [name for name, demo in DEMOS.items() if demo.target])
 def test_every_function_is_a_demo_for_every_network(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -82,7 +102,7 @@ def test_every_function_is_a_demo_for_every_network(
     assert shown(capsys.readouterr().out, label).endswith(f"of {run.oscillations.target[-1]:g}")
 
 
-@pytest.mark.parametrize(("name", "axes"), [("helmholtz", ("x",)), ("advection", ("x", "t"))])
+@pytest.mark.parametrize(("name", "axes"), [("helmholtz", ("x",)), ("advection", ("x", "t")), ("l-shape", ("x", "y"))])
 def test_a_demo_of_an_equation_shows_its_solution_and_its_residual(
     name: str, axes: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -203,3 +223,40 @@ def test_a_siren_takes_the_cycles_of_co2_too(tmp_path: Path) -> None:
     run = load(tmp_path / "co2-siren" / "version_0")
     assert run.oscillations is not None
     assert run.oscillations.fitted[-1] > 40
+
+
+@pytest.mark.slow
+def test_a_tanh_network_begins_with_the_lowland_and_has_no_valley_when_a_siren_has_them_all(tmp_path: Path) -> None:
+    main(["demo", "elevation", "--max-steps", "1500", "--logdir", str(tmp_path)])
+    main(["demo", "elevation", "--network", "siren", "--max-steps", "250", "--logdir", str(tmp_path)])
+    tanh, siren = (load(tmp_path / f"elevation-{network}" / "version_0") for network in ("tanh", "siren"))
+    assert tanh.axes == ("east", "north")
+    assert tanh.oscillations is not None
+    assert siren.oscillations is not None
+    lobes = tanh.oscillations.target[-1]
+    assert tanh.oscillations.fitted[-1] <= 2
+    assert siren.oscillations.fitted[-1] == lobes >= 10
+    assert tanh.front is not None
+    assert siren.front is not None
+    assert tanh.front.fitted[-1] < 0.5
+    assert siren.front.fitted[-1] > 0.95
+    east = tanh.points[:, 0] > 20  # the lowland
+    assert tanh.front.local_error[-1][east].mean() < tanh.front.local_error[-1][~east].mean()
+
+
+@pytest.mark.slow
+def test_a_tanh_network_has_the_uniform_and_no_eyes_when_a_siren_has_most_of_a_photograph(tmp_path: Path) -> None:
+    main(["demo", "photograph", "--max-steps", "800", "--logdir", str(tmp_path)])
+    main(["demo", "photograph", "--network", "siren", "--max-steps", "500", "--logdir", str(tmp_path)])
+    tanh, siren = (load(tmp_path / f"photograph-{network}" / "version_0") for network in ("tanh", "siren"))
+    assert tanh.front is not None
+    assert siren.front is not None
+    assert tanh.front.fitted[-1] < 0.3
+    assert siren.front.fitted[-1] > 0.8
+    assert tanh.oscillations is not None
+    assert siren.oscillations is not None
+    assert tanh.oscillations.fitted[-1] < 10
+    assert siren.oscillations.fitted[-1] > 25
+    x, y = tanh.points.T
+    eyes, backdrop = (np.abs(x) < 0.25) & (np.abs(y - 0.4) < 0.1), (x > 0.55) & (y > 0)
+    assert tanh.front.local_error[-1][eyes].mean() > 2 * tanh.front.local_error[-1][backdrop].mean()

@@ -102,6 +102,17 @@ def test_each_coordinate_has_its_own_normalisation():
     torch.testing.assert_close(module.inputs, torch.tensor([[-1.0, -1.0], [1.0, 1.0], [0.0, 0.0]]))
 
 
+def test_each_of_several_outputs_has_its_own_normalisation_and_comes_back_in_its_units():
+    class Memory(nn.Module):
+        def forward(self, inputs):
+            return torch.tensor([[-1.0, 1.0], [1.0, -1.0]])
+
+    values = torch.tensor([[10.0, 0.3], [30.0, 0.1]])
+    module = Regression(Memory(), torch.tensor([0.0, 1.0]), values, normalize=True)
+    torch.testing.assert_close(module.targets, torch.tensor([[-1.0, 1.0], [1.0, -1.0]]))
+    torch.testing.assert_close(module(torch.zeros(2, 1)), values)
+
+
 def test_a_year_in_float32_reaches_the_network_to_within_a_hundred_thousandth():
     module = TanhCO2()
     years, _ = co2_monthly()
@@ -325,7 +336,7 @@ def test_an_argument_that_makes_no_sense_is_refused_with_what_to_do(module_class
         ([0.0, 1.0], [0.0, 1.0, 2.0], False, r"shape \(2,\) and values of shape \(3,\) do not belong together"),
         ([[[0.0]]], [0.0], False, r"do not belong together"),
         ([], [], False, r"do not belong together"),
-        ([0.0, 1.0], [[0.0, 1.0], [2.0, 3.0]], False, r"do not belong together"),
+        ([0.0, 1.0], [[[0.0]], [[2.0]]], False, r"do not belong together"),
         ([0.0, 1.0], [0.0, math.nan], False, r"not finite: leave out the rows with gaps"),
         ([1.0, 1.0], [0.0, 1.0], True, r"normalize=True needs points and values that vary.*use normalize=False"),
         ([0.0, 1.0], [2.0, 2.0], True, r"normalize=True needs points and values that vary"),

@@ -13,7 +13,14 @@ from torch import Tensor
 
 from lightning_seqfit import Probe, load
 from lightning_seqfit.callbacks import SequentialFitting
-from lightning_seqfit.demos.pinns import Advection, Helmholtz, advection_residual, helmholtz_residual
+from lightning_seqfit.demos.pinns import (
+    Advection,
+    Helmholtz,
+    Poisson,
+    advection_residual,
+    helmholtz_residual,
+    poisson_residual,
+)
 from tests.training import trainer
 
 
@@ -64,18 +71,39 @@ def test_the_solution_of_advection_leaves_no_residual_and_a_slope_in_time_does()
     torch.testing.assert_close(seen, torch.full_like(seen, (2 + 0.7) / (6 * torch.pi)), rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("make", [Helmholtz, Advection])
+def test_the_solution_of_poisson_leaves_no_residual_and_is_zero_at_the_edge() -> None:
+    module = Poisson(waves=(2, 3))
+    p = (2 * points(2) - 1).requires_grad_()
+    assert poisson_residual(Solved(module), p).abs().max() < 1e-12
+    assert module.solution(module.edge.double()).abs().max() < 1e-5
+    seen = poisson_residual(Solved(module, lambda p: p[:, 0] ** 3 - 2 * p[:, 1] ** 2), p)
+    torch.testing.assert_close(seen, (4 - 6 * p[:, 0]) / (13 * torch.pi**2), rtol=1e-10, atol=1e-12)
+
+
+def test_the_l_of_poisson_is_a_square_without_a_quadrant_and_has_an_edge_of_length_8() -> None:
+    module = Poisson(cells=16)
+    x, y = module.points.T
+    assert len(module.points) == 3 * 16**2
+    assert not ((x > 0) & (y < 0)).any()
+    step = 0.01
+    ways = step * torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+    left = [(~module.inside(module.edge + way)).sum() for way in ways]
+    assert [int(number) for number in left] == [2 * 16] * 4  # sides that look each way have a length of 2
+    assert len(module.edge) == len(module.edge.unique(dim=0)) == 8 * 16
+    assert module.inside(module.edge).all()
+
+
+@pytest.mark.parametrize("make", [Helmholtz, Advection, Poisson])
 def test_another_network_is_refused(make: Any) -> None:
     with pytest.raises(ValueError, match="network='relu' is not available: use one of tanh, siren"):
         make(network="relu")
 
 
-def watched(module: Any, residual: Any, steps: int, folder: Path, axes: Any = None) -> Any:
-    dimension = len(axes or "x")
-    box = [(0.0, 1.0)] * dimension
+def watched(module: Any, residual: Any, steps: int, folder: Path, axes: Any = None, **domain: Any) -> Any:
+    domain = {"bounds": [(0.0, 1.0)] * len(axes or "x"), "axes": axes} | domain
     L.seed_everything(0, verbose=False)
-    solution = Probe.grid(box, module.solution, axes=axes)
-    equation = Probe.grid(box, 0.0, axes=axes, predict=residual, needs_grad=True, name="residual")
+    solution = Probe.grid(target=module.solution, **domain)
+    equation = Probe.grid(target=0.0, predict=residual, needs_grad=True, name="residual", **domain)
     callbacks = [SequentialFitting(solution), SequentialFitting(equation)]
     trainer(folder, callbacks, max_steps=steps, logger=False).fit(module)
     return load(folder), load(folder, "residual")
@@ -103,3 +131,37 @@ def test_the_solution_of_advection_comes_from_where_it_is_given(tmp_path: Path) 
     assert np.mean([inwardness["x_max"], inwardness["t_max"]]) < 0.4
     assert solution.front.depth["x_min"][-1] > solution.front.depth["x_max"][-1]
     assert solution.front.depth["t_min"][-1] > solution.front.depth["t_max"][-1]
+
+
+def on_an_l(module: Poisson, steps: int, folder: Path) -> Any:
+    return watched(module, poisson_residual, steps, folder, bounds=[(-1.0, 1.0)] * 2, inside=module.inside)
+
+
+def test_the_terms_of_the_loss_on_an_l_are_in_the_record(tmp_path: Path) -> None:
+    L.seed_everything(0, verbose=False)
+    module = Poisson(boundary_weight=3.0, cells=4)
+    run, _ = on_an_l(module, 5, tmp_path)
+    loss, equation, boundary = (run.scalars[f"training/loss{term}"][-1] for term in ("", "/equation", "/boundary"))
+    assert loss == pytest.approx(equation + 3 * boundary)
+    assert equation > 0.1 > boundary > 0
+
+
+@pytest.mark.slow
+def test_on_an_l_the_residual_of_a_tanh_network_shrinks_while_its_solution_is_worse_than_none(tmp_path: Path) -> None:
+    L.seed_everything(0, verbose=False)
+    solution, residual = on_an_l(Poisson(), 4_800, tmp_path)
+    errors, left = (run.scalars["error/relative_rmse"] for run in (solution, residual))
+    assert np.abs(errors[solution.steps < 2_500] - 1).max() < 0.1
+    assert left[-1] < 0.7
+    assert errors[left < 0.9].max() > 1.1
+    assert solution.front.fitted[-1] < 0.2
+
+
+@pytest.mark.slow
+def test_on_an_l_a_siren_finds_all_27_lobes(tmp_path: Path) -> None:
+    L.seed_everything(0, verbose=False)
+    solution, residual = on_an_l(Poisson(network="siren"), 1_000, tmp_path)
+    assert solution.oscillations.target[0] == solution.oscillations.fitted[-1] == 3 * 3 * 3
+    assert solution.scalars["error/relative_rmse"][-1] < 0.1
+    assert residual.scalars["error/relative_rmse"][-1] < 0.1
+    assert solution.front.depth["boundary"][-1] == 1.0
