@@ -181,6 +181,14 @@ def test_default_bounds_of_midpoints_are_those_of_the_grid() -> None:
             ValueError,
             r"points has shape \(5, 4, 2\).*such as points\.reshape\(-1, 2\)",
         ),
+        ({"points": np.zeros((2, 100))}, ValueError, r"is 2 points in 100 dimensions: give one point per row.*points\.T"),
+        ({"points": np.zeros((99, 2), complex)}, TypeError, r"points is ndarray of complex128: give an array"),
+        ({"inside": lambda x: x[:, 0] > 5}, ValueError, r"inside is true of none of the 512 points"),
+        (
+            {"inside": lambda x: torch.eye(1) @ x.T > 0},
+            RuntimeError,
+            r"inside raised .*float64 points of shape \(512, 1\)",
+        ),
         ({"points": np.zeros((0, 2))}, ValueError, r"points has shape \(0, 2\): give an array \(N, d\)"),
         (
             {"bounds": [(0.0, 1.0)] * 2},
@@ -198,6 +206,14 @@ def test_default_bounds_of_midpoints_are_those_of_the_grid() -> None:
 def test_points_that_cannot_be_used_are_refused_in_words(options: dict[str, Any], error: Any, words: str) -> None:
     with pytest.raises(error, match=words):
         Probe.points(**{"points": CENTRES, "target": wave(CENTRES), **options})
+
+
+def test_values_of_the_shape_of_the_cells_that_points_are_laid_on_are_refused() -> None:
+    points = np.random.default_rng(0).random((1024, 2))
+    cells = Probe.points(points, 0.0).geometry.shape
+    assert cells == (64, 64)
+    with pytest.raises(ValueError, match=r"shape \(64, 64\), expected \(1024,\) or \(1024, 1\): one value per point"):
+        Probe.points(points, np.zeros(cells))
 
 
 def test_a_target_that_the_points_cannot_tell_is_refused_before_training() -> None:

@@ -213,7 +213,7 @@ class _Fit:
         """Refine all frequencies together."""
         state = self.at(frequency)
         for _ in range(_MOST_STEPS):
-            if state.error <= _ROUNDING * self.size:
+            if not frequency.size or state.error <= _ROUNDING * self.size:
                 break
             step, before = self._step(state), state.error
             for shorter in (1.0, 0.25, 0.0625):

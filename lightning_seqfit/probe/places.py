@@ -100,6 +100,23 @@ def covered(grid: Grid, inside: Callable[..., Any] | None) -> tuple[Geometry, Bo
     return Scattered(grid.points[mask, 0], ((low - half, high + half),), grid.axes), mask
 
 
+def points_inside(inside: Callable[..., Any], points: FloatArray) -> BoolArray:
+    """Return which of given points lie inside a domain, shape ``(N,)``.
+
+    Raises
+    ------
+    ValueError, TypeError, RuntimeError
+        As :func:`is_inside`, or if none does.
+    """
+    mask = is_inside(inside, points)
+    if not mask.any():
+        raise ValueError(
+            f"inside is true of none of the {len(points)} points: it is called with points of shape (N, d), in the "
+            "units of points; check that it is true of points in the domain"
+        )
+    return mask
+
+
 def is_inside(inside: Callable[..., Any], points: FloatArray) -> BoolArray:
     """Return which points lie inside a domain, shape ``(N,)``.
 
@@ -116,7 +133,8 @@ def is_inside(inside: Callable[..., Any], points: FloatArray) -> BoolArray:
             takes = mismatch(inside, 1)
             advice = f"; it takes {takes}: write it as a function of one argument, points (N, d)" if takes else ""
             raise RuntimeError(
-                f"inside raised {quoted(error)}; it is called with points of shape {points.shape}, and {wanted}{advice}"
+                f"inside raised {quoted(error)}; it is called with float64 points of shape {points.shape}, and {wanted}"
+                f"{advice}"
             ) from error
     try:
         mask = np.asarray(said.detach().cpu() if isinstance(said, Tensor) else said)

@@ -72,7 +72,8 @@ class Probe:
         if target is None or callable(target):
             self.target = target
         else:
-            size, shape = len(geometry.asked), geometry.shape or ()
+            # the cells that points are laid on are no shape of theirs
+            size, shape = len(geometry.asked), () if geometry.kind == "points" else geometry.shape or ()
             self.target = self._columns.of(values.checked_values(target, size, shape, self._columns.number()))
         if target is None and (self.given_noise or self.relative != "global"):
             raise ValueError(
@@ -223,7 +224,7 @@ class Probe:
         box = None if bounds is None else arguments.checked_bounds(bounds, dimension)
         domain = arguments.checked_inside(inside)
         if domain is not None:
-            mask = places.is_inside(domain, coordinates.reshape(-1, dimension))
+            mask = places.points_inside(domain, coordinates.reshape(-1, dimension))
             coordinates = coordinates[mask]
             if target is not None and not callable(target):
                 target = values.covered_values(target, mask.shape, mask)

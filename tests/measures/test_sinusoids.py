@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightning_seqfit.geometry import Grid, Scattered
+from lightning_seqfit.geometry import Grid, Laid, Scattered
 from lightning_seqfit.measures.sinusoids import take_out
 
 LINE = Grid(bounds=((0.0, 1.0),), shape=(512,), axes=("x",))
@@ -134,3 +134,12 @@ class TestNoSum:
     @pytest.mark.parametrize("field", [np.zeros(512), np.full(512, 3.0), 2 - X], ids=["zero", "constant", "line"])
     def test_a_line_has_none(self, field):
         assert len(take_out(LINE, field).power) == 0
+
+
+def test_a_plane_that_is_rounded_to_float32_on_a_disc_has_no_sinusoid() -> None:
+    box = Grid(((-1.0, 1.0), (-1.0, 1.0)), (96, 96), ("x", "y"))
+    disc = Laid(box, np.sum(box.points**2, axis=1) < 1)
+    plane = np.float32(2 * disc.points[:, 0] - disc.points[:, 1]).astype(np.float64)
+    found = take_out(disc, plane, 1e-12)
+    assert found.frequency.shape == (0, 2)
+    np.testing.assert_allclose(found.plane, plane, atol=1e-6)

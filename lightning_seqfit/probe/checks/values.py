@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lightning_seqfit.geometry import FloatArray
+from lightning_seqfit.geometry.laying import FEWEST_POINTS
 from lightning_seqfit.probe.checks.arguments import LARGEST_VALUE, MOST_CELLS, SMALLEST_VALUE, as_real
 from lightning_seqfit.probe.checks.echo import quoted, shown
 
@@ -26,11 +27,16 @@ def checked_points(points: Any) -> FloatArray:
     except Unreadable as error:
         raise TypeError(f"points {error}: {wanted}") from error
     except (TypeError, OverflowError) as error:
-        raise TypeError(f"points is {type(points).__name__}: {wanted}") from error
+        raise TypeError(f"points is {_kind(points)}: {wanted}") from error
     if coordinates.ndim > 2 or 0 in coordinates.shape:
         last = coordinates.shape[-1]
         instead = f", such as points.reshape(-1, {last})" if coordinates.ndim > 2 and last else ""
         raise ValueError(f"points has shape {coordinates.shape}: {wanted}{instead}")
+    if coordinates.ndim == 2 and len(coordinates) < FEWEST_POINTS <= coordinates.shape[1]:
+        raise ValueError(
+            f"points has shape {coordinates.shape}, which is {len(coordinates)} points in {coordinates.shape[1]} "
+            "dimensions: give one point per row, as points.T does"
+        )
     checked_count(len(coordinates), "points", "points[::{stride}], and the same of the target")
     return coordinates[:, 0] if coordinates.ndim == 2 and coordinates.shape[1] == 1 else coordinates
 
@@ -71,7 +77,7 @@ def checked_values(target: Any, size: int, shape: tuple[int, ...] = (), columns:
         except Unreadable as error:
             raise TypeError(f"target {error}: {wanted}") from error
         except (TypeError, OverflowError) as error:
-            raise TypeError(f"target is {type(target).__name__}: {wanted}{_not_imported(target)}") from error
+            raise TypeError(f"target is {_kind(target)}: {wanted}{_not_imported(target)}") from error
     on_grid = len(shape) > 1 and values.shape[: len(shape)] == shape and values.ndim <= len(shape) + 1
     by_point = values.shape[:1] == (size,) and values.ndim <= 2
     if not (on_grid or by_point) or not values.size:
@@ -191,6 +197,12 @@ def plain(tensor: Tensor) -> Tensor:
     if type(tensor) is not Tensor:
         raise Unreadable("cannot be read as numbers")
     return tensor
+
+
+def _kind(given: Any) -> str:
+    """Type of what was given, and of its entries where it says so."""
+    entries = getattr(given, "dtype", None)
+    return type(given).__name__ + ("" if entries is None else f" of {entries}")
 
 
 def _not_imported(target: Any) -> str:
