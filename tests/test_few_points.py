@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -76,3 +77,17 @@ def test_lobes_are_lost_where_the_note_says_so_and_all_there_where_it_does_not()
             assert bool(probe.notes) == (points_a_lobe == 4)
             shares.append(target_lobes(probe.geometry, trend).count / lobes)
         assert low < np.mean(shares) < high
+
+
+@pytest.mark.parametrize(("apart", "said"), [(5.0, False), (20.0, True)])
+def test_cells_that_are_too_coarse_for_lobes_on_islands_far_apart_are_said(apart: float, said: bool) -> None:
+    points = np.random.default_rng(0).random((4000, 2)) + apart * np.repeat([0, 1], 2000)[:, None]
+    probe = Probe.points(points, np.sin(4 * np.pi * points).prod(axis=1))
+    probe.read_target(nn.Linear(2, 1))
+    assert len(probe.notes) == said
+    if said:
+        assert re.match(
+            r"4,000 points are laid on cells that take the values of 3\d\d of them, about 4 for each lobe.*which takes 10 "
+            "each; look at a smaller part",
+            probe.notes[0],
+        )

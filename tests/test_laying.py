@@ -255,3 +255,32 @@ def test_points_that_span_no_domain_are_refused_with_what_is_wrong(case: str) ->
 def test_an_inside_that_leaves_nothing_is_said() -> None:
     with pytest.raises(ValueError, match=r"inside leaves 0 of 100 points"):
         lay_points(np.random.default_rng(0).random((100, 2)), UNIT, lambda places: np.zeros(len(places), dtype=bool))
+
+
+def test_the_order_of_the_points_changes_nothing() -> None:
+    points = 2 * np.random.default_rng(0).random((4500, 2)) - 1
+    points = points[np.sum(points**2, axis=1) < 1]
+    there, back = lay_points(points), lay_points(points[::-1].copy())
+    np.testing.assert_array_equal(there.inside, back.inside)
+    np.testing.assert_array_equal(there.source, len(points) - 1 - back.source)
+
+
+@pytest.mark.parametrize("dense", [5, 20])
+def test_a_dense_cluster_does_not_tear_the_sparse_points_around_it_apart(dense: int) -> None:
+    random = np.random.default_rng(0)
+    cluster = np.clip(random.normal(0.75, 0.025, (1000 * dense, 2)), 0, 1)
+    laying = lay_points(np.vstack([random.random((1000, 2)), cluster]), UNIT)
+    assert laying.inside.mean() > 0.99
+
+
+TOO_WIDE = {
+    "bounds": (np.random.default_rng(0).random((3000, 2)), ((-1000.0, 1000.0),) * 2, r"give bounds= that end near"),
+    "islands": (np.random.default_rng(0).random((3000, 2)) + np.repeat([0, 999], 1500)[:, None], None, r"of its own"),
+}
+
+
+@pytest.mark.parametrize("case", TOO_WIDE)
+def test_a_box_in_which_points_are_but_a_few_cells_is_refused(case: str) -> None:
+    points, bounds, words = TOO_WIDE[case]
+    with pytest.raises(ValueError, match=r"the 3,000 points lie in \d+ of the 256 x 256 cells.*" + words):
+        lay_points(points, bounds)

@@ -181,7 +181,11 @@ def test_default_bounds_of_midpoints_are_those_of_the_grid() -> None:
             ValueError,
             r"points has shape \(5, 4, 2\).*such as points\.reshape\(-1, 2\)",
         ),
-        ({"points": np.zeros((2, 100))}, ValueError, r"is 2 points in 100 dimensions: give one point per row.*points\.T"),
+        (
+            {"points": np.zeros((2, 100))},
+            ValueError,
+            r"is 2 points in 100 dimensions: give one point per row.*points\.T",
+        ),
         ({"points": np.zeros((99, 2), complex)}, TypeError, r"points is ndarray of complex128: give an array"),
         ({"inside": lambda x: x[:, 0] > 5}, ValueError, r"inside is true of none of the 512 points"),
         (

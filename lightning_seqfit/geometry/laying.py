@@ -23,7 +23,7 @@ a point, that of points drawn at random as densely, from the distance to its 16t
 
 - *near* is what lies within 2.5 s of a point (in space 2.0 s): so far no point of a cloud drawn at random is from the
   next, but of one cloud in many;
-- *covered* is what no ball of 2.2 s (in space 1.75 s) reaches whose centre is not near. What lies beyond the box, or is
+- *covered* is what no ball of 2.2 s (in space 1.8 s) reaches whose centre is not near. What lies beyond the box, or is
   not ``inside``, takes nothing away.
 
 So holes between random points are closed, holes and bays wider than 5 s stay open, and the domain ends within half a
@@ -49,14 +49,15 @@ FEWEST_POINTS = 16
 #: A lattice, or a tensor, has at most this many times as many places as there are points.
 MOST_PLACES = 4.0
 #: Neighbours by which the spacing around a point is told, and how many times the median one it may be: density may
-#: vary, but a point far from all others has no neighbours.
-NEIGHBOURS, MOST_SPACING = 16, 4.0
+#: vary, but a point far from all others has no neighbours. If there are many of those, they are a sparse part: the
+#: spacing of this share of the points is no less theirs than that of all.
+NEIGHBOURS, MOST_SPACING, SPARSE_SHARE = 16, 4.0, 0.98
 #: At an edge half of the neighbours are missing; those further inside have all of theirs. A spacing is that below which
 #: this share of its neighbours' lies, and no less than this part of its own, for density may change abruptly.
 LOWER_SHARE, LEAST_PART = 0.25, 0.8
 #: In the plane and in space: how many spacings about a point are near it; of these so many are covered beyond the
 #: outermost points.
-NEAR, BEYOND = (2.5, 2.0), (0.3, 0.25)
+NEAR, BEYOND = (2.5, 2.0), (0.3, 0.2)
 #: Share of the neighbours of a lattice's points that are points, below which these are drawn at random from it.
 LATTICE_NEIGHBOURS = 0.9
 #: In the plane and in space: cells along each axis at the least, so many as four cells a point make at the most, and of
@@ -127,9 +128,21 @@ def lay_points(points: FloatArray, bounds: Bounds | None = None, inside: Inside 
                 "of, or check that it takes points of shape (N, d)"
             )
     laid = _lay(points[numbers], bounds, inside)
-    if not laid.inside.any():
+    if not laid.inside.any() and inside is not None:
         raise ValueError(
             "inside is true of no cell that has a point near: check that it is true of points in the domain"
+        )
+    covered = int(np.count_nonzero(laid.inside))
+    if covered < FEWEST_POINTS:
+        cells = " x ".join(map(str, laid.shape))
+        raise ValueError(
+            f"the {len(numbers):,} points lie in {covered} of the {cells} cells of the box {list(laid.bounds)}, which "
+            "is far too large for them: "
+            + (
+                "give bounds= that end near the outermost points"
+                if bounds is not None
+                else "leave out the few that are far from the others, or give each group of points a probe of its own"
+            )
         )
     return Laying(laid.bounds, laid.shape, laid.ends, laid.inside, numbers[laid.source])
 
@@ -316,14 +329,15 @@ def _spacings(tree: cKDTree) -> FloatArray:
     order = np.lexsort(places.T)
     first = np.concatenate(([True], np.any(np.diff(places[order], axis=0) != 0, axis=1)))
     once = places[order[first]]
-    tree = tree if len(once) == len(places) else cKDTree(once)
+    tree = cKDTree(once)  # neighbours by their numbers among these
     count = min(NEIGHBOURS, len(once) - 1)
     distance, near = map(np.asarray, tree.query(once, k=count + 1))
     dimension = places.shape[1]
     spacing = distance[:, -1] * (_VOLUME[dimension - 2] / count) ** (1 / dimension)
     lower = int(LOWER_SHARE * count)
     spacing = np.maximum(np.partition(spacing[near], lower, axis=1)[:, lower], LEAST_PART * spacing)
-    spacing = np.minimum(spacing, MOST_SPACING * np.median(spacing))
+    usual = np.quantile(spacing, [0.5, SPARSE_SHARE], method="lower")
+    spacing = np.minimum(spacing, max(MOST_SPACING * usual[0], usual[1]))
     spread = np.empty(len(places))
     spread[order] = spacing[np.cumsum(first) - 1]
     return spread

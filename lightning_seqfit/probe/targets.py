@@ -134,20 +134,26 @@ def few_points(geometry: Geometry, given: FloatArray, trend: Trend, noise: float
     with np.errstate(all="ignore"):
         share = (most_noise(noise, size) / float(np.std(given))) ** 2
         rough = roughness_among(geometry.asked, given)
+        used = np.unique(geometry.rows(np.arange(len(geometry.points))))
+        coarse = roughness_among(geometry.asked[used], given[used]) if _FEWEST_NEIGHBOURS <= len(used) < size else rough
     if share < 1.0:  # else it is all noise
-        rough = max(rough - share, 0.0) / (1.0 - share)
+        rough, coarse = (max(each - share, 0.0) / (1.0 - share) for each in (rough, coarse))
     told = f"neighbours differ by {rough:.0%} of what points far apart do"
     if rough >= ROUGHEST_CLOUD:
         raise ValueError(
             f"{size:,} points are too few, or too unevenly spread, for the target: {told}, as of white noise; give "
             "more points or a smaller part of the domain; if it is noise, average or smooth the values, or pass noise="
         )
-    if rough <= ROUGH_CLOUD:
+    if max(rough, coarse) <= ROUGH_CLOUD:
         return ""
-    lobes = points_a_lobe(rough, geometry.dimension)
+    lobes = points_a_lobe(max(rough, coarse), geometry.dimension)
+    which, instead = f"{size:,} points are", "give more points"
+    if rough <= ROUGH_CLOUD:
+        which = f"{size:,} points are laid on cells that take the values of {len(used):,} of them,"
+        told, instead = f"these differ by {coarse:.0%}", "look at a smaller part of the domain"
     return (
-        f"{size:,} points are about {lobes:.0f} for each lobe of the target ({told}): its lobes cannot be counted "
-        f"reliably, which takes {points_a_lobe(ROUGH_CLOUD, geometry.dimension):.0f} each; give more points"
+        f"{which} about {lobes:.0f} for each lobe of the target ({told}): its lobes cannot be counted "
+        f"reliably, which takes {points_a_lobe(ROUGH_CLOUD, geometry.dimension):.0f} each; {instead}"
     )
 
 

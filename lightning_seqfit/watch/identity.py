@@ -70,6 +70,8 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         (kind, before), (other, after) = _lattice(old), _lattice(new)
     if (kind, before) != (other, after):
         found.append(f"{kind} {before} -> {after if kind == other else f'{other} {after}'}")
+    if not found and old["cells"] != new["cells"]:  # of the same box
+        found.append("covered cells {} -> {}".format(*(each.get("number", each["cells"]) for each in (old, new))))
     if not found and old.get("geometry", new.get("geometry")) != new.get("geometry"):
         found.append(f"geometry {old['geometry']} -> {new.get('geometry')}")
     if not found and "target" in old:
