@@ -87,7 +87,7 @@ def test_cells_that_are_too_coarse_for_lobes_on_islands_far_apart_are_said(apart
     assert len(probe.notes) == said
     if said:
         assert re.match(
-            r"4,000 points are laid on cells that take the values of 3\d\d of them, about 4 for each lobe.*which takes 10 "
-            "each; look at a smaller part",
+            r"4,000 points are laid on cells that take the values of 3\d\d of them, about 4 for each lobe"
+            ".*which takes 10 each; look at a smaller part",
             probe.notes[0],
         )

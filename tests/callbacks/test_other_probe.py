@@ -104,7 +104,7 @@ OTHERS: dict[str, tuple[Watcher, Watcher, str]] = {
     "a domain in the same box": (
         lambda: ErrorFront(disc(0.9)),
         lambda: ErrorFront(disc(0.7)),
-        r"probe: covered cells 26\d\d -> 15\d\d; give",
+        r": covered cells 26\d\d -> 15\d\d; give",
     ),
     "a point": (LINE, lambda: ErrorFront(points(move=1e-3)), r": points 0.320\d+ -> 0.321\d+, the one that moved"),
 }
