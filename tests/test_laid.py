@@ -352,3 +352,13 @@ class TestProbe:
     def test_what_is_no_domain_is_refused(self, inside, error, said):
         with pytest.raises(error, match=said):
             Probe.grid([(-1.0, 1.0)] * 2, 0.0, inside=inside)
+
+
+def test_parts_that_do_not_touch_are_said_such_as_points_on_a_circle_in_the_plane_that_are_no_area() -> None:
+    box = Grid(((0.0, 1.0),) * 2, (8, 8), ("x", "y"))
+    corners = np.abs(box.points - 0.5).min(axis=1) > 0.2
+    assert "25.0% of the box is covered, in 4 parts that do not touch, " in Laid(box, corners).notes[0]
+    assert "covered; what" in Laid(box, box.points[:, 0] < 0.5).notes[0]
+    turns = 2 * np.pi * np.random.default_rng(0).random(2000)
+    circle = Probe.points(np.stack([np.cos(turns), np.sin(turns)], axis=-1), None).geometry
+    assert "parts that do not touch" in circle.notes[1]

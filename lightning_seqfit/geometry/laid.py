@@ -206,7 +206,9 @@ class Laid(Geometry):
                 "cell has the value of the nearest point"
             )
         if not self.whole:
-            said.append(f"{self.covered:.1%} of the box is covered; what lies outside counts neither way")
+            parts = int(self.components(np.ones(len(self._cells), dtype=bool)).max())
+            apart = f", in {parts} parts that do not touch, each with lobes of its own" if parts > 1 else ""
+            said.append(f"{self.covered:.1%} of the box is covered{apart}; what lies outside counts neither way")
         return said
 
     def coarsen(self, field: FloatArray, limit: int = MOST_CELLS) -> FloatArray:

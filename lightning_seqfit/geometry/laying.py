@@ -109,7 +109,7 @@ def lay_points(points: FloatArray, bounds: Bounds | None = None, inside: Inside 
     Raises
     ------
     ValueError
-        If the points span no domain, or ``inside`` leaves none.
+        If the points span no domain, or are but a few cells of their box, or ``inside`` leaves none.
 
     Examples
     --------
