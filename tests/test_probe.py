@@ -140,7 +140,7 @@ class TestArguments:
 
 
 class TestTarget:
-    @pytest.mark.parametrize("values", [np.zeros(63), np.zeros((64, 2)), np.zeros((1, 64)), [0.0], torch.zeros(65)])
+    @pytest.mark.parametrize("values", [np.zeros(63), np.zeros((63, 2)), np.zeros((1, 64)), [0.0], torch.zeros(65)])
     def test_an_array_of_another_length_is_refused_when_it_is_given(self, values):
         shape = re.escape(str(tuple(np.shape(values))))
         with pytest.raises(ValueError, match=rf"target has shape {shape}, expected \(64,\) or \(64, 1\)"):
@@ -210,8 +210,8 @@ class TestTarget:
         assert isinstance(caught.value.__cause__, KeyError)
 
     def test_a_callable_of_the_wrong_shape_is_refused(self):
-        with pytest.raises(ValueError, match=r"target has shape \(64, 2\), expected \(64,\) or \(64, 1\)"):
-            grid(lambda x: torch.cat([x, x], dim=1)).read_target(nn.Linear(1, 1))
+        with pytest.raises(ValueError, match=r"target has shape \(64, 1, 2\), expected \(64,\) or \(64, 1\)"):
+            grid(lambda x: torch.stack([x, x], dim=2)).read_target(nn.Linear(1, 1))
 
     def test_a_callable_that_is_not_finite_is_refused_with_the_place(self):
         with pytest.raises(

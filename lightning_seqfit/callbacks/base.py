@@ -64,9 +64,9 @@ class ProbeCallback(pl.Callback):
 
     def _refuse_clashes(self, ours: list[ProbeCallback]) -> None:
         others = [other for other in ours if other.probe is not self.probe]
-        rivals = [other for other in others if _name(other.probe) == _name(self.probe)]
+        rivals = [other for other in others if _names(other.probe) & _names(self.probe)]
         if any(self.from_outside or not rival.from_outside for rival in rivals):
-            name = _name(self.probe)
+            name = min(_names(rivals[0].probe) & _names(self.probe))
             unnamed = ", as one without a name is called" if name == "probe" else ""
             raise ValueError(
                 f"two probes are named {name!r}{unnamed}: tags, files and checkpoints would mix; give each its own "
@@ -179,7 +179,7 @@ class ProbeCallback(pl.Callback):
             peer._starting, peer._restored = False, None
             for diagnostic in peer._diagnostics:
                 diagnostics.setdefault(diagnostic.name, diagnostic)
-        self._watch.measuring.diagnostics = diagnostics
+        self._watch.set_diagnostics(diagnostics)
         return self._watch, restored
 
     def on_train_batch_end(
@@ -271,6 +271,11 @@ def _listens(diagnostic: Diagnostic) -> str:
 def _name(probe: Probe) -> str:
     """What a probe is called in checkpoints and files."""
     return probe.name or "probe"
+
+
+def _names(probe: Probe) -> set[str]:
+    """What a probe and its outputs are called there."""
+    return {_name(probe), *map(_name, probe.split())}
 
 
 _HOOKS_OF_A_STEP = (

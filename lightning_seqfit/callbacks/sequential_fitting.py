@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lightning_seqfit.callbacks.base import ProbeCallback
-from lightning_seqfit.diagnostics import Diagnostic, make_all
+from lightning_seqfit.diagnostics import ChangeDiagnostic, Diagnostic, make_all
 from lightning_seqfit.probe import Probe
 from lightning_seqfit.watch.schedule import Cadence
 
@@ -14,7 +14,8 @@ class SequentialFitting(ProbeCallback):
     """Log where the fit has got to, how many oscillations it has, which frequencies it lacks and what its basis is.
 
     All tags of :class:`ErrorFront`, :class:`OscillationCount`, :class:`FourierResidual` and :class:`BasisSnapshot`,
-    from one evaluation of the module a look.
+    from one evaluation of the module a look. Of a probe without a target: ``basis/...``, ``change/since_last``,
+    ``change/since_half`` and ``change/moving`` (:mod:`lightning_seqfit.measures.change`).
 
     Parameters
     ----------
@@ -61,4 +62,7 @@ class SequentialFitting(ProbeCallback):
         layer: str | None = None,
         also: Sequence[Diagnostic] = (),
     ) -> None:
-        super().__init__(probe, make_all(tolerance=tolerance, layer=layer), every_n_steps, also)
+        diagnostics = make_all(tolerance=tolerance, layer=layer)
+        if getattr(probe, "target", None) is not None:  # no record need say that there is no change where there is more
+            diagnostics = [each for each in diagnostics if not isinstance(each, ChangeDiagnostic)]
+        super().__init__(probe, diagnostics, every_n_steps, also)

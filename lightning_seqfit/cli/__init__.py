@@ -20,13 +20,14 @@ from lightning_seqfit.cli.values import Refused
 COMMANDS = {
     "demo": "train a network and watch how it fits",
     "claims": "measure what the article claims",
+    "report": "say and draw what a record holds, also against a target",
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    description = "trainings that show what the callbacks show"
+    description = "what the callbacks show: trainings to try, and records to read"
     parser = ArgumentParser(prog="seqfit", description=description, formatter_class=HelpFormatter)
     subcommands = parser.add_subcommands(dest="command")
     commands = {

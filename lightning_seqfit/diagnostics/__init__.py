@@ -10,6 +10,7 @@ from typing import Any
 
 from lightning_seqfit.diagnostics.base import Diagnostic, Fact, Reading, Scene
 from lightning_seqfit.diagnostics.basis import BasisDiagnostic
+from lightning_seqfit.diagnostics.change import ChangeDiagnostic
 from lightning_seqfit.diagnostics.front import FrontDiagnostic
 from lightning_seqfit.diagnostics.oscillations import OscillationDiagnostic
 from lightning_seqfit.diagnostics.spectrum import SpectrumDiagnostic
@@ -22,12 +23,13 @@ DIAGNOSTICS: tuple[type[Diagnostic], ...] = (
     OscillationDiagnostic,
     SpectrumDiagnostic,
     BasisDiagnostic,
+    ChangeDiagnostic,
 )
 
 #: What no diagnostic of a user's own can be called, and none of its tags begins with: what arrays and tags of ours do,
 #: and what a watch calls its own parts when one fails.
 TAKEN = (
-    *("fine", "scalar", "error", "observer", "training"),
+    *("components", "fine", "scalar", "error", "observer", "training"),
     *("evaluation", "every_n_steps", "figures", "finite", "looking", "prediction", "summary", "values"),
     *(kind.name for kind in DIAGNOSTICS),
 )
@@ -36,6 +38,7 @@ __all__ = [
     "DIAGNOSTICS",
     "TAKEN",
     "BasisDiagnostic",
+    "ChangeDiagnostic",
     "Diagnostic",
     "Fact",
     "ReadOut",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_seqfit.geometry import FloatArray, Geometry
+from lightning_seqfit.geometry import MOST_CELLS, FloatArray, Geometry
 from lightning_seqfit.measures.scale import NO_SCALE, Scale
 from lightning_seqfit.measures.trend import Trend
 from lightning_seqfit.probe import Observation
@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 #: in ``?`` need not be there.
 Form = tuple[str, str]
 
+#: As :data:`MOST_CELLS`, of a probe without a target: 512 looks of a prediction and its local change take 16 MB.
+MOST_CELLS_WITHOUT_TARGET = 4096
+#: Why what compares with a target is absent.
+NO_TARGET = "the probe has no target; run.against(target) reads the recorded predictions against one afterwards"
+
 #: Values of one array of one look, at the most.
 MOST_VALUES = 1024
 
@@ -43,6 +48,9 @@ class Scene:
     noise : standard deviation of the target's noise, in its units; 0: none.
     scale : what errors are relative to.
     relative : ``"global"``, or ``"local"``: whether a place is fitted is decided relative to what oscillates there.
+    parts : where the length of the error over several outputs is watched, the scene of each, in the order of
+        :attr:`Observation.parts`; target and trend are then Euclidean lengths, and scale and noise those of all.
+    known : whether there is a target; without one ``target`` and ``trend`` are NaN.
     """
 
     geometry: Geometry
@@ -51,6 +59,23 @@ class Scene:
     noise: float = 0.0
     scale: Scale = NO_SCALE
     relative: str = "global"
+    parts: tuple[Scene, ...] = ()
+    known: bool = True
+
+    @property
+    def each(self) -> tuple[Scene, ...]:
+        """The scene of each output; of one alone this one."""
+        return self.parts or (self,)
+
+    @property
+    def components(self) -> FloatArray:
+        """The target of each output, shape ``(k, N)``; of one alone ``(N,)``."""
+        return np.stack([part.target for part in self.parts]) if self.parts else self.target
+
+    @property
+    def cells(self) -> int:
+        """Cells on which fields are recorded at each look, at the most: more where a target may come afterwards."""
+        return MOST_CELLS if self.known else MOST_CELLS_WITHOUT_TARGET
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,8 @@ class BasisDiagnostic(Diagnostic):
 
     def begin(self, scene: Scene) -> None:
         """Remember the scene, and look for the layer anew: the module may be another."""
-        self.read_out, self.lost = ReadOut(self.layer), ""
+        self.read_out.forget()
+        self.read_out.rows, self.lost = None, ""
         self.geometry, self.rows = scene.geometry, np.arange(len(scene.target))
         fewer, numbers = scene.geometry.thinned(MEASURED_POINTS[min(scene.geometry.dimension, 3) - 1])
         if len(numbers) < len(scene.target):
@@ -132,7 +133,7 @@ class BasisDiagnostic(Diagnostic):
         if not np.array_equal(rows, np.arange(len(scene.geometry.asked))):
             self.read_out.rows = rows
         self.lines = no_lines(scene, "units rise and fall")
-        self.target = scene.target[self.rows]
+        self.target = scene.components[..., self.rows]
         self.decomposed: IntArray | None = None
         self.fewer: IntArray | None = None
         if self.geometry.dimension == 1 and scene.noise == 0.0:  # noise is fitted more easily at fewer points
@@ -149,8 +150,10 @@ class BasisDiagnostic(Diagnostic):
                 warn(f"there is no basis to look at, all else goes on: {self.read_out.absent}")
             self.lost = self.read_out.absent
             return Reading({})
-        only_output = observation.weights if observation.outputs == 1 else None
+        only_output = observation.weights if observation.outputs == 1 and len(observation.each) == 1 else None
         prediction = observation.prediction[self.rows]
+        if observation.parts:
+            prediction = np.stack([part.prediction[self.rows] for part in observation.parts])
         seen = measure_basis(
             self.geometry, features, self.target, prediction, scale, only_output, self.decomposed, self.fewer
         )
@@ -254,7 +257,7 @@ class BasisDiagnostic(Diagnostic):
                 f"from {ranks[0]:g} to {ranks[-1]:g}" if ranks.size else "",
             ),
             *([Fact("median laps", number(laps, "{:.1f}"), _laps(laps))] if run.faces else []),
-            Fact("projection error", number(seen.projection_error[-1], "{:.3f}")),
+            *([Fact("projection error", number(seen.projection_error[-1], "{:.3f}"))] if run.known else []),
         ]
 
     @classmethod

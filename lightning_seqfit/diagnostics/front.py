@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lightning_seqfit.diagnostics.base import (
+    NO_TARGET,
     Accumulating,
     Fact,
     Form,
@@ -73,6 +74,10 @@ class FrontDiagnostic(Accumulating):
         super().__init__(tolerance)
         self._ranked: FloatArray | None = None  # the arrivals that the inwardness was computed from
         self._inwardness: dict[str, float] = {}
+
+    def unable(self, scene: Scene) -> str:
+        """Without a target."""
+        return "" if scene.known else NO_TARGET
 
     def begin(self, scene: Scene) -> None:
         """Find the active points."""
@@ -154,8 +159,9 @@ class FrontDiagnostic(Accumulating):
         seen = run.front
         if seen is None:
             return []
+        if run.final:
+            return [*_half_arrived(run, seen), *_order(run, seen)]
         far = how_far(seen.fitted[-1], run.scalars["error/relative_rmse"][-1], run.scale_of)
-        order = seen.sequentiality[-1], seen.overall_inwardness[-1]
         quiet = quiet_share(seen.quiet)
         return [
             Fact(
@@ -165,23 +171,7 @@ class FrontDiagnostic(Accumulating):
                 headline=True,
             ),
             *(Fact(f"depth from {face}", number(seen.depth[face][-1], "{:.2f}")) for face in run.faces),
-            Fact(
-                "sequentiality",
-                number(order[0], "{:.2f}"),
-                f"sequentiality {order[0]:.2f}" if math.isfinite(order[0]) else "",
-            ),
-            *(Fact(f"inwardness from {face}", number(seen.inwardness[face][-1], "{:+.2f}")) for face in run.faces),
-            *(
-                [
-                    Fact(
-                        "inwardness",
-                        number(order[1], "{:+.2f}"),
-                        f"inwardness {order[1]:+.2f}" if math.isfinite(order[1]) else "",
-                    )
-                ]
-                if run.faces
-                else []
-            ),
+            *_order(run, seen),
             *([Fact("quiet", quiet.partition(" of the")[0], quiet, headline=True)] if quiet else []),
         ]
 
@@ -191,6 +181,33 @@ class FrontDiagnostic(Accumulating):
         if len(run.axes) == 1:
             return {"front": line.space_time, "arrival": line.arrival}
         return {"front": plane.front} if run.faces else {}
+
+
+def _order(run: Run, seen: FrontRecord) -> list[Fact]:
+    """In which order it came, and from where."""
+    order = seen.sequentiality[-1], seen.overall_inwardness[-1]
+    said = f"inwardness {order[1]:+.2f}" if math.isfinite(order[1]) else ""
+    return [
+        Fact(
+            "sequentiality",
+            number(order[0], "{:.2f}"),
+            f"sequentiality {order[0]:.2f}" if math.isfinite(order[0]) else "",
+        ),
+        *(Fact(f"inwardness from {face}", number(seen.inwardness[face][-1], "{:+.2f}")) for face in run.faces),
+        *([Fact("inwardness", number(order[1], "{:+.2f}"), said)] if run.faces else []),
+    ]
+
+
+def _half_arrived(run: Run, seen: FrontRecord) -> list[Fact]:
+    """When a prediction was within tolerance of the run's own last one: in half of the domain, and in all of it."""
+    facts = []
+    for share, label in ((0.5, "half arrived"), (1.0, "all arrived")):
+        short = np.flatnonzero(seen.fitted < share)
+        look = int(short[-1]) + 1 if short.size else 0
+        if look < len(seen.fitted):
+            step = f"by step {run.total_steps[look]:,}"
+            facts.append(Fact(label, step, f"{label} {step}", headline=share < 1.0))
+    return facts
 
 
 def _quiet(active: BoolArray) -> float:

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lightning_seqfit.diagnostics.base import Diagnostic, Fact, Reading, Scene, Stored, checked_tolerance, no_lines
+from lightning_seqfit.diagnostics.base import (
+    NO_TARGET,
+    Diagnostic,
+    Fact,
+    Reading,
+    Scene,
+    Stored,
+    checked_tolerance,
+    no_lines,
+)
 from lightning_seqfit.geometry import FloatArray
 from lightning_seqfit.measures.front import LEAST_LOCAL
 from lightning_seqfit.measures.lobes import count_lobes, target_lobes
@@ -47,25 +56,29 @@ class OscillationDiagnostic(Diagnostic):
         return (("tolerance", self.tolerance),)
 
     def unable(self, scene: Scene) -> str:
-        """Points in more than three dimensions have no lines."""
-        return no_lines(scene, "oscillations could be counted")
+        """Without a target; points in more than three dimensions have no lines."""
+        return no_lines(scene, "oscillations could be counted") if scene.known else NO_TARGET
 
     def begin(self, scene: Scene) -> None:
         """Count the target's: laps along one axis, lobes along several."""
-        geometry, trend = scene.geometry, scene.trend
-        self.count: Callable[[FloatArray, FloatArray, float], Oscillations]
-        if geometry.dimension == 1:
-            least = LEAST_LOCAL if scene.relative == "local" else LEAST_POWER
-            laps = target_laps(geometry, trend, scene.noise, least_power=least)
-            self.count = partial(count_oscillations, geometry, trend, laps, noise=scene.noise)
-        else:
-            lobes = target_lobes(geometry, trend, noise=scene.noise)
-            self.count = partial(count_lobes, geometry, trend, lobes, noise=scene.noise)
+        self.counts: list[Callable[[FloatArray, FloatArray, float], Oscillations]] = []  # one for each output
+        for part in scene.each:
+            geometry, trend = part.geometry, part.trend
+            if geometry.dimension == 1:
+                least = LEAST_LOCAL if part.relative == "local" else LEAST_POWER
+                laps = target_laps(geometry, trend, part.noise, least_power=least)
+                self.counts.append(partial(count_oscillations, geometry, trend, laps, noise=part.noise))
+            else:
+                lobes = target_lobes(geometry, trend, noise=part.noise)
+                self.counts.append(partial(count_lobes, geometry, trend, lobes, noise=part.noise))
 
     def look(self, observation: Observation, scale: float, step: int) -> Reading:
         """Count the model's."""
-        counts = self.count(observation.prediction, observation.residual, self.tolerance)
-        return Reading({f"oscillations/{name}": float(getattr(counts, name)) for name in _COUNTS})
+        counts = [
+            count(part.prediction, part.residual, self.tolerance)
+            for count, part in zip(self.counts, observation.each, strict=True)
+        ]
+        return Reading({f"oscillations/{name}": float(sum(getattr(each, name) for each in counts)) for name in _COUNTS})
 
     @classmethod
     def read(cls, stored: Stored) -> OscillationsRecord | None:
@@ -78,7 +91,7 @@ class OscillationDiagnostic(Diagnostic):
     def facts(cls, run: Run) -> list[Fact]:
         """How many of the target's are fitted."""
         seen, kind = run.oscillations, "oscillations" if len(run.axes) == 1 else "lobes"
-        if seen is None:
+        if seen is None or run.final:
             return []
         counted = f"{seen.fitted[-1]:g} of {seen.target[-1]:g}"
         return [Fact(f"{kind} fitted", counted, f"{counted} {kind}" if seen.target[-1] > 0 else "", headline=True)]

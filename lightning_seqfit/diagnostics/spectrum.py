@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_seqfit.diagnostics.base import (
+    NO_TARGET,
     Accumulating,
     Fact,
     Form,
@@ -89,13 +90,14 @@ class SpectrumDiagnostic(Accumulating):
         self._order = math.nan
 
     def unable(self, scene: Scene) -> str:
-        """Points in more than three dimensions have no frequencies."""
-        return no_lines(scene, "a spectrum could be read")
+        """Without a target; points in more than three dimensions have no frequencies."""
+        return no_lines(scene, "a spectrum could be read") if scene.known else NO_TARGET
 
     def begin(self, scene: Scene) -> None:
         """Find the target's bands."""
         self.scene = scene
-        self.target = spectrum.target_spectrum(scene.geometry, scene.trend)
+        self.targets = [spectrum.target_spectrum(part.geometry, part.trend) for part in scene.each]
+        self.target = spectrum.combined_target(self.targets) if scene.parts else self.targets[0]
         labels = self.target.labels
         carrying = [label for label, carries in zip(labels, self.target.carrying, strict=True) if carries]
         self.error_tags = [f"fourier/relative_error/{label}" for label in carrying]
@@ -105,7 +107,11 @@ class SpectrumDiagnostic(Accumulating):
 
     def look(self, observation: Observation, scale: float, step: int) -> Reading:
         """Read the spectrum, and take it into the history."""
-        seen = spectrum.measure_spectrum(self.scene.geometry, self.target, observation.residual, scale)
+        spectra = [
+            spectrum.measure_spectrum(self.scene.geometry, target, part.residual, scale)
+            for target, part in zip(self.targets, observation.each, strict=True)
+        ]
+        seen = spectrum.combined(self.target, spectra) if self.scene.parts else spectra[0]
         self.history = spectrum.update(self.history, seen, step, self.tolerance)
         if self._ordered is None or not np.array_equal(self._ordered, self.history.converged):
             self._ordered = self.history.converged
@@ -131,7 +137,7 @@ class SpectrumDiagnostic(Accumulating):
             "carrying": self.target.carrying,
             "band_power": self.target.band_power,
             "frequency": np.arange(len(self._recorded(self.target.frequency)), dtype=np.float64),
-            "target_trend_share": spectrum.trend_share_of_target(self.scene.trend, self.scene.target),
+            "target_trend_share": spectrum.trend_share_of_target(self.scene.trend, self.scene.components),
         }
         if self.history is not None:
             arrays["converged"] = self.history.converged
@@ -158,7 +164,8 @@ class SpectrumDiagnostic(Accumulating):
                 f"fourier: {unresolved:.0%} of the target's oscillation is at no frequency that the points can tell; "
                 f"what the model lacks of it is in fourier/share/{target.labels[-1]}: give more points"
             )
-        rough = roughness(self.scene.geometry, self.scene.trend.oscillation)
+        waving = [part.trend.oscillation for part in self.scene.each if part.trend.variance > 0.0]
+        rough = max(roughness(self.scene.geometry, oscillation) for oscillation in waving)
         if rough > MOST_ROUGHNESS:
             said.append(
                 "fourier: neighbouring points differ by "

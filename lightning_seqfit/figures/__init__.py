@@ -26,7 +26,8 @@ Image = NDArray[np.uint8]
 def draw(run: Run) -> dict[str, Figure]:
     """Every figure that a record has the arrays for, by the name it gets as tag and file."""
     run = _in_print(run)
-    figures: dict[str, Callable[[Run], Figure]] = {"fit": _fit(run)}
+    placed = run.faces or (run.known and not run.final)  # what has no place on paper is drawn against a target only
+    figures: dict[str, Callable[[Run], Figure]] = {"fit": _fit(run)} if placed else {}
     for diagnostic in run.diagnostics:
         if not diagnostic.section or run.sections.get(diagnostic.section) is not None:
             figures |= diagnostic.figures(run)

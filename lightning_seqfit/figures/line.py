@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 
-from lightning_seqfit.figures import parts
+from lightning_seqfit.figures import components, parts
 from lightning_seqfit.figures.parts import ERROR, MODEL, OUTLINED, QUIET, SIZE, TARGET
 from lightning_seqfit.geometry import MOST_CELLS, BoolArray, FloatArray
 
@@ -26,7 +26,9 @@ def space_time(run: Run) -> Figure:
     """Local error over position and step, with the fronts drawn in."""
     front = run.front
     assert front is not None
-    figure, axes = parts.sheet(f"Local error: {parts.progress(run)}")
+    figure, axes = parts.sheet(
+        f"{'Distance from the last prediction' if run.final else 'Local error'}: {parts.progress(run)}"
+    )
     shown = parts.latest(run)
     steps, squared = run.total_steps[shown], front.local_error[shown].T
     error = np.sqrt(parts.finite(squared))
@@ -47,9 +49,12 @@ def space_time(run: Run) -> Figure:
 def fit(run: Run) -> Figure:
     """The prediction over the target at the last look, every unfitted place shaded.
 
-    Of more points than an axis has columns of pixels, each column shows how far the values in it reach.
+    Of more points than an axis has columns of pixels, each column shows how far the values in it reach. Without a
+    target: the prediction at a few looks.
     """
-    run = run.fine or run
+    if run.final or not run.known:
+        return _predictions(run)
+    recorded, run = run, run.fine or run
     figure, axes = parts.sheet(f"Fit at step {run.steps[-1]:,}: {parts.progress(run)}")
     target = np.stack([run.target] * 2) if run.target_range is None else run.target_range
     prediction = np.stack([run.prediction[-1]] * 2) if run.prediction_range is None else run.prediction_range
@@ -73,12 +78,60 @@ def fit(run: Run) -> Figure:
         _mark(axes, missing, color="0.6", alpha=0.25, linewidth=0, label=f"not {parts.fitted_words(run)}")
     _mark_gaps(axes, run, zorder=1.5)
     low, high, room = float(target.min()), float(target.max()), 0.25
+    low = min(low, 0.0) if run.output == "norm" else low  # a length has a zero
     if low == high and known.size:  # without a size of its own, as of a residual: that of the prediction
         low, high, room = min(low, float(known.min())), max(high, float(known.max())), 0.1
     room *= (high - low) or 4.0
-    axes.set(xlabel=run.axes[0], ylabel=run.quantity, xlim=run.bounds[0], ylim=(low - room, high + room))
+    axes.set(xlabel=run.axes[0], ylabel=parts.quantity(run), xlim=run.bounds[0], ylim=(low - room, high + room))
     parts.add_legend_below(axes)
     parts.arrange(figure, axes)
+    components.add_lines(figure, recorded)
+    return figure
+
+
+def _predictions(run: Run) -> Figure:
+    """The prediction at a few looks, the last one on top."""
+    figure, axes = parts.sheet(f"Predictions to step {run.steps[-1]:,}: {parts.progress(run)}")
+    looks = parts.moments(run.total_steps)
+    for number, look in enumerate(looks):
+        last = number == len(looks) - 1
+        values = parts.finite(run.prediction[look].astype(np.float64))
+        style: dict[str, Any] = {"color": MODEL, "linewidth": 2.2} if last else {"linewidth": 1.2}
+        if not last:
+            style["color"] = colormaps["Blues"](0.4 + 0.5 * number / len(looks))
+        axes.plot(*_broken(run, run.points[:, 0], values), label=f"step {run.total_steps[look]:,}", **style)
+    if not np.isfinite(run.prediction[looks]).any():
+        parts.say_absent(axes, "the prediction is finite nowhere")
+    _mark_gaps(axes, run, zorder=1.5)
+    axes.set(xlabel=run.axes[0], ylabel=run.quantity, xlim=run.bounds[0])
+    parts.add_legend_below(axes)
+    parts.arrange(figure, axes)
+    return figure
+
+
+def change(run: Run) -> Figure:
+    """How much the prediction moved since half the steps: on the whole, and where."""
+    assert run.change is not None
+    figure = parts.paper(SIZE)
+    upper, lower = figure.subplots(2, 1, sharex=True)
+    parts.entitle(upper, f"Change: {parts.moved(run)}", 12)
+    parts.draw_change(upper, run)
+    upper.set_ylabel("relative change")
+    shown = parts.latest(run)
+    steps, moved = run.total_steps[shown], np.sqrt(parts.finite(run.change.local[shown].astype(np.float64))).T
+    first, last = float(steps[0]), float(max(steps[-1], steps[0] + 1))
+    image = lower.pcolorfast(
+        parts.edges(steps, first, last), _cell_edges(run), moved, cmap=ERROR, vmin=0.0, vmax=1.0, rasterized=True
+    )
+    lower.set(xlabel="optimizer step", ylabel=run.axes[0], ylim=run.bounds[0], xlim=(first, last))
+    _mark_gaps(lower, run, vertical=True, zorder=2.5)
+    parts.add_legend(upper, loc="best")
+    parts.arrange(figure, upper, lower, bottom=0.12, hspace=0.1, right=0.86)
+    box = lower.get_position()
+    bar = figure.colorbar(
+        image, cax=figure.add_axes((0.88, box.y0, 0.02, box.height)), label="since half the steps", extend="max"
+    )
+    parts.write_numbers(bar.ax.yaxis)
     return figure
 
 
@@ -86,16 +139,19 @@ def arrival(run: Run) -> Figure:
     """When each place was fitted, against its position."""
     front = run.front
     assert front is not None
-    figure, axes = parts.sheet(f"Arrival of the fit: {parts.direction(run)}")
+    figure, axes = parts.sheet(f"Arrival of the {'prediction' if run.final else 'fit'}: {parts.direction(run)}")
     position, last, fitted = run.points[:, 0], float(run.total_steps[-1]), parts.fitted_words(run)
     first, settled = (np.where(front.active, times, np.nan) for times in (front.arrival, front.settled))
     if np.isfinite(first).any():
         axes.plot(*_broken(run, position, parts.finite(first)), color=TARGET, linewidth=2.0, label=f"first {fitted}")
     else:
-        parts.say_absent(axes, f"no place is {fitted} yet" if front.active.any() else "the target is flat everywhere")
+        parts.say_absent(
+            axes,
+            f"no place is {fitted} yet" if front.active.any() else f"the {parts.target_name(run)} is flat everywhere",
+        )
     again = np.where(np.isfinite(settled) & (settled > first), settled, np.nan)
     if np.isfinite(again).any():
-        label = f"lost and {'fitted again' if fitted == 'fitted' else 'back'}"
+        label = f"lost and {f'{fitted} again' if fitted in ('fitted', 'arrived') else 'back'}"
         axes.plot(position, again, color=MODEL, linewidth=0, marker=".", markersize=4, label=label)
     never = front.active & np.isinf(front.arrival)
     if never.any():
@@ -157,7 +213,14 @@ def _draw_fronts(axes: Axes, run: Run, shown: BoolArray) -> None:
     low, high = run.bounds[0]
     lines = axes.contour(steps, np.concatenate(([low], places, [high])), classes, levels=[0.5], colors="white")
     lines.set(linewidth=1.8, path_effects=OUTLINED)
-    axes.plot([], [], color="white", linewidth=1.8, path_effects=OUTLINED, label=f"front: edge of what is {fitted}")
+    axes.plot(
+        [],
+        [],
+        color="white",
+        linewidth=1.8,
+        path_effects=OUTLINED,
+        label=f"front: edge of what {'has' if run.final else 'is'} {fitted}",
+    )
 
 
 def _envelope(run: Run, reach: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -179,7 +242,9 @@ def _broken(run: Run, position: FloatArray, values: FloatArray) -> tuple[FloatAr
 def _mark_quiet(axes: Axes, run: Run, *, vertical: bool = False) -> None:
     """Shade where the target is flat, which counts neither way."""
     assert run.front is not None
-    _mark(axes, _stretches(run, ~run.front.active), vertical=vertical, label="target is flat", **QUIET)
+    _mark(
+        axes, _stretches(run, ~run.front.active), vertical=vertical, label=f"{parts.target_name(run)} is flat", **QUIET
+    )
 
 
 def _mark_gaps(axes: Axes, run: Run, *, zorder: float, vertical: bool = False) -> None:

@@ -223,15 +223,27 @@ def _glyphs() -> Collection[int]:
 
 def error_label(run: Run) -> str:
     """What an error of 1 is."""
-    of = run.scale_of
+    of, what = run.scale_of, "distance" if run.final else "relative error"
     if not of:  # an older record: what oscillates, and else the first look
         flat = np.mean((run.target - run.trend) ** 2) <= NOTHING * np.mean(run.target**2)
         of = "first look" if flat else "oscillation"
-    return f"relative error (1: {_ONE.get(of, of)})"
+    return f"{what} (1: {_ONE.get(of, of)})"
+
+
+def target_name(run: Run) -> str:
+    """What the predictions are compared with."""
+    return "last prediction" if run.final else "target"
+
+
+def quantity(run: Run) -> str:
+    """What is drawn: of all outputs of a module together their length."""
+    return f"length of {run.quantity}" if run.output == "norm" else run.quantity
 
 
 def fitted_words(run: Run) -> str:
     """What a place is whose error is within tolerance: of the first look's error alone it is not fitted."""
+    if run.final:
+        return "arrived"
     if run.scale_of != "first look" or run.front is None:
         return "fitted"
     return f"below {percent(run.front.tolerance)} of the first error"
@@ -245,7 +257,32 @@ def after(sign: str, said: str) -> str:
 def progress(run: Run) -> str:
     """What a title says: fitted share and oscillations."""
     summary = run.summary()
-    return summary.said("fitted", "error", "oscillations fitted", "lobes fitted") or summary.said("relative error")
+    said = summary.said("fitted", "error", "oscillations fitted", "lobes fitted") or summary.said("relative error")
+    return said or summary.said("half arrived") or summary.said("moved") or "no target"
+
+
+def draw_change(axes: Axes, run: Run) -> None:
+    """Draw how much the prediction moved since earlier looks, over the steps."""
+    assert run.change is not None
+    known = False
+    for moved, colour, style, said in (
+        (run.change.since_half, MODEL, "-", "since half the steps"),
+        (run.change.since_last, TARGET, "--", "since the look before"),
+    ):
+        drawn = np.isfinite(moved) & (moved > 0.0)
+        axes.plot(run.total_steps, np.where(drawn, moved, np.nan), color=colour, linestyle=style, label=said)
+        known |= bool(drawn.any())
+    first, last = float(run.total_steps[0]), float(run.total_steps[-1])
+    axes.set(xlim=(first, max(last, first + 1)))
+    if not known:
+        axes.set_ylim(1e-3, 1.0)
+        say_absent(axes, "not known yet")
+    make_log(axes)
+
+
+def moved(run: Run) -> str:
+    """What a title says of changes."""
+    return run.summary().said("moved") or "not known yet"
 
 
 def direction(run: Run) -> str:

@@ -10,6 +10,7 @@ what is not much wider than a cell.
 
 from __future__ import annotations
 
+import itertools
 import math
 import textwrap
 from collections.abc import Iterable
@@ -31,7 +32,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator
 from numpy.typing import NDArray
 
-from lightning_seqfit.figures import parts
+from lightning_seqfit.figures import components, parts
 from lightning_seqfit.figures.parts import DPI, ERROR, OUTLINED, QUIET, UNKNOWN
 from lightning_seqfit.geometry import BoolArray, FloatArray
 from lightning_seqfit.words import significant
@@ -57,8 +58,10 @@ _TILE, _RASTER = 0.94, 0.95
 
 
 def fit(run: Run) -> Figure:
-    """Target, prediction at the last look, and their difference."""
-    run = run.fine or run
+    """Target, prediction at the last look, and their difference; without a target: the prediction at three looks."""
+    if run.final or not run.known:
+        return _predictions(run)
+    recorded, run = run, run.fine or run
     slices = _slices(run)
     figure, rows = _panels(run, slices, f"Fit at step {run.steps[-1]:,}: {parts.progress(run)}")
     values, half = _value_range(run), _difference_range(run)
@@ -67,24 +70,126 @@ def fit(run: Run) -> Figure:
         prediction = one.prediction[-1].astype(np.float64)
         parts.entitle(middle, "prediction")
         _draw_image(middle, one, parts.finite(prediction), _VALUES, values)
-        parts.entitle(right, f"prediction - target, from -{significant(half, 2)} to {significant(half, 2)}")
+        said = "difference of the lengths" if run.output == "norm" else "prediction - target"
+        parts.entitle(right, f"{said}, from -{significant(half, 2)} to {significant(half, 2)}")
         _draw_image(right, one, parts.finite(prediction - one.target), _VALUES, (-half, half))
         _leave_out((left, middle, right), one)
     left, middle, right = rows[-1]
-    _add_bar(left, _VALUES, values, run.quantity)
-    _add_bar(middle, _VALUES, values, run.quantity, extend="both")
-    _add_bar(right, _VALUES, (-half, half), f"difference ({run.quantity})", extend="both")
+    _add_bar(left, _VALUES, values, parts.quantity(run))
+    _add_bar(middle, _VALUES, values, parts.quantity(run), extend="both")
+    _add_bar(right, _VALUES, (-half, half), f"difference ({parts.quantity(run)})", extend="both")
     _add_legend(figure, unknown=not all(np.isfinite(one.prediction[-1][_within(one)]).all() for one in slices))
+    _add_components(figure, recorded)
     return figure
 
 
+def _add_components(figure: Figure, run: Run) -> None:
+    """Show all outputs small above the figure, in the plane or on the middle slice; of an image its colours as well."""
+    seen = run.components
+    if seen is None:
+        return
+    alone = [
+        _slices(run.replace(target=target, prediction=prediction[np.newaxis], front=None))[0]
+        for target, prediction in zip(seen.target, seen.prediction.astype(np.float64), strict=True)
+    ]
+    panels = components.add_pictures(figure, run, _height(run))
+    for axes in panels.flat:
+        axes.set(xlim=run.bounds[0], ylim=run.bounds[1])
+    for column, one in enumerate(alone):
+        low, high = float(np.nanmin(one.target)), float(np.nanmax(one.target))
+        limits = (low, high) if low < high else (low - 0.5, high + 0.5)
+        for axes, field in zip(panels[:, column], (one.target, one.prediction[-1]), strict=True):
+            _draw_image(axes, one, parts.finite(field), _VALUES, limits)
+    if panels.shape[1] > len(alone):
+        shown = [[one.target for one in alone], [one.prediction[-1] for one in alone]]
+        for axes, fields in zip(panels[:, -1], shown, strict=True):
+            channels = [np.clip(np.nan_to_num(_picture(field, alone[0].shape)), 0.0, 1.0) for field in fields]
+            axes.imshow(
+                np.stack(channels, axis=-1), extent=(*run.bounds[0], *run.bounds[1]), origin="lower", aspect="auto"
+            )
+    _leave_out(panels.flat, alone[0])
+
+
+def _predictions(run: Run) -> Figure:
+    """The prediction at three looks, in space its middle slice."""
+    looks = parts.moments(run.total_steps, 3)
+    shown = [_with_field(run, run.prediction[look]) for look in looks]
+    title = f"Predictions to step {run.steps[-1]:,}: {parts.progress(run)}{_at(run, shown[0])}"
+    figure, [panels] = _panels(run, shown[:1], title)
+    fields = [one.prediction[-1].astype(np.float64) for one in shown]
+    known = np.concatenate([field[np.isfinite(field)] for field in fields])
+    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
+    values = (low, high) if low < high else (low - 0.5, high + 0.5)
+    on = f" on {run.shape[0]} x {run.shape[1]} cells"
+    for axes, look, one, field in zip(panels, looks, shown, fields, strict=False):
+        parts.entitle(axes, f"step {run.total_steps[look]:,}{on if axes is panels[0] else ''}")
+        _draw_image(axes, one, parts.finite(field), _VALUES, values)
+    for axes in panels[len(looks) :]:
+        axes.set_visible(False)
+    _leave_out(panels, shown[0])
+    _add_bar(panels[0], _VALUES, values, run.quantity)
+    _add_legend(figure, unknown=not np.isfinite(np.stack(fields)[:, _within(shown[0])]).all())
+    return figure
+
+
+def change(run: Run) -> Figure:
+    """How much the prediction moved since half the steps: where, half-way and at the last look, and on the whole."""
+    assert run.change is not None
+    figure = parts.paper()
+    *images, curves = (figure.add_subplot(1, 3, 1 + column) for column in range(3))
+    known = np.flatnonzero(np.isfinite(run.change.local).any(axis=1))
+    looks = known[parts.moments(run.total_steps[known], 3)][-2:].tolist() if known.size else []
+    for axes, look in itertools.zip_longest(images, looks):
+        axes.set(xlim=run.bounds[0], ylim=run.bounds[1], xlabel=run.axes[0])
+        axes.locator_params(axis="x", nbins=5)
+        axes.tick_params(labelleft=axes is images[0])
+        parts.entitle(axes, "not known yet" if look is None else f"to step {run.total_steps[look]:,}")
+    images[0].set_ylabel(run.axes[1])
+    parts.draw_change(curves, run)
+    parts.entitle(curves, "relative change")
+    curves.set_xlabel("optimizer step")
+    curves.locator_params(axis="x", nbins=4)
+    _place(figure, [[*images, curves]], (_PANEL, _PANEL * _height(run)), (_BELOW, _ABOVE), inwards=True)
+    one = _with_field(run, run.prediction[-1])
+    for axes, look in zip(images, looks, strict=False):
+        one = _with_field(run, run.change.local[look])
+        _draw_image(axes, one, np.sqrt(parts.finite(one.prediction[-1].astype(np.float64))), ERROR, (0.0, 1.0))
+    _leave_out(images, one)
+    _add_bar(images[0], ERROR, (0.0, 1.0), "local change since half the steps", extend="max")
+    parts.add_legend(curves, loc="best")
+    title = f"Change: {parts.moved(run)}{_at(run, one)}"
+    figure.suptitle(title, fontsize=12, y=1 - 0.12 / figure.get_figheight(), va="top")
+    return figure
+
+
+def _with_field(run: Run, field: NDArray[Any]) -> Run:
+    """Return the run in the plane, in space its middle slice, with a field as its only prediction."""
+    return _slices(run.replace(prediction=field[np.newaxis]))[0]
+
+
+def _at(run: Run, one: Run) -> str:
+    """What a title says of a slice."""
+    return f"; slice at {run.axes[2]} = {significant(one.points[0, 2], 3)}" if len(run.shape) > 2 else ""
+
+
 def front(run: Run) -> Figure:
-    """Target, local error at the last look, and when each place was fitted, with the front at a few steps."""
+    """Target, local error at the last look, and when each place was fitted, with the front at a few steps.
+
+    Where the target is the last look itself: the distance from it when half has yet to arrive.
+    """
     run = run.fine or run
     assert run.front is not None
-    slices = _slices(run)
+    shown, what = run, "local error"
+    if run.final:  # at the last look there is none
+        short = np.flatnonzero(run.front.fitted < 0.5)
+        look = int(short[-1]) if short.size else 0
+        shown = run.replace(front=replace(run.front, local_error=run.front.local_error[: look + 1]))
+        what = f"distance at step {run.total_steps[look]:,}"
+    slices = _slices(shown)
     said = f"{parts.progress(run)}; {parts.direction(run)}"
-    figure, rows = _panels(run, slices, f"Error front at step {run.steps[-1]:,}: {said}")
+    figure, rows = _panels(
+        run, slices, f"{'Arrival' if run.final else 'Error front'} at step {run.steps[-1]:,}: {said}"
+    )
     values = _value_range(run)
     quiet = never = unknown = False
     for one, (left, middle, _) in zip(slices, rows, strict=True):
@@ -92,12 +197,12 @@ def front(run: Run) -> Figure:
         assert seen is not None
         _draw_image(left, one, one.target, _VALUES, values)
         error = np.sqrt(parts.finite(seen.local_error[-1].astype(np.float64)))
-        _draw_error(middle, one, error)
+        _draw_error(middle, one, error, what)
         quiet |= not seen.active[_within(one)].all()
         never |= bool((seen.active & np.isinf(seen.arrival)).any())
         unknown |= bool(np.isnan(error[_within(one)]).any())
     left, middle, _ = rows[-1]
-    _add_bar(left, _VALUES, values, run.quantity)
+    _add_bar(left, _VALUES, values, parts.quantity(run))
     _add_bar(middle, ERROR, (0.0, 1.0), parts.error_label(run), extend="max")
     _draw_arrivals([right for _, _, right in rows], slices)
     for one, panels in zip(slices, rows, strict=True):
@@ -105,7 +210,8 @@ def front(run: Run) -> Figure:
             assert one.front is not None
             _hatch(axes, one, _within(one) & ~one.front.active, **QUIET)
         _leave_out(panels, one)
-    _add_legend(figure, quiet=quiet, never=f"not {parts.fitted_words(run)} yet" if never else "", unknown=unknown)
+    flat = f"{parts.target_name(run)} is flat" if quiet else ""
+    _add_legend(figure, flat=flat, never=f"not {parts.fitted_words(run)} yet" if never else "", unknown=unknown)
     return figure
 
 
@@ -166,7 +272,7 @@ def _panels(run: Run, slices: list[Run], title: str) -> tuple[Figure, list[list[
             axes.tick_params(labelleft=column == 0, labelbottom=last)
         panels[0].set_ylabel(run.axes[1])
         at = f" at {_where(run, one)}" if len(run.shape) > 2 else f", on {run.shape[0]} x {run.shape[1]} cells"
-        parts.entitle(panels[0], f"target{at}")
+        parts.entitle(panels[0], f"{parts.target_name(run)}{at}")
     _place(figure, rows, (_PANEL, _PANEL * _height(run)), (_BELOW, _ABOVE), inwards=True)
     figure.suptitle(title, fontsize=12, y=1 - 0.12 / figure.get_figheight(), va="top")
     return figure, rows
@@ -191,16 +297,16 @@ def _place(
         parts.write_numbers(axes.xaxis, inwards=inwards)
 
 
-def _draw_error(axes: Axes, run: Run, error: FloatArray) -> None:
+def _draw_error(axes: Axes, run: Run, error: FloatArray, what: str) -> None:
     """Draw the local error, and a line around every place that is not fitted."""
     seen = run.front
     assert seen is not None
-    parts.entitle(axes, "local error")
+    parts.entitle(axes, what)
     _draw_image(axes, run, error, ERROR, (0.0, 1.0))
     known = seen.active & np.isfinite(error)
     outline = _draw_contours(axes, run, np.where(known, error > seen.tolerance, np.nan), colors="white")
     if outline is not None:
-        parts.entitle(axes, f"local error, outlined where it is {seen.tolerance:g}")
+        parts.entitle(axes, f"{what}, outlined where it is {seen.tolerance:g}")
         outline.set(linewidth=1.8, path_effects=OUTLINED)
 
 
@@ -328,8 +434,8 @@ def _add_bar(
     return bar
 
 
-def _add_legend(figure: Figure, *, quiet: bool = False, never: str = "", unknown: bool = False) -> None:
-    handles = [Patch(label="target is flat", **QUIET)] if quiet else []
+def _add_legend(figure: Figure, *, flat: str = "", never: str = "", unknown: bool = False) -> None:
+    handles = [Patch(label=flat, **QUIET)] if flat else []
     handles += [Patch(label=never, color=_NEVER)] if never else []
     handles += [Patch(label="prediction is not finite", color=UNKNOWN)] if unknown else []
     if handles:
@@ -374,6 +480,8 @@ def _slices(run: Run) -> list[Run]:
         worst, run = int(np.flatnonzero(run.inside)[worst]), _on_the_box(run, run.inside)
     if len(run.shape) < 3:
         return [run]
+    if run.final or not run.known:
+        return [_slice(run, run.shape[2] // 2)]
     largest = worst % run.shape[2]
     return [_slice(run, layer) for layer in dict.fromkeys((run.shape[2] // 2, largest))]
 

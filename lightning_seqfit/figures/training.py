@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
@@ -16,6 +17,7 @@ from lightning_seqfit.figures.parts import ERROR, MODEL, SIZE, TARGET
 from lightning_seqfit.geometry import FloatArray
 
 if TYPE_CHECKING:
+    from lightning_seqfit.diagnostics.basis import BasisRecord
     from lightning_seqfit.record import Run
 
 _CONVERGED: dict[str, Any] = {"marker": "o", "linewidth": 0, "color": "white", "markeredgecolor": "black"}
@@ -35,7 +37,8 @@ def spectrum(run: Run) -> Figure:
     seen = run.spectrum
     assert seen is not None
     said = parts.after(", ", run.summary().said("spectral order"))
-    figure, axes = parts.sheet(f"Spectrum of the residual: what is missing, and when{said}")
+    of = f"to the {parts.target_name(run)}" if run.final else "of the residual"
+    figure, axes = parts.sheet(f"Spectrum {of}: what is missing, and when{said}")
     shown = parts.latest(run)
     steps, power = run.total_steps[shown], seen.power[shown][:, 1:].T
     first, last = float(steps[0]), float(max(steps[-1], steps[0] + 1))
@@ -65,7 +68,7 @@ def spectrum(run: Run) -> Figure:
     )
     bar.minorticks_off()
     for number, band in enumerate(np.flatnonzero(seen.carrying)):
-        label = "bands in which the target oscillates" if number == 0 else None
+        label = f"bands in which the {parts.target_name(run)} oscillates" if number == 0 else None
         axes.axhspan(seen.edges[band], seen.edges[band + 1], xmin=0.0, xmax=0.015, color=MODEL, label=label)
         if np.isfinite(seen.converged[band]):
             middle = np.sqrt(seen.edges[band] * seen.edges[band + 1])
@@ -75,19 +78,29 @@ def spectrum(run: Run) -> Figure:
     elif seen.carrying.any():
         parts.say_absent(axes, "no band is within tolerance yet")
     else:
-        parts.say_absent(axes, "no bands are marked: the target oscillates in none")
+        parts.say_absent(axes, f"no bands are marked: the {parts.target_name(run)} oscillates in none")
     parts.add_legend_below(axes)
     parts.arrange(figure, axes, right=0.975)
     return figure
 
 
+def change(run: Run) -> Figure:
+    """How much the prediction moved since earlier looks, over training."""
+    figure, axes = parts.sheet(f"Change: {parts.moved(run)}")
+    parts.draw_change(axes, run)
+    axes.set(xlabel="optimizer step", ylabel="relative change")
+    parts.add_legend(axes, loc="best")
+    parts.arrange(figure, axes)
+    return figure
+
+
 def rank(run: Run) -> Figure:
-    """Rank of the basis, and the error that it allows beside the actual one, over training."""
+    """Rank of the basis and, with a target, the error that it allows beside the actual one, over training."""
     seen = run.basis
     assert seen is not None
     figure = parts.paper(SIZE)
-    upper, lower = figure.subplots(2, 1, sharex=True)
-    steps, actual = run.total_steps, run.scalars["error/relative_rmse"]
+    compared, steps = run.known and not run.final, run.total_steps
+    upper, *below = figure.subplots(1 + compared, 1, sharex=True, squeeze=False)[:, 0]
     parts.entitle(upper, f"Rank of the basis: {run.summary().said('rank of the basis') or 'not known'}", 12)
     upper.plot(steps, seen.numerical_rank, color=TARGET, label="numerical rank")
     upper.plot(steps, seen.effective_rank, color=TARGET, linestyle="--", label="effective rank")
@@ -95,20 +108,28 @@ def rank(run: Run) -> Figure:
     upper.yaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
     if not np.isfinite(seen.numerical_rank).any():
         parts.say_absent(upper, "not known: the units are not finite")
-    lower.plot(steps, actual, color=MODEL, label="actual error")
+    for lower in below:
+        _draw_error(lower, run, seen)
+    bottom = (upper, *below)[-1]
+    bottom.set(xlabel="optimizer step", xlim=(float(steps[0]), float(max(steps[-1], steps[0] + 1))))
+    for axes in (upper, *below):
+        parts.add_legend(axes, loc="best")
+    parts.arrange(figure, upper, *below, bottom=0.12, hspace=0.1)
+    return figure
+
+
+def _draw_error(lower: Axes, run: Run, seen: BasisRecord) -> None:
+    """Draw the error, and the one that the basis allows."""
+    steps = run.total_steps
+    lower.plot(steps, run.scalars["error/relative_rmse"], color=MODEL, label="actual error")
     if np.isfinite(seen.projection_error).any():
         label = "error that the basis allows (projection)"
         lower.plot(steps, seen.projection_error, color=TARGET, linestyle="--", label=label)
     else:
         reasons = [note.partition(_NO_PROJECTION)[2] for note in run.notes if note.startswith(_NO_PROJECTION)]
         parts.say_absent(lower, f"no error that the basis allows: {(reasons or ['it was not measured'])[-1]}")
-    lower.set(ylabel="relative error", xlabel="optimizer step")
+    lower.set(ylabel="relative error")
     parts.make_log(lower)
-    lower.set_xlim(float(steps[0]), float(max(steps[-1], steps[0] + 1)))
-    for axes in (upper, lower):
-        parts.add_legend(axes, loc="best")
-    parts.arrange(figure, upper, lower, bottom=0.12, hspace=0.1)
-    return figure
 
 
 def _frequency_label(run: Run) -> str:

@@ -117,8 +117,9 @@ def measure_basis(
     ----------
     geometry : where the N points lie.
     features : Phi, the input of the read-out layer, shape ``(N, width)``.
-    target : shape ``(N,)``, finite.
-    prediction : what the module makes of the features, shape ``(N,)``. It tells whether the output is linear in them.
+    target : shape ``(N,)``, finite; of several outputs ``(k, N)``, whose squared errors are added up.
+    prediction : what the module makes of the features, of the target's shape. It tells whether the output is linear in
+        them.
     scale : the mean square that errors are relative to: the target's ``trend.variance``, or the first look's mean(r^2)
         where nothing oscillates. 0 or NaN: unknown.
     weights : of a layer with one output, shape ``(width,)``: the prediction must then be that output, scaled and
@@ -166,7 +167,7 @@ def measure_basis(
     if reduced and _POINTS_PER_LAP * most.max(initial=0.0) > len(centred):
         return measure_basis(geometry, features, target, prediction, scale, weights, decomposed)
     if rows is not None:
-        target, prediction = target[rows], prediction[rows]
+        target, prediction = target[..., rows], prediction[..., rows]
     singular_values = decomposition.singular_values
     error, note = _projection_error(decomposition, target, prediction, scale, weights)
     return Basis(
@@ -282,35 +283,46 @@ def _projection_error(
     weights: FloatArray | None,
 ) -> tuple[float, str]:
     """Relative RMS of the target's residual, or NaN and the reason."""
+    if np.isnan(target).any():
+        return math.nan, "the probe has no target"
     if not np.any(target):
         return math.nan, "the target is 0 everywhere: for the residual of an equation the basis has no target"
     if not (scale > 0.0 and math.isfinite(scale)):
         return math.nan, "the scale of the error is not known"
     if not np.isfinite(prediction).all():
         return math.nan, "the prediction is not finite"
-    if decomposition.rank >= len(target) - 1:
+    if decomposition.rank >= target.shape[-1] - 1:
         return math.nan, "there are as many independent units as points: they reproduce any target"
-    size = float(np.max(np.abs(prediction))) or 1.0
-    fields = np.stack([target, prediction / size])
+    sizes = np.max(np.abs(prediction), axis=-1, keepdims=True)
+    fields = np.vstack([target, prediction / np.where(sizes > 0.0, sizes, 1.0)])
     fields -= np.add.reduce(fields, axis=1, keepdims=True) / fields.shape[1]
     left = decomposition.residual(fields)
     left *= left
-    error, unexplained = np.sqrt(np.add.reduce(left, axis=1) / left.shape[1]).tolist()
-    deviation = _rms(fields[1])
+    roots = np.sqrt(np.add.reduce(left, axis=1) / left.shape[1]).tolist()
+    count = len(roots) // 2
+    for field, unexplained in zip(fields[count:], roots[count:], strict=True):
+        if not _is_linear(decomposition, field, unexplained, weights):
+            return math.nan, (
+                "the output is not linear in this layer: something follows it, such as a hard constraint or rounding "
+                "to half precision"
+            )
+    return math.hypot(*roots[:count]) / math.sqrt(scale), ""
+
+
+def _is_linear(
+    decomposition: _Decomposition, prediction: FloatArray, unexplained: float, weights: FloatArray | None
+) -> bool:
+    """Whether a scaled prediction of mean 0, of which Phi leaves an RMS unexplained, is linear in Phi."""
+    deviation = _rms(prediction)
     rounding = ROUNDING  # a prediction that hardly varies about a large value is its rounding to float32
     if weights is not None and np.isfinite(weights).all():
         combined = decomposition.centred @ weights
-        unexplained = max(unexplained, _unexplained(fields[1], combined))
+        unexplained = max(unexplained, _unexplained(prediction, combined))
         if unexplained > LINEAR_TOLERANCE * deviation:  # so is what large terms leave that cancel each other
             spread = _rms(combined)
             terms = float(np.max(np.abs(decomposition.centred))) * float(np.sum(np.abs(weights)))
             rounding *= max(1.0, terms / spread * deviation if spread > 0.0 else 0.0)
-    if unexplained > max(LINEAR_TOLERANCE * deviation, rounding):
-        return math.nan, (
-            "the output is not linear in this layer: something follows it, such as a hard constraint or rounding to "
-            "half precision"
-        )
-    return float(error) / math.sqrt(scale), ""
+    return not unexplained > max(LINEAR_TOLERANCE * deviation, rounding)
 
 
 def _unexplained(prediction: FloatArray, combined: FloatArray) -> float:

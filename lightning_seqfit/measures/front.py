@@ -235,8 +235,7 @@ def _mark_sharp_errors(
         parts = [width / wave for width, wave in zip(trend.window, trend.wavelength, strict=True) if wave < math.inf]
         crest = 2.0 / math.sqrt(min(parts, default=1.0))
     else:
-        target, crest = trend.values + trend.oscillation, 1.0
-        most = float(np.max(np.abs(target - target.mean()), initial=0.0))
+        most, crest = trend.farthest, 1.0
     limit = crest * tolerance * most
     size = np.abs(residual)
     if limit <= 0.0 or float(size.max()) <= limit:

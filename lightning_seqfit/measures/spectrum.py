@@ -31,7 +31,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -280,14 +281,56 @@ def measure_spectrum(geometry: Geometry, target: TargetSpectrum, residual: Float
     amplitude = size * np.sqrt(summed)
 
     root = math.sqrt(scale) if 0.0 < scale < math.inf else math.nan
-    relative_error = np.full(len(target.band_power), math.nan)
     with np.errstate(over="ignore"):  # what is beyond the range of a float is inf
-        np.divide(amplitude[1:], np.sqrt(target.band_power), out=relative_error, where=target.carrying)
+        relative_error = _relative(amplitude[1:], target)
         share = (amplitude / root) ** 2
         if not geometry.complete and summed.any():
             share *= min(geometry.mean(scaled**2) / float(summed.sum()), 1.0)
         power = power * size * size
     return Spectrum(trend_share=float(share[0]), share=share[1:], relative_error=relative_error, power=power)
+
+
+def _relative(amplitude: FloatArray, target: TargetSpectrum) -> FloatArray:
+    """Amplitude of each band over the target's; NaN where the band does not carry."""
+    relative_error = np.full(len(target.band_power), math.nan)
+    np.divide(amplitude, np.sqrt(target.band_power), out=relative_error, where=target.carrying)
+    return relative_error
+
+
+def combined_target(parts: Sequence[TargetSpectrum]) -> TargetSpectrum:
+    """Return what the targets of several outputs fix together: powers are sums, a band carries where it does in any."""
+    carrying = np.any([part.carrying for part in parts], axis=0)
+    band_power = np.sum([part.band_power for part in parts], axis=0)
+    # a single line that lies between two bands makes both carry, in whichever output
+    alike = all(np.array_equal(part.carrying, carrying) for part in parts if part.carrying.any())
+    several = any(part.several for part in parts) or not alike
+    return replace(parts[0], carrying=carrying, band_power=band_power, several=several)
+
+
+def combined(target: TargetSpectrum, parts: Sequence[Spectrum]) -> Spectrum:
+    """Return the spectrum of several outputs together, whose powers add up.
+
+    Examples
+    --------
+    >>> from lightning_seqfit.geometry import Grid
+    >>> from lightning_seqfit.measures.trend import fit_trend
+    >>> grid = Grid(bounds=((0.0, 1.0),), shape=(512,), axes=("x",))
+    >>> waves = [f(40 * np.pi * grid.points[:, 0]) for f in (np.sin, np.cos)]  # of which the second is missing
+    >>> targets = [target_spectrum(grid, fit_trend(grid, wave)) for wave in waves]
+    >>> seen = [measure_spectrum(grid, each, error, 1.0) for each, error in zip(targets, (0 * waves[0], -waves[1]))]
+    >>> target = combined_target(targets)
+    >>> combined(target, seen).relative_error[target.carrying].round(3).tolist()  # sqrt(1 / 2)
+    [0.707]
+    """
+    with np.errstate(over="ignore"):
+        power = np.sum([part.power for part in parts], axis=0)
+        amplitude = np.sqrt(np.bincount(target.group, power, minlength=len(target.band_power) + 1)[1:])
+        return Spectrum(
+            trend_share=float(sum(part.trend_share for part in parts)),
+            share=np.sum([part.share for part in parts], axis=0),
+            relative_error=_relative(amplitude, target),
+            power=power,
+        )
 
 
 def _summed(geometry: Geometry, power: FloatArray, group: IntArray, bands: int, field: FloatArray) -> FloatArray:
@@ -300,6 +343,8 @@ def _summed(geometry: Geometry, power: FloatArray, group: IntArray, bands: int, 
 
 def trend_share_of_target(trend: Trend, target: FloatArray) -> float:
     """Variance of the target's trend over the variance of the target, 0 and up; NaN for a constant target.
+
+    ``target`` has shape ``(N,)``, of several outputs ``(k, N)``: their variances are added up.
 
     Near 1: the trend is nearly all there is, and a fit can look good without one oscillation. It exceeds 1 where trend
     and oscillation run against each other.
@@ -315,10 +360,16 @@ def trend_share_of_target(trend: Trend, target: FloatArray) -> float:
     0.985
     """
     size = float(np.max(np.abs(target))) or 1.0
-    variance = float(np.var(target / size))
-    if variance <= _ROUNDING * float(np.mean((target / size) ** 2)):
+    values = np.stack([part.values for part in trend.parts]) if trend.parts else trend.values
+    variance, square = (float(np.sum(each)) for each in _moments(target / size))
+    if variance <= _ROUNDING * square:
         return math.nan
-    return float(np.var(trend.values / size)) / variance
+    return float(np.sum(_moments(values / size)[0])) / variance
+
+
+def _moments(fields: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Variance and mean square along the last axis."""
+    return np.asarray(np.var(fields, axis=-1)), np.asarray(np.mean(fields**2, axis=-1))
 
 
 def front_frequency(target: TargetSpectrum, spectrum: Spectrum, tolerance: float = 0.25) -> float:

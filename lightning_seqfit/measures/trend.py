@@ -18,6 +18,7 @@ the prediction is no better than the mean.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -25,6 +26,7 @@ import numpy as np
 
 from lightning_seqfit.geometry import FloatArray, Geometry
 from lightning_seqfit.measures.bends import only_bends
+from lightning_seqfit.measures.lengths import lengths
 from lightning_seqfit.measures.sinusoids import MOST_SINUSOIDS, Sinusoids, harmonics, take_out, unit_places
 
 #: A Fourier bin counts when it holds this share of the strongest bin's power.
@@ -39,6 +41,8 @@ LEAST_SHARE = 0.1
 SLOW = 4.0
 #: A target only bends where it is nowhere farther from it than this share of its range about a plane.
 BENDS = 1e-3
+#: What oscillates in several outputs together is steady where its mean square varies by at most this share.
+STEADY = 0.25
 #: Share of the axis from which on a window is less than a wavelength, and its largest share.
 WIDE, WIDEST = 2 / 15, 1 / 4
 # The same of sinusoids, which draw such a target only roughly.
@@ -59,10 +63,13 @@ class Trend:
     shortest_wavelength : per axis, 1 / the frequency below which 95 % of the power lies; ``inf``: none.
     window : per axis, one wavelength; where that is more than 2 / 15 of the axis less, down to half a wavelength, over
         which the square of a sine has the same mean, and at most a quarter of the axis. An axis without a wavelength
-        takes the smallest share that another axis has, or an eighth where no axis has one.
+        takes the smallest share that another axis has, or an eighth where no axis has one. Of several outputs, see
+        :func:`combined`.
     frequency : of the m sinusoids of the oscillation, in cycles per box length along each axis, shape ``(m, d)``.
     power : of each, half the sum of its squared amplitudes, shape ``(m,)``.
     rest : what they leave of the oscillation, shape ``(N,)``.
+    parts : of several outputs, the trend of each; all fields are then Euclidean lengths over them, ``variance`` is a
+        sum.
     """
 
     values: FloatArray
@@ -74,11 +81,26 @@ class Trend:
     frequency: FloatArray
     power: FloatArray
     rest: FloatArray
+    parts: tuple[Trend, ...] = ()
 
     @cached_property
     def largest(self) -> float:
         """Largest absolute value of the oscillation; relative to it squares of extreme targets stay in range."""
         return float(np.max(np.abs(self.oscillation), initial=0.0))
+
+    @cached_property
+    def farthest(self) -> float:
+        """Largest distance of the target from its mean."""
+        targets = [part.values + part.oscillation for part in self.parts or (self,)]
+        return float(np.max(lengths([target - target.mean() for target in targets]), initial=0.0))
+
+
+def no_trend(geometry: Geometry) -> Trend:
+    """Return the trend of a target that is not known: its values are NaN, and nothing oscillates about it."""
+    unknown, nothing = np.full(len(geometry.points), math.nan), np.empty(0)
+    endless = (math.inf,) * geometry.dimension
+    window, frequency = _window(geometry, endless), np.empty((0, geometry.dimension))
+    return Trend(unknown, unknown, 0.0, endless, endless, window, frequency, nothing, unknown)
 
 
 def fit_trend(geometry: Geometry, target: FloatArray, noise: float = 0.0) -> Trend:
@@ -146,6 +168,43 @@ def fit_trend(geometry: Geometry, target: FloatArray, noise: float = 0.0) -> Tre
         frequency=frequency,
         power=power * size**2,
         rest=rest * size,
+    )
+
+
+def combined(geometry: Geometry, parts: Sequence[Trend]) -> Trend:
+    """Return the trend of several outputs together: u'^2 is the sum over them, and so is the power of a frequency.
+
+    A window averages over the places where an oscillation is 0. Where the outputs have those at different places, as
+    phases of a wave do, so that the sum of u'^2 is steady to a quarter without it, a quarter of the window is enough.
+
+    Examples
+    --------
+    >>> from lightning_seqfit.geometry import Grid
+    >>> grid = Grid(bounds=((0.0, 1.0),), shape=(512,), axes=("x",))
+    >>> x = grid.points[:, 0]
+    >>> both = combined(grid, [fit_trend(grid, f(26 * np.pi * x)) for f in (np.sin, np.cos)])
+    >>> round(both.variance, 6), round(1 / both.wavelength[0], 6), np.ptp(both.oscillation).round(6)
+    (1.0, 13.0, 0.0)
+    """
+    waving = [part for part in parts if part.variance > 0.0]
+    wavelength = shortest = (math.inf,) * geometry.dimension
+    if waving:
+        spectra = [_spectrum(geometry, part.frequency, part.power, part.rest) for part in waving]
+        frequencies, power = np.vstack([each for each, _ in spectra]), np.concatenate([each for _, each in spectra])
+        strong = power >= SIGNIFICANT_POWER * power.max()
+        wavelength, shortest = _wavelengths(geometry, frequencies[strong], power[strong])
+    oscillation, window = lengths([part.oscillation for part in parts]), _window(geometry, wavelength)
+    return Trend(
+        values=lengths([part.values for part in parts]),
+        oscillation=oscillation,
+        variance=float(sum(part.variance for part in parts)),
+        wavelength=wavelength,
+        shortest_wavelength=shortest,
+        window=_steady_window(geometry, oscillation, window) if waving else window,
+        frequency=np.vstack([part.frequency for part in parts]),
+        power=np.concatenate([part.power for part in parts]),
+        rest=lengths([part.rest for part in parts]),
+        parts=tuple(parts),
     )
 
 
@@ -229,6 +288,14 @@ def _wavelengths(
         mean_wavelength.append(length / mean if mean >= 0.5 else math.inf)
         shortest_wavelength.append(length / highest if mean >= 0.5 and highest > 0 else math.inf)
     return tuple(mean_wavelength), tuple(shortest_wavelength)
+
+
+def _steady_window(geometry: Geometry, oscillation: FloatArray, window: tuple[float, ...]) -> tuple[float, ...]:
+    """A quarter of a window where that averages over u'^2 as well as the whole one; else the whole one."""
+    shorter = tuple(width / 4 for width in window)
+    power = (oscillation / (float(np.max(oscillation, initial=0.0)) or 1.0)) ** 2
+    whole, quarter = (geometry.moving_mean(power, each) for each in (window, shorter))
+    return shorter if bool((np.abs(quarter - whole) <= STEADY * whole).all()) else window
 
 
 def _window(geometry: Geometry, wavelength: tuple[float, ...]) -> tuple[float, ...]:

@@ -13,8 +13,10 @@ from torch import Tensor, nn
 
 from lightning_seqfit import adapters
 from lightning_seqfit.adapters import Adapter, adapter_for, kind, remedy
+from lightning_seqfit.probe.checks.arguments import MOST_OUTPUTS
 from lightning_seqfit.probe.checks.echo import quoted, shown
 from lightning_seqfit.probe.checks.values import Unreadable, plain
+from lightning_seqfit.probe.outputs import Output
 
 # What torch says of a derivative where no graph was recorded.
 _NO_GRAPH = re.compile(r"does not require grad|does not have a grad_fn|not used in the graph|not have been used in the")
@@ -27,7 +29,7 @@ class Question:
     """How a module is asked: ``predict``, ``output`` and ``needs_grad`` of :meth:`Probe.grid`."""
 
     predict: Callable[..., Any] | None = None
-    output: int = 0
+    output: Output = 0
     needs_grad: bool = False
 
     def __post_init__(self) -> None:
@@ -35,14 +37,15 @@ class Question:
             object.__setattr__(self, "needs_grad", True)
 
     def answer(self, module: nn.Module, points: Tensor, axes: Sequence[str]) -> Tensor:
-        """Return one component of what the module answers at points of shape ``(N, d)``, plain numbers, ``(N,)``.
+        """Return components of the module's answer at points of shape ``(N, d)``, plain numbers, shape ``(k, N)``.
 
         Raises
         ------
         RuntimeError
             If it, or ``predict``, raises: what it was called with, and what to do. An adapter's own words stay.
         TypeError, ValueError
-            If the answer is no tensor of shape (N,) or (N, k) with k > ``output``, or its values cannot be read.
+            If the answer is no tensor of shape (N,) or (N, k) with the components of ``output``, or its values cannot
+            be read.
         """
         predict, shape = self.predict, tuple(points.shape)
         if self.needs_grad:
@@ -61,10 +64,10 @@ class Question:
                 f"{asked} raised {quoted(error)}; it was called with {given}{kind(points)}, dtype {points.dtype}. "
                 f"{_advice(module, predict) if graph else _GRAPH}"
             ) from error
-        return self._component(module, answer, shape)
+        return self._components(module, answer, shape)
 
-    def _component(self, module: nn.Module, answer: Any, shape: tuple[int, ...]) -> Tensor:
-        """Take one component out of an answer at points of a shape."""
+    def _components(self, module: nn.Module, answer: Any, shape: tuple[int, ...]) -> Tensor:
+        """Take the components out of an answer at points of a shape."""
         predict, size = self.predict, shape[0]
         asked = "the module" if predict is None else "predict"
         wanted = f"a tensor of shape ({size},) or ({size}, k) for points of shape {shape}"
@@ -86,12 +89,23 @@ class Question:
         components = 1 if tensor.ndim == 1 else tensor.shape[1]
         if components == 0:
             raise ValueError(f"{asked} returned {kind(answer)}, which has no component: expected {wanted}")
-        if self.output >= components:
+        if isinstance(self.output, str):
+            if components > MOST_OUTPUTS:
+                raise ValueError(
+                    f"{asked} returned {components} components (shape {tuple(tensor.shape)}), more than the "
+                    f'{MOST_OUTPUTS} that output="norm" takes: pass output=[...] with those that matter'
+                )
+            return tensor.reshape(size, -1).T
+        wanted_ones = [self.output] if isinstance(self.output, int) else list(self.output)
+        if max(wanted_ones) >= components:
             raise ValueError(
-                f"output={shown(self.output)}, but {asked} returned {components} component(s) (shape "
-                f"{tuple(tensor.shape)}): use output=0{'' if components <= 1 else f' to {components - 1}'}"
+                f"output={shown(self.output if isinstance(self.output, int) else wanted_ones)}, but {asked} returned "
+                f"{components} component(s) (shape {tuple(tensor.shape)}): use "
+                f"output=0{'' if components <= 1 else f' to {components - 1}'}"
             )
-        return tensor if tensor.ndim == 1 else tensor[:, self.output]
+        if isinstance(self.output, int):
+            return (tensor if tensor.ndim == 1 else tensor[:, self.output])[None]
+        return tensor.reshape(size, -1)[:, wanted_ones].T
 
 
 def _raised_by_adapter(error: Exception) -> bool:

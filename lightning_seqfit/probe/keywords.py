@@ -13,7 +13,7 @@ class Keywords(TypedDict, total=False):
     """How a module is asked, what the answer is called, and what errors are relative to: see :meth:`Probe.grid`."""
 
     predict: Callable[..., Any] | None
-    output: int
+    output: int | list[int] | str
     needs_grad: bool
     name: str
     quantity: str

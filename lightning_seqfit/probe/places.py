@@ -17,6 +17,7 @@ from lightning_seqfit.probe.asking import mismatch
 from lightning_seqfit.probe.checks.echo import quoted
 from lightning_seqfit.probe.checks.values import checked_values
 from lightning_seqfit.probe.guard import leave_untouched
+from lightning_seqfit.probe.outputs import Columns
 
 #: Different places along an axis that must be left in the module's precision.
 FEWEST_PLACES = 8
@@ -158,8 +159,14 @@ def rounded(geometry: Geometry, dtype: torch.dtype) -> str:
     )
 
 
-def evaluated(target: Callable[..., Any], points: FloatArray, device: torch.device, dtype: torch.dtype) -> FloatArray:
-    """Values of a target callable at the points as the module sees them, shape ``(N,)``."""
+def evaluated(
+    target: Callable[..., Any],
+    points: FloatArray,
+    device: torch.device,
+    dtype: torch.dtype,
+    columns: Columns,
+) -> FloatArray:
+    """Values of a target callable at the points as the module sees them, shape ``(N,)``, of several ``(N, k)``."""
     # the module's rounding of the coordinates, but never less than float32 for the arithmetic
     seen = placed(points, device, dtype)
     seen = seen.to(torch.promote_types(dtype, torch.float32))
@@ -173,4 +180,4 @@ def evaluated(target: Callable[..., Any], points: FloatArray, device: torch.devi
                 f"target raised {quoted(error)}; it is called with points of shape {points.shape} and must return "
                 f"{len(points)} values{advice}"
             ) from error
-        return checked_values(values, len(points))
+        return columns.of(checked_values(values, len(points), columns=columns.number()))

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from copy import copy
+from dataclasses import replace
+from itertools import chain
 from typing import Any, Unpack
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from lightning_seqfit.geometry import FloatArray, Geometry, Grid
+from lightning_seqfit.measures.lengths import lengths
 from lightning_seqfit.measures.noise import noise_deviation
-from lightning_seqfit.measures.trend import Trend
+from lightning_seqfit.measures.trend import Trend, no_trend
 from lightning_seqfit.probe import places, targets
 from lightning_seqfit.probe.asking import Question
 from lightning_seqfit.probe.checks import arguments, values
@@ -22,7 +27,8 @@ from lightning_seqfit.probe.dataset import read_pairs
 from lightning_seqfit.probe.guard import leave_untouched
 from lightning_seqfit.probe.guard.inventory import differences, take_inventory
 from lightning_seqfit.probe.keywords import Keywords, checked_keywords
-from lightning_seqfit.probe.observation import UNHEARD, Observation, on_host
+from lightning_seqfit.probe.observation import UNHEARD, Observation, on_host, together
+from lightning_seqfit.probe.outputs import Columns, Output
 from lightning_seqfit.probe.read_out import ReadOut
 
 
@@ -36,7 +42,7 @@ class Probe:
     def __init__(
         self,
         geometry: Geometry,
-        target: float | Callable[..., Any] | list[float] | NDArray[Any] | Tensor,
+        target: float | Callable[..., Any] | list[float] | NDArray[Any] | Tensor | None,
         **keywords: Unpack[Keywords],
     ) -> None:
         checked = checked_keywords(keywords)
@@ -53,9 +59,26 @@ class Probe:
         self._rises = False  # the resolution is to be chosen as soon as the target can be evaluated
         self._placed: Tensor | None = None
         self._given: FloatArray | None = None  # the target wherever the module is asked
-        self.target = (
-            target if callable(target) else values.checked_values(target, len(geometry.asked), geometry.shape or ())
+        self._columns = Columns(checked["output"])
+        self._split: tuple[Probe, ...] = ()
+        # a number stands for all components, and how many there are only the module can say
+        self._open = (
+            target is not None
+            and not callable(target)
+            and arguments.as_real(target) is not None
+            and not self._columns.number()
         )
+        self.target: Callable[..., Any] | FloatArray | None
+        if target is None or callable(target):
+            self.target = target
+        else:
+            size, shape = len(geometry.asked), geometry.shape or ()
+            self.target = self._columns.of(values.checked_values(target, size, shape, self._columns.number()))
+        if target is None and (self.given_noise or self.relative != "global"):
+            raise ValueError(
+                "noise= and relative= are about a target, and target=None says that there is none yet: leave them out, "
+                "and give noise= and relative= to run.against(target, ...), when there is one"
+            )
 
     @property
     def predict(self) -> Callable[..., Any] | None:
@@ -63,8 +86,8 @@ class Probe:
         return self.question.predict
 
     @property
-    def output(self) -> int:
-        """The component that is looked at."""
+    def output(self) -> Output:
+        """The component that is looked at, several of them in a tuple, or ``"norm"``."""
         return self.question.output
 
     @property
@@ -76,7 +99,7 @@ class Probe:
     def grid(
         cls,
         bounds: Sequence[Sequence[float]],
-        target: float | Callable[..., Any] | list[float] | NDArray[Any] | Tensor,
+        target: float | Callable[..., Any] | list[float] | NDArray[Any] | Tensor | None,
         *,
         resolution: int | Sequence[int] | None = None,
         axes: Sequence[str] | None = None,
@@ -89,11 +112,14 @@ class Probe:
         Parameters
         ----------
         bounds : one ``(low, high)`` per axis, in the module's units; one, two or three axes.
-        target : what the module should predict: a callable ``(points (N, d)) -> (N,) or (N, 1)``, an array of N values
-            in the order of the grid or of the grid's own shape (the first index along the first axis, as
-            ``meshgrid(..., indexing="ij")`` has it), or a number (0.0 for the residual of an equation). A callable gets
-            the points as the module does, at least in float32, and once, for each axis, a grid four times finer along
-            it, to see whether the resolution hides it.
+        target : what the module should predict: a callable ``(points (N, d)) -> (N,), (N, 1) or (N, k)``, an array of N
+            values in the order of the grid or of the grid's own shape (the first index along the first axis, as
+            ``meshgrid(..., indexing="ij")`` has it), of k outputs ``(N, k)`` or with one axis more, as an RGB image has
+            it, or a number for all (0.0 for the residual of an equation). None: there is no target, or not yet: it is
+            recorded what the model predicts and how much that still moves, on up to 4,096 cells a look, and
+            :meth:`Run.against` reads it against a target afterwards, or against its own last prediction (error, front,
+            oscillations and spectrum need one). A callable gets the points as the module does, at least in float32,
+            and once, for each axis, a grid four times finer along it, to see whether the resolution hides it.
         resolution : cells per axis, one number for all or one each, at most 2,097,152 in all, and at least 8 a
             wavelength of a callable. Default: 512, 96 or 32 along one, two or three axes, and for a callable, which is
             evaluated for it here, as many more as its wavelengths ask for, up to 4,096, 192 or 48.
@@ -105,15 +131,19 @@ class Probe:
             the domain's own edge. An array given as target may have NaN outside.
         predict : ``(module, points) -> tensor`` of shape (N,) or (N, k); default ``module(points)``. Ready ones are in
             :mod:`lightning_seqfit.adapters`.
-        output : component of a prediction of shape (N, k), from 0.
+        output : component of a prediction of shape (N, k), from 0. A list, such as ``[0, 2]``: each of them is watched
+            under a name of its own, ``"name.0"`` and ``"name.2"``, or ``"0"`` and ``"2"`` without a name. ``"norm"``:
+            all together, where the error of a point is the Euclidean length over all components. The module is
+            evaluated once in each case. Of k > 1 columns of a target, those of these numbers are taken, and those of a
+            list in its order where it is as long; ``"norm"`` takes as many as the module has.
         needs_grad : the prediction differentiates with ``torch.autograd.grad``, as the residual of an equation does.
         name : goes into tags and file names; needed as soon as a trainer has two probes. At most 100 letters,
             digits, ``_ . -``.
         quantity : what is predicted, with its unit, as the figures name it, such as ``"CO2 (ppm)"``.
         relative : ``"global"``: errors are relative to the target's oscillation as a whole; ``"local"``: where a place
             is fitted is decided relative to what oscillates there, as a target that decays asks for.
-        noise : standard deviation of the target's noise; ``"auto"``: estimated where the target is given as values,
-            0 where it is a callable or a number.
+        noise : standard deviation of the target's noise, of each output; ``"auto"``: estimated where the target is
+            given as values, 0 where it is a callable or a number.
         scale : mean square root of an error that counts as 1, in the target's units. Where the target is 0, as for a
             residual, nothing else says what is small, and without it errors are relative to those of the first look.
 
@@ -140,7 +170,7 @@ class Probe:
         domain = arguments.checked_inside(inside)
         grid = Grid(bounds=box, shape=shape, axes=names, ends=ends)
         geometry, mask = places.covered(grid, domain)
-        if geometry is not grid and not callable(target):
+        if geometry is not grid and target is not None and not callable(target):
             target = values.covered_values(target, shape, mask)
         probe = cls(geometry, target, **keywords)
         probe._whole, probe._rises = (grid, domain), resolution is None and callable(target)
@@ -151,7 +181,7 @@ class Probe:
     def points(
         cls,
         points: list[float] | NDArray[Any] | Tensor,
-        target: float | Callable[..., Any] | list[float] | NDArray[Any] | Tensor,
+        target: float | Callable[..., Any] | list[float] | NDArray[Any] | Tensor | None,
         *,
         bounds: Sequence[Sequence[float]] | None = None,
         axes: Sequence[str] | None = None,
@@ -195,7 +225,8 @@ class Probe:
         if domain is not None:
             mask = places.is_inside(domain, coordinates.reshape(-1, dimension))
             coordinates = coordinates[mask]
-            target = target if callable(target) else values.covered_values(target, mask.shape, mask)
+            if target is not None and not callable(target):
+                target = values.covered_values(target, mask.shape, mask)
         return cls(places.geometry_of(coordinates, box, names, domain), target, **keywords)
 
     @classmethod
@@ -226,7 +257,9 @@ class Probe:
         return cls.points(*read_pairs(dataset, max_points), **options)
 
     def read_target(self, module: nn.Module) -> tuple[FloatArray, Trend]:
-        """Target at the points as the module sees them, shape ``(N,)``, and its trend.
+        """Target at the points as the module sees them, shape ``(N,)``, of k outputs ``(N, k)``, and its trend.
+
+        Without a target both are NaN.
 
         Raises
         ------
@@ -238,14 +271,88 @@ class Probe:
         device, dtype = places.placement(module)
         self._rise(device, torch.promote_types(dtype, torch.float32))
         note = places.rounded(self.geometry, dtype)
-        noise = self.noise
-        self._given, trend = targets.read(self.geometry, self.target, device, dtype, noise, self._whole)
-        self.notes = [said for said in (note, targets.few_points(self.geometry, self._given, trend, noise)) if said]
-        return self.geometry.lay(self._given), trend
+        self.notes = [note] if note else []
+        if self.target is None:
+            trend = no_trend(self.geometry)
+            return trend.values, trend
+        if not self._columns.several:
+            noise = self.noise
+            self._given, trend = targets.read(
+                self.geometry, self.target, device, dtype, noise, self._whole, self._columns
+            )
+            self.notes = [said for said in (note, targets.few_points(self.geometry, self._given, trend, noise)) if said]
+            return self.geometry.lay(self._given), trend
+        target = self.target
+        if self._open and not callable(target):
+            target = np.repeat(target[:, :1], self._components(module), axis=1)
+        self._given, trend = targets.read_several(
+            self.geometry, target, device, dtype, self.noises, self._whole, self._columns
+        )
+        each = [column.copy() for column in self._given.T]
+        few = [targets.few_points(self.geometry, *one) for one in zip(each, trend.parts, self.noises(), strict=True)]
+        self.notes = list(dict.fromkeys(said for said in (note, *few) if said))
+        return np.column_stack([self.geometry.lay(column) for column in each]), trend
+
+    def _components(self, module: nn.Module) -> int:
+        """Number of components that the module returns, which a number as target leaves open."""
+        try:
+            if any(map(is_lazy, chain(module.parameters(), module.buffers()))):
+                raise RuntimeError("the module has parameters that its first batch has yet to make")
+            return len(self.observe(module, np.zeros(len(self.geometry.points))).parts)
+        except Exception as error:
+            raise RuntimeError(
+                f"{error}. How many components it returns, only the module can say where target is a number for all of "
+                "them: give one value for each, as an array (N, k) or a callable that returns that"
+            ) from error
+
+    def split(self) -> tuple[Probe, ...]:
+        """Return a probe for each name under which something is watched: this one, or one for each output of a list.
+
+        Examples
+        --------
+        >>> probe = Probe.grid([(0.0, 1.0)], 0.0, output=[0, 2], name="flow")
+        >>> [(each.name, each.output) for each in probe.split()]
+        [('flow.0', 0), ('flow.2', 2)]
+        """
+        if not isinstance(self.output, tuple):
+            return (self,)
+        if not self._split:
+            self._split = tuple(self._of_one(position) for position in range(len(self.output)))
+        return self._split
+
+    def _of_one(self, position: int) -> Probe:
+        assert isinstance(self.output, tuple)
+        one, column = copy(self), self.output[position]
+        one.name = f"{self.name}.{column}" if self.name else str(column)
+        one.question = replace(self.question, output=column)
+        one._columns = replace(self._columns, position=position)
+        one._rises = False
+        if self.target is not None and not callable(self.target):
+            one.target = self.target[:, position].copy()
+        return one
+
+    def settle(self, module: nn.Module) -> None:
+        """Choose a default resolution where that asks for the module's device or precision, alike for all outputs."""
+        device, dtype = places.placement(module)
+        self._rise(device, torch.promote_types(dtype, torch.float32))
+        for one in self._split:
+            one.geometry, one.remarks, one._placed = self.geometry, self.remarks, None
+
+    def noises(self, target: FloatArray | None = None) -> list[float]:
+        """Standard deviation of the noise in each column of a target, shape ``(P, k)``: given, or estimated.
+
+        Default: of the target that :meth:`read_target` has read.
+        """
+        target = self._given if target is None else target
+        assert target is not None
+        if self.given_noise is not None or callable(self.target):
+            return [self.given_noise or 0.0] * target.shape[1]
+        with np.errstate(all="ignore"):  # whatever the user has set
+            return [noise_deviation(self.geometry, column.copy()) for column in target.T]
 
     @property
     def noise(self) -> float:
-        """Standard deviation of the target's noise: as given, or estimated; 0 of a callable.
+        """Standard deviation of the target's noise: as given, or estimated; 0 of a callable. Of an output, if given.
 
         Examples
         --------
@@ -254,10 +361,9 @@ class Probe:
         >>> round(Probe.points(x, noisy).noise, 2)
         0.1
         """
-        if self.given_noise is not None:
-            return self.given_noise
-        with np.errstate(all="ignore"):  # whatever the user has set
-            return 0.0 if callable(self.target) else noise_deviation(self.geometry, self.target)
+        if self.given_noise is not None or self.target is None or callable(self.target):
+            return self.given_noise or 0.0
+        return math.hypot(*self.noises(self.target.reshape(len(self.target), -1)))
 
     def observe(
         self,
@@ -271,7 +377,7 @@ class Probe:
         Parameters
         ----------
         module : the module that trains.
-        target : from :meth:`read_target`, shape ``(N,)``.
+        target : from :meth:`read_target`, shape ``(N,)``, of k outputs ``(N, k)`` or ``(N,)`` for each of them.
         precision : context for the forward pass, such as the trainer's autocast.
         read_outs : the layers whose input is observed too: :meth:`Observation.at` gives that of each, and where there
             is one only, the observation has it. A layer that is not heard is said by ``absent`` of its read-out.
@@ -279,7 +385,8 @@ class Probe:
         Raises
         ------
         TypeError, ValueError
-            If the prediction is no tensor of shape (N,) or (N, k) with k > ``output``.
+            If the prediction is no tensor of shape (N,) or (N, k) with the components of ``output``, or the target has
+            another number of them.
         RuntimeError
             If the module, or ``predict``, raises: what it was called with, and what to do.
         """
@@ -288,17 +395,41 @@ class Probe:
         size = len(points)
         with leave_untouched(module, device, grad=self.question.needs_grad) as notes, precision(), ExitStack() as stack:
             heard = {each: stack.enter_context(each.listen(module, size)) for each in read_outs}
-            answer = self.question.answer(module, points, self.geometry.axes)
+            answers = self.question.answer(module, points, self.geometry.axes)
+            columns = self.numbers(len(answers))
+            if target.ndim > 1 and target.shape[1] != len(answers):
+                raise ValueError(
+                    f"output={self.output!r}: the prediction has {len(answers)} component(s), and the target "
+                    f"{target.shape[1]}: give the target one column for each"
+                )
             chosen = {each: each.choose(module, inputs, size) for each, inputs in heard.items()}
             with np.errstate(all="ignore"):  # whatever the user has set; the module has been asked
-                everywhere, layers = on_host(answer, chosen, self.question.output)
-                prediction = self.geometry.lay(everywhere)
-                residual = prediction - target
-                largest = None
-                if self._given is not None and everywhere is not prediction:
-                    largest = float(np.max(np.abs(everywhere - self._given)))
-        features, weights, outputs = next(iter(layers.values())) if len(layers) == 1 else UNHEARD
-        return Observation(prediction, residual, features, weights, outputs, tuple(notes), layers, largest)
+                everywhere, layers = on_host(answers, chosen, columns)
+                errors = self._errors(everywhere)
+                seen = []
+                for number, (asked, own) in enumerate(zip(everywhere, layers, strict=True)):
+                    prediction = self.geometry.lay(asked)
+                    residual = prediction - (target if target.ndim == 1 else target[:, number])
+                    largest = None if errors is None else float(np.max(np.abs(errors[number])))
+                    layer = next(iter(own.values())) if len(own) == 1 else UNHEARD
+                    seen.append(Observation(prediction, residual, *layer, tuple(notes), own, largest))
+                largest = None if errors is None else float(np.max(lengths(list(errors))))
+        return together(seen, largest) if self._columns.several else seen[0]
+
+    def _errors(self, everywhere: FloatArray) -> FloatArray | None:
+        """Prediction - target wherever the module is asked, shape ``(k, P)``; None: that is at the points alone."""
+        given = [one._given for one in self.split()]
+        first = everywhere[0]  # a view is another object each time
+        if self.geometry.lay(first) is first or any(each is None for each in given):
+            return None
+        goals: FloatArray = np.concatenate([each.reshape(len(each), -1).T for each in given if each is not None])
+        return everywhere - goals
+
+    def numbers(self, components: int) -> Sequence[int]:
+        """Numbers of the components that are looked at, of a prediction that has so many."""
+        if isinstance(self.output, str):
+            return range(components)
+        return (self.output,) if isinstance(self.output, int) else self.output
 
     def check(self, module: nn.Module) -> tuple[str, ...]:
         """Evaluate a module twice, and name whatever is not afterwards what it was before: a check of the guard.
@@ -329,7 +460,7 @@ class Probe:
         nothing = np.zeros(len(self.geometry.points))
         roots = {"module": module, **({} if self.predict is None else {"predict": self.predict})}
         before = take_inventory(**roots)
-        first, second = (self.observe(module, nothing).prediction for _ in range(2))
+        first, second = (np.stack([each.prediction for each in self.observe(module, nothing).each]) for _ in range(2))
         found = differences(before, take_inventory(**roots))
         if not np.array_equal(first, second, equal_nan=True):
             apart = float(np.nanmax(np.abs(first - second)))
@@ -367,7 +498,7 @@ class Probe:
         >>> probe.misplaced(nn.Identity(), target, probe.observe(nn.Identity(), target).residual)
         'ends=True'
         """
-        if callable(self.target):
+        if self.target is None or callable(self.target):
             return ""
 
         def residual_at(geometry: Geometry) -> FloatArray:
@@ -381,7 +512,7 @@ class Probe:
         """Choose a default resolution, where that is to be done and can be."""
         if self._rises and self._whole is not None and callable(self.target):
             grid, inside = self._whole
-            finer = targets.chosen_resolution(grid, self.target, device, precisions, inside)
+            finer = targets.chosen_resolution(grid, self.target, device, precisions, inside, self._columns)
             if finer is not None:
                 grid, self.remarks = finer
                 self.geometry, self._whole = places.covered(grid, inside)[0], (grid, inside)

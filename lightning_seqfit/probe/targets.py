@@ -16,10 +16,13 @@ from lightning_seqfit.measures.contrasts import points_a_lobe, roughness_among
 from lightning_seqfit.measures.noise import LEAST_FLATNESS, flatness, is_noise, most_noise
 from lightning_seqfit.measures.oscillations import roughness
 from lightning_seqfit.measures.pace import Pace, mean_cycles, measure_pace
-from lightning_seqfit.measures.trend import Trend, fit_trend
+from lightning_seqfit.measures.trend import Trend, combined, fit_trend
 from lightning_seqfit.probe.checks.arguments import HIGHEST_DEFAULT, MOST_CELLS
+from lightning_seqfit.probe.outputs import Columns
 from lightning_seqfit.probe.places import FEWEST_PLACES, covered, evaluated
 
+#: Those of a target with one value for each point, whatever output that is of.
+ONE = Columns()
 #: Cells that a target's mean wavelength and its shortest significant one must span: of a callable, which can be asked
 #: on a finer grid, and of values that are given, which nobody can make finer, and whose shortest may be noise.
 CELLS_OF_CALLABLE, CELLS_OF_GIVEN = (8.0, 4.0), (4.0, 2.0)
@@ -51,8 +54,9 @@ def read(
     dtype: torch.dtype,
     noise: float = 0.0,
     whole: tuple[Grid, Callable[..., Any] | None] | None = None,
+    columns: Columns = ONE,
 ) -> tuple[FloatArray, Trend]:
-    """Return the target's values where a module is asked, as it sees these places, shape ``(P,)``, and its trend.
+    """Return one output's target where a module is asked, as it sees these places, shape ``(P,)``, and its trend.
 
     ``noise`` is the standard deviation of the target's noise, which is no oscillation unless there is nothing else;
     ``whole`` the grid of which a part is looked at, and which part.
@@ -62,7 +66,7 @@ def read(
     ValueError, TypeError, RuntimeError
         If the target cannot be evaluated, its values cannot be used, or the points cannot tell it.
     """
-    given = evaluated(target, geometry.asked, device, dtype) if callable(target) else target
+    given = evaluated(target, geometry.asked, device, dtype, columns) if callable(target) else target
     values = geometry.lay(given)
     with np.errstate(all="ignore"):  # whatever the user has set; the target has been asked
         most = most_noise(noise, len(given))
@@ -75,11 +79,11 @@ def read(
             _check_points(geometry, trend)
     if grid is not None:
         for axis in range(grid.dimension):
-            finer = _finer(grid, axis, target, device, dtype) if callable(target) else None
+            finer = _finer(grid, axis, target, device, dtype, columns) if callable(target) else None
             _check_cells(grid, values, axis, finer, most)
     elif whole is not None and whole[1] is not None and callable(target):
         for axis in range(geometry.dimension):
-            _check_domain(*whole, axis, target, device, dtype)
+            _check_domain(*whole, axis, target, device, dtype, columns)
     return given, trend
 
 
@@ -120,6 +124,33 @@ def few_points(geometry: Geometry, given: FloatArray, trend: Trend, noise: float
     )
 
 
+def read_several(
+    geometry: Geometry,
+    target: FloatArray | Callable[..., Any],
+    device: torch.device,
+    dtype: torch.dtype,
+    noises: Callable[[FloatArray], Sequence[float]],
+    whole: tuple[Grid, Callable[..., Any] | None] | None,
+    columns: Columns,
+) -> tuple[FloatArray, Trend]:
+    """Return the target of several outputs, shape ``(P, k)``, and the trend of all together.
+
+    ``noises`` gives the standard deviation of the noise of each, of values ``(P, k)``; for the rest see :func:`read`.
+    """
+    all_of_them = evaluated(target, geometry.asked, device, dtype, columns) if callable(target) else target
+    values, trends = [], []
+    for position, noise in enumerate(noises(all_of_them)):
+        own = target if callable(target) else all_of_them[:, position].copy()
+        one = replace(columns, position=position)
+        try:
+            read_one = read(geometry, own, device, dtype, noise, whole, one)
+        except ValueError as error:
+            raise ValueError(f"column {position} of the target: {error}") from error
+        values.append(read_one[0])
+        trends.append(read_one[1])
+    return np.column_stack(values), combined(geometry, trends)
+
+
 def _is_buried(trend: Trend, values: FloatArray, noise: float) -> bool:
     """Whether a target is all trend but for an oscillation that is smaller than its noise."""
     oscillates = trend.variance - noise**2
@@ -142,6 +173,7 @@ def chosen_resolution(
     device: torch.device,
     precisions: Sequence[torch.dtype],
     inside: Callable[..., Any] | None = None,
+    columns: Columns = ONE,
 ) -> tuple[Grid, list[str]] | None:
     """Choose a default resolution by the target's wavelengths, in the first precision in which it has values.
 
@@ -152,7 +184,7 @@ def chosen_resolution(
     """
     for dtype in precisions:
         with suppress(ValueError, TypeError, RuntimeError):
-            finer = _risen(grid, target, device, dtype, inside)
+            finer = _risen(grid, target, device, dtype, inside, columns)
             return finer, [
                 f"{more} cells along axis {axis} instead of {cells}, which the target's wavelength asks for; "
                 "resolution= would fix their number"
@@ -168,30 +200,32 @@ def _risen(
     device: torch.device,
     dtype: torch.dtype,
     inside: Callable[..., Any] | None,
+    columns: Columns,
 ) -> Grid:
     most = HIGHEST_DEFAULT[grid.dimension - 1]
     finest = replace(grid, shape=(most,) * grid.dimension)
     part, _ = covered(finest, inside)
-    values = evaluated(target, part.points, device, dtype)
+    read_there = evaluated(target, part.points, device, dtype, columns).reshape(len(part.points), -1)
+    values = [column.copy() for column in read_there.T]
     shape = []
     for axis, cells in enumerate(grid.shape):
         if part is finest:
-            need = MARGIN * _cells_needed(finest, _pace(finest, values, axis), axis)
+            need = MARGIN * max(_cells_needed(finest, _pace(finest, column, axis), axis) for column in values)
         else:
-            need = MARGIN * CELLS_OF_CALLABLE[0] * mean_cycles(part, values, axis, most)
+            need = MARGIN * CELLS_OF_CALLABLE[0] * max(mean_cycles(part, column, axis, most) for column in values)
         shape.append(max(cells, min(most, _RISES_BY * math.ceil(need / _RISES_BY))))
     return replace(grid, shape=tuple(shape)) if tuple(shape) != grid.shape else grid
 
 
 def _finer(
-    grid: Grid, axis: int, target: Callable[..., Any], device: torch.device, dtype: torch.dtype
+    grid: Grid, axis: int, target: Callable[..., Any], device: torch.device, dtype: torch.dtype, columns: Columns
 ) -> Iterator[tuple[Grid, Pace]]:
     """Grids four times finer along an axis, each than the one before, and how fast a target oscillates on them."""
     while True:
         shape = tuple(cells * (4 if number == axis else 1) for number, cells in enumerate(grid.shape))
         grid = replace(grid, shape=shape)
         try:
-            values = evaluated(target, grid.points, device, dtype)
+            values = evaluated(target, grid.points, device, dtype, columns)
         except (ValueError, TypeError, RuntimeError):
             return
         yield grid, _pace(grid, values, axis)
@@ -243,12 +277,13 @@ def _check_domain(
     target: Callable[..., Any],
     device: torch.device,
     dtype: torch.dtype,
+    columns: Columns,
 ) -> None:
     """Refuse a callable that oscillates too fast for the cells of a domain that is no box."""
     cells, name = grid.shape[axis], grid.axes[axis]
     shape = tuple(count * (4 if number == axis else 1) for number, count in enumerate(grid.shape))
     finer, _ = covered(replace(grid, shape=shape), inside)
-    cycles = mean_cycles(finer, evaluated(target, finer.points, device, dtype), axis, 4 * cells)
+    cycles = mean_cycles(finer, evaluated(target, finer.points, device, dtype, columns), axis, 4 * cells)
     need = math.ceil(CELLS_OF_CALLABLE[0] * cycles * (1 - 1e-9))
     if need > cells:
         raise ValueError(

@@ -1,7 +1,7 @@
 """The record of a probe: bounded in memory, kept in the checkpoint and in a file, read back with :func:`load`.
 
-The file is an ``.npz`` without pickled objects. Fields are in it on at most 1,024 cells a look, those of the last look
-on up to 16,384.
+The file is an ``.npz`` without pickled objects. Fields are in it on at most 1,024 cells a look (4,096 of a probe
+without a target), those of the last look on up to 16,384.
 """
 
 from lightning_seqfit.diagnostics.basis import BasisRecord

@@ -29,9 +29,17 @@ ALWAYS: dict[str, Form] = {
 }
 _FINE_LENGTHS = ("fine_box", "fine_cells", "fine_shape", "fine/inside")
 #: What is there as soon as the first of them is, beside the sections of the diagnostics.
-FINE: tuple[dict[str, Form], ...] = (
+TOGETHER: tuple[dict[str, Form], ...] = (
     {"inside": ("b", "box")},
     {"fine/inside": ("b", "fine_box")},
+    {"domain": ("u", "bytes")},
+    {"held": ("f", "cells axes")},
+    {"fine/held": ("f", "fine_cells axes")},
+    {
+        "components/numbers": ("i", "components"),
+        "components/target": ("f", "components cells"),
+        "components/prediction": ("f", "components cells"),
+    },
     {
         "fine/points": ("f", "fine_cells axes"),
         "fine/target": ("f", "fine_cells"),
@@ -54,7 +62,7 @@ def forms(names: Collection[str], about: Mapping[str, Any]) -> dict[str, Form]:
     about : from the same file, checked.
     """
     wanted = dict(ALWAYS)
-    for section in (*_sections(), *FINE):
+    for section in (*_sections(), *TOGETHER):
         if next(iter(section)) in names:
             wanted |= {
                 name: (kind.rstrip("?"), shape)
@@ -107,6 +115,8 @@ def check_about(about: Mapping[str, Any], names: Collection[str]) -> None:
             raise ValueError(f"'about' has {key} {about.get(key)!r}, no list of texts")
     if not isinstance(about.get("scale_of", ""), str) or not isinstance(about.get("noise", 0.0), int | float):
         raise ValueError(f"'about' has scale_of {about.get('scale_of')!r} and noise {about.get('noise')!r}")
+    if type(about.get("output", 0)) is not int and about["output"] != "norm":
+        raise ValueError(f"'about' has output {about['output']!r}, no number of a component nor 'norm'")
     gaps = about.get("gaps", [])
     if not isinstance(gaps, list) or not all(_is_stretch(gap) for gap in gaps):
         raise ValueError(f"'about' has gaps {gaps!r}, no list of (low, high)")
@@ -118,11 +128,14 @@ def check_about(about: Mapping[str, Any], names: Collection[str]) -> None:
     extra = about.get("extra", {})
     if not isinstance(extra, dict) or not all(_are_forms(arrays) for arrays in extra.values()):
         raise ValueError(f"'about' has extra {extra!r}, no kinds and shapes of arrays by name")
+    resolution = about.get("resolution") or []
+    if not isinstance(resolution, list) or len(resolution) not in (0, len(axes)) or not all(map(_is_count, resolution)):
+        raise ValueError(f"'about' has resolution {resolution!r}, no count for each axis")
     if not isinstance(about.get("geometry", ""), str):
         raise ValueError(f"'about' has geometry {about['geometry']!r}, no text")
     for key in ("shape", *(["fine_shape"] if "fine/points" in names else [])):
         shape = about.get(key)
-        if not isinstance(shape, list) or not shape or not all(type(cells) is int and cells > 0 for cells in shape):
+        if not isinstance(shape, list) or not shape or not all(map(_is_count, shape)):
             raise ValueError(f"'about' has {key} {shape!r}, no list of counts")
 
 
@@ -131,6 +144,10 @@ def _are_forms(arrays: Any) -> bool:
         isinstance(form, list) and len(form) == 2 and form[0] in KINDS and isinstance(form[1], str)
         for form in arrays.values()
     )
+
+
+def _is_count(cells: Any) -> bool:
+    return type(cells) is int and cells > 0
 
 
 def _is_stretch(pair: Any) -> bool:
@@ -152,7 +169,7 @@ def check_arrays(arrays: Mapping[str, Column], wanted: Mapping[str, Form], about
     ValueError
         With the first array that does not fit.
     """
-    lengths = {"axes": len(about["axes"])}
+    lengths = {"axes": len(about["axes"]), "bytes": -(-math.prod(about.get("resolution") or [0]) // 8)}
     for box, cells, shape, inside in (("box", "cells", "shape", "inside"), _FINE_LENGTHS):
         lengths[box] = lengths[cells] = math.prod(about.get(shape, []))
         if inside in wanted:

@@ -1,6 +1,6 @@
 """The history of a probe: rows of named columns, a row a look, bounded in memory.
 
-A *field* has at most 1,024 values a look (block means beyond that); at most 512 looks are kept.
+A *field* has at most 1,024 values a look, 4,096 without a target (block means beyond that); at most 512 looks are kept.
 """
 
 from __future__ import annotations

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from lightning_seqfit.diagnostics import DIAGNOSTICS, Diagnostic
-from lightning_seqfit.diagnostics.base import Stored
-from lightning_seqfit.geometry import MOST_AXES, FloatArray, faces_of_box
+from lightning_seqfit.diagnostics.base import Stored, checked_tolerance
+from lightning_seqfit.geometry import MOST_AXES, FloatArray, Geometry, faces_of_box
+from lightning_seqfit.record.against import FINAL, read_against
+from lightning_seqfit.record.cells import geometry_of
 from lightning_seqfit.record.history import Column, Record
 from lightning_seqfit.record.summary import Summary, summarise
 
 if TYPE_CHECKING:
     from lightning_seqfit.diagnostics.basis import BasisRecord
+    from lightning_seqfit.diagnostics.change import ChangeRecord
     from lightning_seqfit.diagnostics.front import FrontRecord
     from lightning_seqfit.diagnostics.oscillations import OscillationsRecord
     from lightning_seqfit.diagnostics.spectrum import SpectrumRecord
@@ -64,6 +68,21 @@ Scalars = Arrays
 
 
 @dataclass(frozen=True)
+class Components:
+    """Several outputs of a module at the last look; at most 12.
+
+    Attributes
+    ----------
+    numbers : of the outputs, shape ``(k,)``.
+    target, prediction : shape ``(k, cells)``.
+    """
+
+    numbers: NDArray[np.int64]
+    target: FloatArray
+    prediction: FloatArray
+
+
+@dataclass(frozen=True)
 class Run:
     """What was recorded of one probe; the first axis of every array over time is the look.
 
@@ -71,29 +90,36 @@ class Run:
     ----------
     name, quantity, axes, bounds, shape : of the probe; ``shape`` is that of the recorded cells, and of those
         that no point of the domain lies in.
-    points : shape ``(cells, d)``; ``target`` and ``trend``: shape ``(cells,)``.
+    points : shape ``(cells, d)``; ``target`` and ``trend``: shape ``(cells,)``; NaN: the probe had no target.
     steps : optimizer steps (``global_step``) of the looks, shape ``(looks,)``.
     total_steps : the same counted over all fits, never falling; the unit of arrivals.
     logger_steps : the loggers' axis; ``fit``: 0 for the first fit, 1 for the second, ...
-    prediction : shape ``(looks, cells)``.
+    prediction : shape ``(looks, cells)``. Of ``output="norm"`` it and the target are Euclidean lengths over
+        all outputs.
     scalars : values by tag, shape ``(looks,)``, NaN where a look has none.
     sections : what each of our diagnostics has recorded, by name; also as attributes, such as ``run.front``, which are
         None where that was not watched.
     extra : arrays of other diagnostics, by their name: a mapping of arrays each.
     notes : what was switched off or is absent, and why.
     noise : standard deviation of the target's noise; 0: it has none.
+    final : the target is the run's own last prediction: :meth:`against`.
     scale_of : what an error of 1 is: the target's ``"oscillation"``, its ``"deviation"`` from the mean, its
         ``"value"``, a scale that was ``"given"``, or the error at the ``"first look"``; empty: in an older record.
     gaps : stretches (low, high) of a line without points, in which nothing is measured.
     faces : names of the domain's faces; by default those of the box, and none of points in more than three dimensions.
     kind : of the geometry: ``"grid"``, ``"series"``, ``"domain"``, ``"points"`` or ``"cloud"``; empty: in an older
         record.
+    resolution : points of the probe along each axis; empty: they are no grid, or in an older record.
     inside : which of the cells of ``shape`` are recorded, in C order; None: all.
+    domain : which points of ``resolution`` lie in the domain, in C order; None: all, or it is not recorded.
+    held : means of the places whose values the cells have, shape ``(cells, d)``, where those are not their own.
     diagnostics : what the sections are of; they sum it up and draw it.
     fine : the same with the fields of the last look only, first axis of length 1, on more cells; None where ``shape``
         holds every point, or the front was switched off.
     target_range, prediction_range : of the last look, the least and the largest value within each cell of a line, shape
         ``(2, cells)``; only in ``fine``, and None where its cells are the points.
+    output : number of the module's output that this is of, or ``"norm"``: all together.
+    components : of a probe with several outputs, each of them at the last look, on ``points``; else None.
     """
 
     name: str
@@ -114,18 +140,34 @@ class Run:
     extra: Mapping[str, Arrays] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     noise: float = 0.0
+    final: bool = False
     scale_of: str = ""
     gaps: tuple[tuple[float, float], ...] = ()
     faces: tuple[str, ...] = ()
     kind: str = ""
+    resolution: tuple[int, ...] = ()
     inside: NDArray[np.bool_] | None = None
+    domain: NDArray[np.bool_] | None = None
+    held: FloatArray | None = None
     diagnostics: tuple[type[Diagnostic] | Diagnostic, ...] = field(default=DIAGNOSTICS, repr=False)
     fine: Run | None = None
     target_range: FloatArray | None = None
     prediction_range: FloatArray | None = None
+    output: int | str = 0
+    components: Components | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "faces", self.faces or _faces(self.axes))
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a target."""
+        return bool(np.isfinite(self.target).any())
+
+    @property
+    def geometry(self) -> Geometry:
+        """Where the recorded cells lie, to measure on; anew at each call."""
+        return geometry_of(self)
 
     @property
     def front(self) -> FrontRecord | None:
@@ -146,6 +188,11 @@ class Run:
     def basis(self) -> BasisRecord | None:
         """The basis and its snapshots."""
         return self.sections.get("basis")
+
+    @property
+    def change(self) -> ChangeRecord | None:
+        """How much the prediction still moved, of a probe without a target."""
+        return self.sections.get("change")
 
     @property
     def losses(self) -> dict[str, FloatArray]:
@@ -175,6 +222,75 @@ class Run:
         own = {name: value for name, value in changes.items() if name in names}
         sections = {name: value for name, value in changes.items() if name not in names}
         return replace(self, **{"sections": {**self.sections, **sections}, **own})
+
+    def against(
+        self,
+        target: Callable[..., Any] | ArrayLike | str,
+        *,
+        tolerance: float = 0.25,
+        noise: float | str = "auto",
+        relative: str = "global",
+        scale: float | None = None,
+    ) -> Run:
+        """Read the recorded predictions against a target: that of a run which had none, or another one.
+
+        Error, front, oscillations and spectrum are measured anew at each recorded look, on the recorded cells: what is
+        not seen there is not measured, and on coarser cells than the probe's own a front is read less exactly. Of a
+        probe without a target up to 4,096 cells are recorded, of one with a target up to 1,024. A function is averaged
+        over each cell as the predictions were.
+
+        Parameters
+        ----------
+        target : a function ``(points (M, d)) -> (M,)`` of a float32 tensor; values at :attr:`points`, in that order, or
+            of :attr:`shape`, or of the probe's own grid; a number; or ``"final"``: the run's own last prediction. That
+            tells in which order, from where and at which frequencies the prediction arrived at what it is, and nothing
+            of whether that is right.
+        tolerance : relative error at which a place, an oscillation or a band is fitted, between 0 and 1.
+        noise : standard deviation of the target's noise; ``"auto"``: estimated where values are given.
+        relative, scale : as for :meth:`~lightning_seqfit.Probe.grid`.
+
+        Returns
+        -------
+        Run
+            With ``target``, scalars, sections, notes, summary and figures of its own; ``fine`` is None.
+
+        Raises
+        ------
+        ValueError, TypeError, RuntimeError
+            If an argument cannot be used, the target cannot be evaluated, or the recorded cells cannot tell it.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import lightning as L
+        >>> from lightning_seqfit import Probe, load
+        >>> from lightning_seqfit.callbacks import SequentialFitting
+        >>> from lightning_seqfit.demos import TanhRegression, sine
+        >>> watcher = SequentialFitting(Probe.grid([(0.0, 1.0)], target=None))
+        >>> options = {"logger": False, "default_root_dir": tempfile.mkdtemp(), "enable_checkpointing": False}
+        >>> quiet = {"enable_progress_bar": False, "enable_model_summary": False, "accelerator": "cpu"}
+        >>> L.Trainer(max_steps=2, callbacks=[watcher], **options, **quiet).fit(TanhRegression(width=8))
+        >>> run = load(options["default_root_dir"])
+        >>> run.known, run.front is None, run.change.moving.shape
+        (False, True, (3,))
+        >>> known = run.against(sine)
+        >>> known.front.fitted.tolist(), known.scalars["error/relative_rmse"].shape
+        ([0.0, 0.0, 0.0], (3,))
+        """
+        tolerance = checked_tolerance(tolerance)
+        seen = read_against(self, target, tolerance=tolerance, noise=noise, relative=relative, scale=scale)
+        run = as_run(contents(seen.record, seen.fixed, seen.about))
+        others = {name: section for name, section in self.sections.items() if run.sections.get(name) is None}
+        if others.get("basis") is not None:
+            unknown = np.full(len(self.steps), np.nan)
+            others["basis"] = replace(others["basis"], projection_error=unknown)
+        return replace(
+            run,
+            sections={**run.sections, **others},
+            extra=self.extra,
+            diagnostics=self.diagnostics,
+            final=isinstance(target, str) and target == FINAL,
+        )
 
     def summary(self) -> Summary:
         """What there is to say of the last look: ``str`` of it is a table, ``line`` a sentence."""
@@ -285,11 +401,21 @@ def as_run(
         gaps=tuple((low, high) for low, high in about.get("gaps", [])),
         faces=faces,
         kind=about.get("geometry", ""),
+        resolution=tuple(about.get("resolution") or ()),
         inside=arrays.get("inside"),
+        domain=_unpacked(arrays.get("domain"), about.get("resolution")),
+        held=arrays.get("held"),
         diagnostics=tuple(diagnostics),
+        output=about.get("output", 0),
+        components=Components(**own) if (own := stored("components").arrays) else None,
     )
     fine = _fine(run, arrays, about)
     return run if fine is None else replace(run, fine=fine)
+
+
+def _unpacked(packed: Column | None, resolution: Sequence[int] | None) -> NDArray[np.bool_] | None:
+    """A mask of which a file holds eight in a byte."""
+    return None if packed is None else np.unpackbits(packed, count=math.prod(resolution or ())).astype(bool)
 
 
 def _faces(axes: Sequence[str]) -> tuple[str, ...]:
@@ -317,8 +443,10 @@ def _fine(run: Run, arrays: Mapping[str, Column], about: Mapping[str, Any]) -> R
         target=arrays["fine/target"],
         trend=arrays["fine/trend"],
         inside=arrays.get("fine/inside"),
+        held=arrays.get("fine/held"),
         prediction=arrays["fine/prediction"][np.newaxis],
         sections=sections,
         target_range=arrays.get("fine/target_range"),
         prediction_range=arrays.get("fine/prediction_range"),
+        components=None,
     )

@@ -42,7 +42,9 @@ class Summary:
     @property
     def line(self) -> str:
         """What is known, in a line."""
-        return ", ".join(fact.said for fact in self.facts if fact.headline and fact.said)
+        said = [fact.said for fact in self.facts if fact.headline and fact.said]
+        without = said[:1] == ["no target"] and len(said) > 1
+        return f"{said[0]}: {', '.join(said[1:])}" if without else ", ".join(said)
 
     def said(self, *labels: str) -> str:
         """What is known of some facts, in a line."""
@@ -54,8 +56,9 @@ def summarise(run: Run) -> Summary:
     return Summary(
         (
             Fact("step", f"{run.steps[-1]:,}"),
+            *_of_output(run),
             *([] if run.faces else [Fact("domain", *2 * (f"points in {len(run.axes)} dimensions",), headline=True)]),
-            Fact("R^2", number(_explained(run), "{:.4f}")),
+            *_of_target(run),
             *(fact for kind in run.diagnostics for fact in kind.facts(run)),
             *_of_error(run),
             *_of_training(run),
@@ -64,8 +67,27 @@ def summarise(run: Run) -> Summary:
     )
 
 
+def _of_output(run: Run) -> list[Fact]:
+    """Which of several outputs of the module it is of."""
+    if run.components is None:
+        return []
+    others = ", ".join(map(str, run.components.numbers))
+    return [Fact("output", f"length over {others}" if run.output == "norm" else f"{run.output} of {others}")]
+
+
+def _of_target(run: Run) -> list[Fact]:
+    """Whether there is a target, and how much of it the prediction explains."""
+    if not run.known:
+        return [Fact("target", "none", "no target", headline=True)]
+    if run.final:
+        return [Fact("target", "none: its own last prediction", "against its own last prediction", headline=True)]
+    return [Fact("R^2", number(_explained(run), "{:.4f}"))]
+
+
 def _of_error(run: Run) -> list[Fact]:
-    """The error, the noise, and whether the one is below the other."""
+    """The error, the noise, and whether the one is below the other; none where nothing is compared with a target."""
+    if run.final or not run.known:
+        return []
     error, noise = _last(run, "error/relative_rmse"), _last(run, "error/noise")
     said = "" if run.scale_of == "first look" else f"relative RMSE {error:.3g}"
     facts = [Fact("relative error", number(error, "{:.3f}"), said, headline=True)]
@@ -102,8 +124,13 @@ def noise_fitted(noise: float) -> str:
 
 def _explained(run: Run) -> float:
     """Share of the target's variance that the prediction explains; NaN: it has none."""
-    variance = float(np.var(run.target))
-    return 1 - float(np.mean((run.prediction[-1] - run.target) ** 2)) / variance if variance else math.nan
+    target, prediction = run.target, run.prediction[-1]
+    if run.output == "norm":  # of lengths the difference is not the error
+        if run.components is None:
+            return math.nan
+        target, prediction = run.components.target, run.components.prediction
+    variance = float(np.sum(np.var(target, axis=-1)))
+    return 1 - float(np.sum(np.mean((prediction - target) ** 2, axis=-1))) / variance if variance else math.nan
 
 
 def _last(run: Run, tag: str) -> float:

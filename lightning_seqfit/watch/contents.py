@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Mapping
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from lightning_seqfit.diagnostics import Diagnostic, Scene
-from lightning_seqfit.geometry import MOST_CELLS, FloatArray, Geometry
+from lightning_seqfit.geometry import FloatArray, Geometry
 from lightning_seqfit.probe import Probe
 from lightning_seqfit.probe.guard import leave_generators_untouched
 from lightning_seqfit.record import Record, contents
@@ -17,6 +19,25 @@ from lightning_seqfit.record.check import KINDS
 
 #: Cells on which the fields of the last look are in the file, at the most.
 FINE_CELLS = 128**2
+
+
+#: Outputs of which a file holds the last prediction, at the most.
+MOST_COMPONENTS = 12
+
+
+@dataclass(frozen=True)
+class Components:
+    """Several outputs that are looked at together.
+
+    Attributes
+    ----------
+    numbers : of the outputs.
+    targets, predictions : of each at the last look, shape ``(N,)``.
+    """
+
+    numbers: Sequence[int]
+    targets: Sequence[FloatArray]
+    predictions: Sequence[FloatArray]
 
 
 def file_contents(
@@ -27,6 +48,7 @@ def file_contents(
     latest: Mapping[str, FloatArray],
     notes: Collection[str],
     identity: Mapping[str, Any],
+    components: Components | None = None,
 ) -> dict[str, Any]:
     """Arrays of the file, on as many cells as it holds.
 
@@ -38,6 +60,7 @@ def file_contents(
     latest : fields of the last look by name, shape ``(N,)`` each; empty: none was taken yet in this process.
     notes : what to say of the watching.
     identity : whose record it is, for JSON.
+    components : of a probe with several outputs, this one among them.
     """
     geometry = scene.geometry
     fixed: dict[str, Any] = {"target": scene.target, "trend": scene.trend.values}
@@ -55,31 +78,43 @@ def file_contents(
         for name, value in fixed.items()
         if np.shape(value) == scene.target.shape and np.asarray(value).dtype.kind != "U"
     }
-    arrays = {name: _coarse(geometry, fields[name]) if name in fields else np.asarray(fixed[name]) for name in fixed}
+    arrays = {
+        name: _coarse(geometry, fields[name], scene.cells) if name in fields else np.asarray(fixed[name])
+        for name in fixed
+    }
     extra = {
         diagnostic.name: _forms(diagnostic.name, arrays, fields, record)
         for diagnostic in diagnostics
         if not diagnostic.section
     }
-    arrays["points"] = geometry.centres()
-    if (inside := geometry.coarse_inside()) is not None:
+    arrays["points"] = geometry.centres(scene.cells)
+    if (inside := geometry.coarse_inside(scene.cells)) is not None:
         arrays["inside"] = inside
-    if geometry.coarse_shape() != geometry.coarse_shape(FINE_CELLS) and latest:
+    arrays |= _beneath(geometry, scene.cells)
+    if geometry.coarse_shape(scene.cells) != geometry.coarse_shape(FINE_CELLS) and latest:
         arrays |= {f"fine/{name}": _coarse(geometry, values, FINE_CELLS) for name, values in fields.items()}
         arrays |= {f"fine/{name}": geometry.coarsen(values, FINE_CELLS) for name, values in latest.items()}
         arrays["fine/points"] = geometry.centres(FINE_CELLS)
         if (inside := geometry.coarse_inside(FINE_CELLS)) is not None:
             arrays["fine/inside"] = inside
+        arrays |= {f"fine/{name}": array for name, array in _beneath(geometry, FINE_CELLS).items() if name == "held"}
         if geometry.dimension == 1 and len(scene.target) > len(arrays["fine/points"]):
             ranges = _stretches(geometry, arrays["fine/points"][:, 0])
             for name, values in (("target", scene.target), ("prediction", latest["prediction"])):
                 arrays[f"fine/{name}_range"] = ranges(values)
+    if components is not None:
+        shown = slice(MOST_COMPONENTS)
+        arrays["components/numbers"] = np.array(components.numbers[shown], dtype=np.int64)
+        for name, fields_of_it in (("target", components.targets), ("prediction", components.predictions)):
+            arrays[f"components/{name}"] = np.stack([geometry.coarsen(field) for field in fields_of_it[shown]])
     about = {
         "name": probe.name,
         "quantity": probe.quantity,
+        "output": probe.output,
         "axes": geometry.axes,
         "bounds": geometry.bounds,
-        "shape": geometry.coarse_shape(),
+        "shape": geometry.coarse_shape(scene.cells),
+        "resolution": geometry.shape,
         "fine_shape": geometry.coarse_shape(FINE_CELLS),
         "noise": scene.noise,
         "scale_of": scene.scale.of,
@@ -132,6 +167,16 @@ def _forms(
     return {key.removeprefix(f"{name}/"): form for key, form in forms.items()}
 
 
+def _beneath(geometry: Geometry, limit: int) -> dict[str, np.ndarray[Any, Any]]:
+    """What a target that comes afterwards must be evaluated at: the domain, and the points that cells stand for."""
+    beneath: dict[str, np.ndarray[Any, Any]] = {}
+    if geometry.kind == "points":
+        beneath["held"] = np.stack([geometry.coarsen(column, limit) for column in geometry.points.T], axis=-1)
+    elif geometry.shape is not None and (inside := geometry.coarse_inside(math.prod(geometry.shape))) is not None:
+        beneath["domain"] = np.packbits(inside)
+    return beneath
+
+
 def _gaps(geometry: Geometry) -> list[list[float]]:
     """Where a line has no points: the last one before each gap and the first one after it."""
     if geometry.dimension > 1:
@@ -152,7 +197,7 @@ def _stretches(geometry: Geometry, centres: FloatArray) -> Callable[[FloatArray]
     return lambda field: np.stack([least.reduceat(field[order], starts) for least in (np.fmin, np.fmax)])
 
 
-def _coarse(geometry: Geometry, values: np.ndarray[Any, Any], limit: int = MOST_CELLS) -> np.ndarray[Any, Any]:
+def _coarse(geometry: Geometry, values: np.ndarray[Any, Any], limit: int) -> np.ndarray[Any, Any]:
     """Block means of a field; of a mask, and of steps that may not have come, what most of the block says."""
     if values.dtype == bool:
         return geometry.coarsen(values.astype(np.float64), limit) > 0.5
@@ -161,4 +206,5 @@ def _coarse(geometry: Geometry, values: np.ndarray[Any, Any], limit: int = MOST_
         return geometry.coarsen(values, limit)
     share = geometry.coarsen(came.astype(np.float64), limit)
     sums = geometry.coarsen(np.where(came, values, 0.0), limit)
-    return np.divide(sums, share, out=np.full_like(sums, np.inf), where=share >= 0.5)
+    missing = np.nan if np.isnan(values).any() else np.inf
+    return np.divide(sums, share, out=np.full_like(sums, missing), where=share >= 0.5)

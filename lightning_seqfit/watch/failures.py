@@ -46,16 +46,17 @@ class Failures:
             if warning:
                 warn(warning)
 
-    def switch_off(self, part: str, error: Exception) -> None:
-        """Say once what failed; it is not to be tried again in this fit."""
+    def switch_off(self, part: str, error: Exception, *, silent: bool = False) -> None:
+        """Say once what failed, unless another has; it is not to be tried again in this fit."""
         if part in self._parts:
             return
         reason = f"{type(error).__name__}: {error}"
         self._parts[part] = reason
-        warn(
-            f"{part} of {self.label} failed at step {self.step} and is switched off for the rest of this fit; the "
-            f"training goes on. {reason}"
-        )
+        if not silent:
+            warn(
+                f"{part} of {self.label} failed at step {self.step} and is switched off for the rest of this fit; the "
+                f"training goes on. {reason}"
+            )
         log.debug("%s failed", part, exc_info=error)
 
     def notes(self) -> list[str]:

@@ -25,11 +25,11 @@ def describe(probe: Probe, scene: Scene, diagnostics: Collection[Diagnostic]) ->
         "axes": list(geometry.axes),
         "bounds": [[float(low), float(high)] for low, high in geometry.bounds],
         "largest": float(np.max(np.abs(scene.target))),
-        "cells": len(geometry.centres()),
+        "cells": len(geometry.centres(scene.cells)),
         "number": len(geometry.points),
         "resolution": None if shape is None else list(shape),
-        "points": geometry.centres(),
-        "target": geometry.coarsen(scene.target),
+        "points": geometry.centres(scene.cells),
+        "target": geometry.coarsen(scene.target, scene.cells),
         "output": _plain(probe.output),
         "options": {
             # as given: an estimate of the noise is rounded otherwise elsewhere
@@ -59,6 +59,9 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     ['cells 512 -> 256']
     """
     found = []
+    known = [bool(np.isfinite(each["target"]).any()) for each in (old, new) if "target" in each]
+    if len(set(known)) > 1:
+        found.append("target {} -> {}".format(*("given" if there else "none" for there in known)))
     for name in ("axes", "bounds", "output"):
         if name in old and old[name] != new.get(name):
             found.append(f"{name} {_shown(old[name])} -> {_shown(new.get(name))}")
@@ -70,7 +73,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     if not found and old.get("geometry", new.get("geometry")) != new.get("geometry"):
         found.append(f"geometry {old['geometry']} -> {new.get('geometry')}")
     if not found and "target" in old:
-        found += _moved(old, new)
+        found += _moved(old, new, all(known))
     for name, options in old.get("options", {}).items():
         now = new.get("options", {}).get(name, {})
         found += [
@@ -81,13 +84,15 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(found))  # several measures have the same tolerance
 
 
-def _moved(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+def _moved(old: Mapping[str, Any], new: Mapping[str, Any], known: bool) -> list[str]:
     """Whether points or the target there are elsewhere than they were, by more than rounding."""
     lengths = np.array([high - low for low, high in new["bounds"]])
     apart = np.max(np.abs(new["points"] - old["points"]) / lengths, axis=1)
     cell = int(np.argmax(apart))
     if not apart[cell] <= SAME:
         return [f"points {_numbers(old['points'][cell])} -> {_numbers(new['points'][cell])}, the one that moved most"]
+    if not known:
+        return []
     change = np.abs(new["target"] - old["target"])
     cell = int(np.argmax(change))
     if change[cell] <= SAME * old["largest"]:

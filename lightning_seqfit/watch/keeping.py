@@ -16,7 +16,7 @@ from lightning_seqfit.probe.guard import leave_generators_untouched
 from lightning_seqfit.record import Run, as_run
 from lightning_seqfit.record.summary import fits_noise, noise_fitted
 from lightning_seqfit.watch.archive import Archive
-from lightning_seqfit.watch.contents import file_contents
+from lightning_seqfit.watch.contents import Components, file_contents
 from lightning_seqfit.watch.failures import Failures
 from lightning_seqfit.watch.gallery import Gallery
 from lightning_seqfit.watch.measuring import Measuring
@@ -37,12 +37,13 @@ class Keeping:
     ----------
     measuring : the diagnostics and their scene.
     failures : told of what fails; what is in it is not tried.
+    components : gives targets and last predictions of all outputs of a probe with several.
     """
 
-    def __init__(self, measuring: Measuring, failures: Failures) -> None:
+    def __init__(self, measuring: Measuring, failures: Failures, components: Callable[[], Components | None]) -> None:
         self.archive, self.gallery = Archive(measuring.probe.name), Gallery()
         self.publisher = Publisher(measuring.probe.name, failures)
-        self._measuring, self._failures = measuring, failures
+        self._measuring, self._failures, self._components = measuring, failures, components
 
     def open(self, trainer: pl.Trainer, module: pl.LightningModule, base: str) -> None:
         """Begin a fit that writes below a log directory; an empty one: it writes nothing."""
@@ -123,7 +124,16 @@ class Keeping:
         if fits_noise(values.get("error/relative_rmse", np.nan), values.get("error/noise", np.nan)):
             notes.append(f"noise: {noise_fitted(scene.noise)}")
         with np.errstate(all="ignore"):
-            return file_contents(self._measuring.probe, scene, state.record, diagnostics, state.latest, notes, identity)
+            return file_contents(
+                self._measuring.probe,
+                scene,
+                state.record,
+                diagnostics,
+                state.latest,
+                notes,
+                identity,
+                self._components(),
+            )
 
     def write(self, state: State) -> None:
         """Write the record's file, and the pictures that wait."""

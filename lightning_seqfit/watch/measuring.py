@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,15 +15,14 @@ import numpy as np
 from lightning_seqfit.diagnostics import DIAGNOSTICS, TAKEN, Diagnostic, Reading, ReadOut, Scene
 from lightning_seqfit.diagnostics.base import MOST_VALUES
 from lightning_seqfit.geometry import FloatArray
-from lightning_seqfit.measures.scale import scale_of
+from lightning_seqfit.measures.lengths import lengths
+from lightning_seqfit.measures.scale import combined, error_of, scale_of
+from lightning_seqfit.measures.trend import Trend
 from lightning_seqfit.probe import Observation, Probe
 from lightning_seqfit.probe.guard import INCOMPLETE, leave_generators_untouched, one_blas_thread
 from lightning_seqfit.watch.failures import Failures
 from lightning_seqfit.watch.tensors import to_tensors
-from lightning_seqfit.words import warn
 
-#: Evaluations in a row that fail before no other is tried.
-MOST_FAILURES = 3
 #: Relative RMS error at the end up to which nobody asks whether given values lie at other points.
 SMALL_ERROR = 0.02
 
@@ -39,12 +38,14 @@ class Look:
     scalars : by tag.
     fields : shape ``(N,)``, by their names in the record; ``arrays``: of any shape.
     scale : the mean square that errors are relative to.
+    components : predictions of several outputs that are watched as one, shape ``(N,)`` each.
     """
 
     scalars: dict[str, float] = field(default_factory=dict)
     fields: dict[str, FloatArray] = field(default_factory=dict)
     arrays: dict[str, Any] = field(default_factory=dict)
     scale: float = math.nan
+    components: list[FloatArray] = field(default_factory=list)
 
 
 class Measuring:
@@ -68,7 +69,6 @@ class Measuring:
         self.diagnostics: dict[str, Diagnostic] = {}
         self.scene: Scene | None = None
         self._failures = failures
-        self._failed = 0  # evaluations in a row
         self._cells: tuple[int, ...] = ()
         self.unable: dict[str, str] = {}
         self.recorded: dict[str, tuple[int, ...]] = {}
@@ -90,19 +90,31 @@ class Measuring:
 
     def read_target(self, module: pl.LightningModule) -> Scene:
         """Read the target as the module sees it."""
-        self._failed = 0
         with one_blas_thread:
             target, trend = self.probe.read_target(module)
-            for note in self.probe.notes:
-                warn(f"{self._failures.label}: {note}")
             target = target.view()  # the array itself may be the user's
             _lock(target, trend.values)
-            geometry, noise = self.probe.geometry, self.probe.noise
-            with np.errstate(all="ignore"):
-                scale = scale_of(geometry, target, trend, noise=noise, given=self.probe.scale)
-            self.scene = Scene(geometry, target, trend, noise, scale, self.probe.relative)
-        self._cells = geometry.coarsen(target).shape
+            self.scene = self._several(target, trend) if trend.parts else self._one(target, trend, self.probe.noise)
+        self._cells = self.scene.geometry.coarsen(self.scene.target, self.scene.cells).shape
         return self.scene
+
+    def _one(self, target: FloatArray, trend: Trend, noise: float) -> Scene:
+        """The scene of one output."""
+        geometry, probe = self.probe.geometry, self.probe
+        with np.errstate(all="ignore"):
+            scale = scale_of(geometry, target, trend, noise=noise, given=probe.scale)
+        return Scene(geometry, target, trend, noise, scale, probe.relative, known=probe.target is not None)
+
+    def _several(self, targets: FloatArray, trend: Trend) -> Scene:
+        """The scene of the length over several outputs, of targets of shape ``(N, k)``."""
+        parts = [
+            self._one(np.ascontiguousarray(target), part, noise)
+            for target, part, noise in zip(targets.T, trend.parts, self.probe.noises(), strict=True)
+        ]
+        target, scale = lengths([part.target for part in parts]), combined([part.scale for part in parts])
+        noise = math.hypot(*(part.noise for part in parts))
+        _lock(target, *(part.target for part in parts))
+        return Scene(self.probe.geometry, target, trend, noise, scale, self.probe.relative, tuple(parts))
 
     def begin(self) -> None:
         """Let every diagnostic compute what the target alone decides."""
@@ -121,42 +133,9 @@ class Measuring:
                         "the scene that it is to watch"
                     ) from error
 
-    def observe(self, trainer: pl.Trainer, module: pl.LightningModule) -> Observation:
-        """Evaluate the module once for all diagnostics, under the trainer's precision."""
-        assert self.scene is not None
-        precision = trainer.precision_plugin.forward_context
-        return self.probe.observe(module, self.scene.target, precision, self._listening())
-
-    def _listening(self) -> list[ReadOut]:
+    def listening(self) -> list[ReadOut]:
+        """Read-outs that a look is to hear."""
         return [diagnostic.read_out for diagnostic in self.working.values() if diagnostic.read_out is not None]
-
-    def check(self, trainer: pl.Trainer, module: pl.LightningModule) -> Observation:
-        """Observe for the first time, and refuse a layer that was asked for by name and is not there."""
-        seen = self.observe(trainer, module)
-        for read_out in self._listening():
-            if read_out.never_heard:
-                raise ValueError(read_out.absent)
-        return seen
-
-    def look(self, trainer: pl.Trainer, module: pl.LightningModule, step: int) -> Observation | None:
-        """Observe; None where that fails, which is tried again at the next look, unless it keeps failing."""
-        if "prediction" in self._failures:
-            return None
-        try:
-            return self.observe(trainer, module)
-        except Exception as error:
-            self._failed += 1
-            if self._failed >= MOST_FAILURES:  # a monitor would watch a value that never moves
-                self._failures.switch_off("prediction", error)
-            else:
-                said = f"{type(error).__name__}: {error}"
-                self._failures.note(
-                    "evaluation",
-                    f"at step {step}: {said}",
-                    f"the evaluation at {self._failures.label} failed at step {step} and is tried again at the next "
-                    f"look; the training goes on. {said}",
-                )
-            return None
 
     def read(self, observation: Observation, scale: float, step: int, total: int) -> Look:
         """Measure what was seen.
@@ -167,12 +146,12 @@ class Measuring:
         scale : the mean square that errors are relative to; NaN: not known yet.
         step, total : optimizer steps of this fit, and of all.
         """
-        self._failed = 0
         for note in observation.notes:  # what is merely held is in no one's way
             said = "" if note == INCOMPLETE else f"{self._failures.label}: {note}"
             self._failures.note(note, f"since step {step}", said)
         heard = [array for layer in observation.layers.values() for array in layer[:2] if array is not None]
-        _lock(observation.prediction, observation.residual, *heard)
+        _lock(*(array for part in (observation, *observation.parts) for array in (part.prediction, part.residual)))
+        _lock(*heard)
         undo = leave_generators_untouched() if self.own else nullcontext()
         # whatever the user has set; one thread: all cores are busy with the training, and several would wait
         with np.errstate(all="ignore"), one_blas_thread, undo:
@@ -189,12 +168,10 @@ class Measuring:
         """What is known of every look: the error."""
         assert self.scene is not None
         residual = observation.residual
-        mean_square = self.scene.geometry.mean(residual**2)
         if math.isnan(scale):
-            scale = mean_square if self.scene.scale.of == "first look" else self.scene.scale.mean_square
-            scale = scale if math.isfinite(scale) else math.nan
+            scale = self.scene.scale.at_first(self.scene.geometry, residual)
         largest = float(np.max(np.abs(residual))) if observation.largest is None else observation.largest
-        unknown = not np.isfinite(largest)
+        unknown = not np.isfinite(largest if self.scene.known else observation.prediction).all()
         if unknown:
             bad = f"{np.count_nonzero(~np.isfinite(observation.prediction))} of {len(residual)} points"
             self._failures.note(
@@ -203,13 +180,9 @@ class Measuring:
                 f"the prediction at {self._failures.label} is NaN or infinite at {bad} at step {step}; looking goes "
                 "on. Lower the learning rate, clip gradients, or check the range of the inputs",
             )
-        root = math.sqrt(scale) if scale > 0 else math.nan
-        scalars = {
-            "error/relative_rmse": math.inf if unknown else math.sqrt(mean_square) / root,
-            "error/max": math.inf if unknown else largest,
-            "error/noise": self.scene.noise / root,
-        }
-        return Look(scalars, {"prediction": observation.prediction}, {}, scale)
+        scalars = error_of(self.scene.geometry, residual, scale, self.scene.noise, largest) if self.scene.known else {}
+        components = [part.prediction for part in observation.parts]
+        return Look(scalars, {"prediction": observation.prediction}, {}, scale, components)
 
     def _take(self, look: Look, name: str, reading: Reading) -> None:
         """Take a reading into a look, all of it or nothing: those who write a diagnostic make mistakes."""
@@ -274,13 +247,14 @@ class Measuring:
                     self._failures.note(f"state of {name}", said, f"{self._failures.label}: {name}: {said}")
                     diagnostic.load_state_dict({})
 
-    def doubt_points(self, trainer: pl.Trainer, module: pl.LightningModule, prediction: FloatArray) -> None:
+    def doubt_points(self, trainer: pl.Trainer, module: pl.LightningModule, predictions: Sequence[FloatArray]) -> None:
         """Say once where the module fits given values far better at other points than those they are taken for."""
         assert self.scene is not None
         try:
             with np.errstate(all="ignore"):
-                residual, precision = prediction - self.scene.target, trainer.precision_plugin.forward_context
-                instead = self.probe.misplaced(module, self.scene.target, residual, precision)
+                targets, precision = self.scene.components, trainer.precision_plugin.forward_context
+                residual = np.stack(predictions) - targets
+                instead = self.probe.misplaced(module, targets.T, lengths([*residual]), precision)
         except Exception as problem:  # it was an offer
             log.debug("the points of %s were not doubted", self._failures.label, exc_info=problem)
             return

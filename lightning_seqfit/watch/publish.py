@@ -81,5 +81,5 @@ class Publisher:
 
 
 def _has_diverged(tag: str, value: float) -> bool:
-    """Whether a value that is not finite is such an error, or a loss: an absent loss has no tag."""
-    return tag.startswith("training/loss") or (value == math.inf and tag.startswith("error/"))
+    """Whether a value that is not finite is such an error or change, or a loss: an absent loss has no tag."""
+    return tag.startswith("training/loss") or (value == math.inf and tag.startswith(("error/", "change/")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from enum import Enum
 from typing import Literal
 
 from lightning_seqfit.probe.guard import leave_generators_untouched
@@ -14,6 +15,15 @@ Cadence = int | Literal["auto"] | Callable[[int], bool]
 FIRST_GROWTH = 1.4
 #: With ``"auto"``: so many steps apart at first, and then at steps that grow by this factor.
 AUTO_SPACING, AUTO_GROWTH = 50, 1.08
+
+
+class Phase(Enum):
+    """Where a fit is, as far as looks are concerned."""
+
+    IDLE = "no fit, or nothing more to see of it"
+    WAITING = "for the first batch, before which the first look comes"
+    RESUMING = "for the first batch of a fit that has been looked at before"
+    RUNNING = "looks are taken"
 
 
 def next_look(step: int, every_n_steps: int | Literal["auto"] = "auto") -> int:

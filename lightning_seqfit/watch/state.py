@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from lightning_seqfit.geometry import FloatArray, Geometry
+from lightning_seqfit.geometry import MOST_CELLS, FloatArray, Geometry
 from lightning_seqfit.record import Record
 from lightning_seqfit.watch.contents import FINE_CELLS
 from lightning_seqfit.watch.identity import check_described
@@ -32,6 +32,7 @@ class State:
     scale : the mean square that errors are relative to; NaN: not known yet.
     record : the looks.
     latest : fields of the last look, shape ``(N,)`` each.
+    components : predictions of the last look of several outputs that are watched as one, shape ``(N,)`` each.
     described : the probe, by :func:`~lightning_seqfit.watch.identity.describe`; in a checkpoint of version 1 the number
         of cells alone.
     """
@@ -42,6 +43,7 @@ class State:
     scale: float = math.nan
     record: Record = field(default_factory=Record)
     latest: dict[str, FloatArray] = field(default_factory=dict)
+    components: list[FloatArray] = field(default_factory=list)
     described: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -49,16 +51,21 @@ class State:
         """Step of the last look, counted over all fits."""
         return self.last_step + self.offset
 
-    def take(self, look: Look, step: int, logger_step: int, geometry: Geometry) -> None:
-        """Take a look into the record."""
-        self.scale, self.latest = look.scale, look.fields
+    @property
+    def predictions(self) -> list[FloatArray]:
+        """Predictions of the last look, of each output."""
+        return self.components or [self.latest["prediction"]]
+
+    def take(self, look: Look, step: int, logger_step: int, geometry: Geometry, cells: int = MOST_CELLS) -> None:
+        """Take a look into the record, its fields on at most so many cells."""
+        self.scale, self.latest, self.components = look.scale, look.fields, look.components
         self.record.append(
             {
                 "steps": step,
                 "total_steps": step + self.offset,
                 "logger_steps": logger_step,
                 "fit": self.fit,
-                **{name: geometry.coarsen(values) for name, values in look.fields.items()},
+                **{name: geometry.coarsen(values, cells) for name, values in look.fields.items()},
                 **look.arrays,
                 **{f"scalar/{tag}": value for tag, value in look.scalars.items()},
             }
@@ -91,6 +98,7 @@ class State:
             **{name: getattr(self, name) for name in ("fit", "offset", "last_step", "scale")},
             "record": self.record.state_dict(),
             "latest": {name: _to_float32(values) for name, values in self.latest.items() if len(values) <= FINE_CELLS},
+            "components": [_to_float32(values) for values in self.components if len(values) <= FINE_CELLS],
             "diagnostics": dict(diagnostics),
             "notes": list(notes),
             "lineage": list(lineage),
@@ -140,8 +148,9 @@ def read_state(saved: Any) -> Saved:
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"its 'record' is damaged: {type(error).__name__}: {error}") from error
     latest = to_arrays(_checked(saved, "latest", Mapping) if "latest" in saved else {})
-    if not all(isinstance(values, np.ndarray) and values.ndim == 1 for values in latest.values()):
-        raise ValueError("its 'latest' holds something that is no field")
+    components = to_arrays(_checked(saved, "components", list) if "components" in saved else [])
+    if not all(isinstance(values, np.ndarray) and values.ndim == 1 for values in (*latest.values(), *components)):
+        raise ValueError("its 'latest' or its 'components' holds something that is no field")
     diagnostics = to_arrays(_checked(saved, "diagnostics", Mapping))
     if not all(isinstance(kept, dict) for kept in diagnostics.values()):
         raise ValueError("its 'diagnostics' holds something that is no mapping")
@@ -152,7 +161,7 @@ def read_state(saved: Any) -> Saved:
         notes, lineage = _texts(saved, "notes"), _texts(saved, "lineage")
         described = to_arrays(_checked(saved, "probe", Mapping))
         check_described(described, cells)
-    state = State(**counts, scale=scale, record=record, latest=latest, described=described)
+    state = State(**counts, scale=scale, record=record, latest=latest, components=components, described=described)
     return Saved(state, diagnostics, notes, lineage)
 
 

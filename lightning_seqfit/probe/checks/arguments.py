@@ -19,6 +19,8 @@ from lightning_seqfit.probe.checks.echo import shown
 DEFAULT_RESOLUTION, HIGHEST_DEFAULT = (512, 96, 32), (4096, 192, 48)
 #: Cells of a grid, at the most.
 MOST_CELLS = 2**21
+#: Outputs of a module that one probe looks at, at the most.
+MOST_OUTPUTS = 64
 #: Letters of a name, which stands in names of files: those end at 255 bytes with all that is added.
 LONGEST_NAME = 100
 
@@ -83,12 +85,27 @@ def checked_name(name: Any = "") -> str:
     return name
 
 
-def checked_output(output: Any = 0) -> int:
-    """Return the number of a component."""
-    number = as_whole(output)
-    if number is None or number < 0:
-        raise ValueError(f"output={shown(output)} is not a component: pass 0 for the first one, 1 for the second, ...")
-    return number
+def checked_output(output: Any = 0) -> int | tuple[int, ...] | str:
+    """Return the number of a component, several in a tuple, or ``"norm"``.
+
+    Examples
+    --------
+    >>> checked_output(2), checked_output([0, 2]), checked_output("norm")
+    (2, (0, 2), 'norm')
+    """
+    if isinstance(output, str) and output == "norm":
+        return str(output)
+    listed = isinstance(output, list | tuple)
+    numbers = [as_whole(column) for column in output] if listed else [as_whole(output)]
+    columns = tuple(number for number in numbers if number is not None and number >= 0)
+    if len(columns) < len(numbers) or not columns:
+        raise ValueError(
+            f"output={shown(output)} is not a component: pass 0 for the first one, 1 for the second, ..., a list of "
+            'them, such as [0, 2], or "norm" for the length of the error over all of them'
+        )
+    if len(set(columns)) < len(columns) or len(columns) > MOST_OUTPUTS:
+        raise ValueError(f"output={shown(output)}: name each component once, and at most {MOST_OUTPUTS} of them")
+    return columns if listed else columns[0]
 
 
 def checked_predict(predict: Any = None) -> Callable[..., Any] | None:

@@ -45,19 +45,25 @@ def checked_count(count: int, what: str, thinned: str) -> None:
         )
 
 
-def checked_values(target: Any, size: int, shape: tuple[int, ...] = ()) -> FloatArray:
-    """Return the target's values, shape ``(size,)``; a number stands for all of them.
+def checked_values(target: Any, size: int, shape: tuple[int, ...] = (), columns: int = 1) -> FloatArray:
+    """Return the target's values, shape ``(size, k)``: k columns, finite; a number stands for all of them.
 
     Parameters
     ----------
     target : what was given.
     size : number of the points.
     shape : of the grid whose points they are, in C order: values of this shape are taken, too.
+    columns : that a number stands for; 0: any, and it makes one.
+
+    Examples
+    --------
+    >>> checked_values(np.zeros((8, 10, 3)), 80, (8, 10)).shape, checked_values([1.0, 2.0], 2).tolist()
+    ((80, 3), [[1.0], [2.0]])
     """
     number = as_real(target)
     values: FloatArray
     if number is not None:
-        values = np.full(size, number)
+        values = np.full((size, columns or 1), number)
     else:
         wanted = f"pass a function of the points, an array of {size} real values or a number"
         try:
@@ -66,26 +72,28 @@ def checked_values(target: Any, size: int, shape: tuple[int, ...] = ()) -> Float
             raise TypeError(f"target {error}: {wanted}") from error
         except (TypeError, OverflowError) as error:
             raise TypeError(f"target is {type(target).__name__}: {wanted}{_not_imported(target)}") from error
-    if values.ndim == 2 and values.shape == (size, 1):
-        values = values[:, 0]
-    if len(shape) > 1 and values.shape == shape:
-        values = values.reshape(size)
-    if values.shape != (size,):
+    on_grid = len(shape) > 1 and values.shape[: len(shape)] == shape and values.ndim <= len(shape) + 1
+    by_point = values.shape[:1] == (size,) and values.ndim <= 2
+    if not (on_grid or by_point) or not values.size:
         raise ValueError(f"target has shape {values.shape}, expected {_expected(values.shape, size, shape)}")
-    bad = np.flatnonzero(~np.isfinite(values))
+    values = values.reshape(size, -1)
+    bad = np.argwhere(~np.isfinite(values))
     if bad.size:
         raise ValueError(
-            f"target has {bad.size} of {size} values that are NaN or infinite, the first at point {bad[0]}: a target "
-            "must be finite at every point; move the bounds or give finite values"
+            f"target has {len(bad)} of {values.size} values that are NaN or infinite, the first at point {bad[0][0]}: "
+            "a target must be finite at every point; move the bounds or give finite values"
         )
-    largest = float(np.max(np.abs(values)))
-    if largest > LARGEST_VALUE:
-        raise ValueError(f"target reaches {largest:.3g}, but at most {LARGEST_VALUE:g} can be squared: use other units")
-    if 0.0 < largest < SMALLEST_VALUE and np.ptp(values) > 0.0:
-        raise ValueError(
-            f"target reaches only {largest:.3g}, whose square is nothing in float64: use other units, in which it "
-            f"reaches at least {SMALLEST_VALUE:g}"
-        )
+    for column in values.T:
+        largest = float(np.max(np.abs(column)))
+        if largest > LARGEST_VALUE:
+            raise ValueError(
+                f"target reaches {largest:.3g}, but at most {LARGEST_VALUE:g} can be squared: use other units"
+            )
+        if 0.0 < largest < SMALLEST_VALUE and np.ptp(column) > 0.0:
+            raise ValueError(
+                f"target reaches only {largest:.3g}, whose square is nothing in float64: use other units, in which it "
+                f"reaches at least {SMALLEST_VALUE:g}"
+            )
     return values
 
 
@@ -102,11 +110,16 @@ def covered_values(target: Any, shape: tuple[int, ...], mask: NDArray[np.bool_])
 
 def _expected(given: tuple[int, ...], size: int, shape: tuple[int, ...]) -> str:
     """The rest of a sentence about values of another shape than that of the points, or of their grid."""
+    wanted = shape if len(shape) > 1 else (size,)
+    last = "; components come last: pass np.moveaxis(target, 0, -1)" if given[1:] == wanted else ""
     if len(shape) < 2:
-        return f"({size},) or ({size}, 1): one value per point"
+        return f"({size},) or ({size}, 1): one value per point, or ({size}, k) for k outputs{last}"
     said = (
-        f"({size},), ({size}, 1) or {shape}, the grid's own: one value per point, the first index along the first axis"
+        f"({size},), ({size}, 1) or {shape}, the grid's own: one value per point, the first index along the first "
+        "axis; of k outputs with one axis more, the last"
     )
+    if last:
+        return f"{said}{last}"
     if sorted(given) == sorted(shape):
         turned = "target.T" if len(shape) == 2 else "it with its axes in that order"
         return f"{said}, as meshgrid(..., indexing='ij') has them; pass {turned}"

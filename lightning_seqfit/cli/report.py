@@ -1,0 +1,163 @@
+"""``seqfit report``: what a record says, also against a target that the training did not have."""
+
+from __future__ import annotations
+
+import csv
+import io
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from lightning_seqfit import figures
+from lightning_seqfit.cli.values import Refused
+from lightning_seqfit.geometry import FloatArray
+from lightning_seqfit.record import Run, load
+from lightning_seqfit.record.cells import geometry_of
+
+#: What a file with a target may be.
+FORMS = (
+    ".npy: the values; .npz: one array of values, or `points` (N, d) and `values` (N,); .csv: a row a point, the value "
+    "in its last column, the coordinates in those before, if any"
+)
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.add_argument("run", metavar="RUN", help="a training's log directory, its seqfit folder, or a record's file")
+    parser.add_argument("--name", default="", help="name of the probe, where it has one")
+    parser.add_argument(
+        "--against",
+        metavar="FILE",
+        help=f"read the recorded predictions against these values ({FORMS}), or against the run's own last prediction: "
+        "final",
+    )
+    parser.add_argument("--output", type=Path, help="folder for the pictures (default: that of the record)")
+
+
+def run(run: str, name: str, against: str | None, output: Path | None) -> None:
+    """Print the summary, draw the figures, and say where they are."""
+    try:
+        seen = load(run, name)
+    except (FileNotFoundError, ValueError, ImportError) as error:
+        raise Refused(str(error)) from error
+    said = seen.name or "probe"
+    if against is not None:
+        try:
+            target = against if against == "final" else _on_cells(seen, *_read(Path(against)))
+            seen = seen.against(target)
+        except (ValueError, TypeError) as error:
+            raise Refused(f"--against {against}: {error}") from error
+        said += f"_against_{Path(against).stem}"
+    print(f"{seen.summary()}\n")
+    for note in seen.notes:
+        print(f"note  {note}")
+    folder = output or _folder(run)
+    try:
+        for label, figure in figures.draw(seen).items():
+            figures.save(figures.as_image(figure), folder / f"{said}_{label}.png")
+    except OSError as error:
+        raise Refused(
+            f"the pictures cannot be written to {folder}: {error}; give another folder with --output"
+        ) from error
+    print(f"pictures  {folder / f'{said}_*.png'}")
+
+
+def _folder(where: str) -> Path:
+    """Where the pictures of a record belong: beside it, if it lies in a folder of this machine."""
+    path = Path(where)
+    if path.is_file():
+        return path.parent
+    if not path.is_dir():
+        raise Refused(f"{where} is no folder of this machine: say with --output where the pictures go")
+    return path / "seqfit" if (path / "seqfit").is_dir() else path
+
+
+def _read(file: Path) -> tuple[FloatArray | None, FloatArray]:
+    """Return points, if there are any, and values.
+
+    Raises
+    ------
+    ValueError
+        With what the file is, and what it may be.
+    """
+    try:
+        if file.suffix == ".csv":
+            return _from_table(file.read_text(encoding="utf-8-sig"))
+        if file.suffix == ".npy":
+            return None, _numbers(np.load(file, allow_pickle=False))
+        if file.suffix == ".npz":
+            with np.load(file, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+            if arrays.keys() >= {"points", "values"}:
+                return _numbers(arrays["points"]), _numbers(arrays["values"])
+            if len(arrays) == 1:
+                return None, _numbers(next(iter(arrays.values())))
+            raise ValueError(f"it holds the arrays {', '.join(arrays) or 'none'}")
+    except FileNotFoundError:
+        raise ValueError(f"there is no such file; give one of values ({FORMS}), or final") from None
+    except Exception as error:  # whatever the bytes made numpy or a codec say
+        raise ValueError(f"it cannot be read: {error}; give {FORMS}") from error
+    raise ValueError(f"it ends in {file.suffix or 'nothing'!r}; give {FORMS}")
+
+
+def _numbers(array: np.ndarray[Any, Any]) -> FloatArray:
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"it holds {array.dtype}, no real numbers")
+    return array.astype(np.float64)
+
+
+def _from_table(text: str) -> tuple[FloatArray | None, FloatArray]:
+    """Points and values of a table, with a line of names or without."""
+    dialect: Any = ";" if text.partition("\n")[0].count(";") else ","
+    rows = [row for row in csv.reader(io.StringIO(text), delimiter=dialect) if any(cell.strip() for cell in row)]
+    if rows and not all(map(_is_number, rows[0])):
+        rows = rows[1:]
+    if not rows:
+        raise ValueError("it has no row of numbers")
+    table = []
+    for number, row in enumerate(rows, 1):
+        if len(row) != len(rows[0]) or not all(map(_is_number, row)):
+            raise ValueError(f"row {number} of its numbers is {','.join(row)!r:.60}, not {len(rows[0])} numbers")
+        table.append([float(cell) for cell in row])
+    values = np.array(table)
+    return values[:, :-1] if values.shape[1] > 1 else None, values[:, -1]
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _on_cells(run: Run, points: FloatArray | None, values: FloatArray) -> FloatArray:
+    """Values on the recorded cells: the mean of those in a cell, and where none lies in it, the nearest one."""
+    if points is None:
+        return values
+    values = values.reshape(-1)
+    points = points.reshape(len(points), -1)
+    if points.shape != (len(values), len(run.axes)) or not len(values):
+        raise ValueError(
+            f"it has points of shape {points.shape} and {len(values)} values; the record has the axes "
+            f"{', '.join(run.axes)}: give {len(run.axes)} coordinate{'s' * (len(run.axes) > 1)} and a value a point"
+        )
+    if not np.isfinite(points).all():
+        raise ValueError("it has coordinates that are NaN or infinite: leave those points out")
+    low, high = np.transpose(run.bounds)
+    size = np.array(geometry_of(run).lengths)
+    near = (np.abs(points - (low + high) / 2) <= size / 2 * (1 + 1e-6)).all(axis=1)
+    if not near.any():
+        raise ValueError(
+            f"none of its {len(points)} points lies within the record's bounds {[*run.bounds]}: give them in the units "
+            f"of the probe, a column for each of {', '.join(run.axes)}, in this order"
+        )
+    points, values = points[near], values[near]
+    cell = cKDTree(run.points / size).query(points / size)[1]
+    counts = np.bincount(cell, minlength=len(run.points))
+    sums = np.bincount(cell, values, minlength=len(run.points))
+    nearest = cKDTree(points / size).query(run.points / size)[1]
+    return np.where(counts > 0, sums / np.maximum(counts, 1), values[nearest])

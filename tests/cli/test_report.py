@@ -1,0 +1,174 @@
+"""``seqfit report``: a record read, drawn, and compared with files of values."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from lightning_seqfit import Probe
+from lightning_seqfit.cli import main
+from tests.cli.test_cli import shown
+from tests.record.test_against import Front, slow, watched, waves
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Runs without a target along a line and in the plane."""
+    folder = tmp_path_factory.mktemp("records")
+    watched(folder / "line", Front(waves), Probe.grid([(0.0, 1.0)], None))
+    watched(folder / "plane", Front(slow), Probe.grid([(0.0, 1.0)] * 2, None, resolution=40, name="flow"))
+    return {name: folder / name for name in ("line", "plane")}
+
+
+@pytest.fixture
+def line(records: dict[str, Path], tmp_path: Path) -> Path:
+    return Path(shutil.copytree(records["line"], tmp_path / "line"))
+
+
+@pytest.fixture
+def plane(records: dict[str, Path], tmp_path: Path) -> Path:
+    return Path(shutil.copytree(records["plane"], tmp_path / "plane"))
+
+
+def report(capsys: pytest.CaptureFixture[str], *arguments: Any) -> str:
+    capsys.readouterr()
+    main(["report", *map(str, arguments)])
+    return capsys.readouterr().out
+
+
+def sine(places: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    values: np.ndarray[Any, Any] = np.sin(26 * np.pi * places)
+    return values
+
+
+def test_a_record_is_summed_up_and_drawn_beside_it(line: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for old in (line / "seqfit").glob("*.png"):
+        old.unlink()
+    out = report(capsys, line)
+    assert shown(out, "target") == "none"
+    assert shown(out, "moved").endswith("since step 50")
+    assert "note  front is absent: the probe has no target" in out
+    assert f"pictures  {line / 'seqfit'}" in out
+    assert {path.name for path in (line / "seqfit").glob("*.png")} == {"probe_fit.png", "probe_change.png"}
+
+
+def test_against_final_and_with_an_output_of_its_own(
+    line: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted((line / "seqfit").iterdir())
+    out = report(capsys, line / "seqfit" / "probe.npz", "--against", "final", "--output", tmp_path / "new" / "folder")
+    assert float(shown(out, "sequentiality")) > 0.9
+    assert "not against a target" in out
+    drawn = {path.name for path in (tmp_path / "new" / "folder").iterdir()}
+    assert {"probe_against_final_front.png", "probe_against_final_arrival.png"} <= drawn
+    assert sorted((line / "seqfit").iterdir()) == before
+
+
+def save_npy(file: Path, x: np.ndarray[Any, Any], u: np.ndarray[Any, Any]) -> None:
+    np.save(file.with_suffix(".npy"), u)
+
+
+def save_npz(file: Path, x: np.ndarray[Any, Any], u: np.ndarray[Any, Any]) -> None:
+    np.savez(file.with_suffix(".npz"), exact=u)
+
+
+def save_points(file: Path, x: np.ndarray[Any, Any], u: np.ndarray[Any, Any]) -> None:
+    mixed = np.random.default_rng(0).permutation(len(x))
+    np.savez(file.with_suffix(".npz"), points=x[mixed, None], values=u[mixed])
+
+
+def save_csv(file: Path, x: np.ndarray[Any, Any], u: np.ndarray[Any, Any]) -> None:
+    table = np.column_stack([x, u])
+    np.savetxt(file.with_suffix(".csv"), table, delimiter=",", header="x,u", comments="")
+
+
+def save_bare_csv(file: Path, x: np.ndarray[Any, Any], u: np.ndarray[Any, Any]) -> None:
+    np.savetxt(file.with_suffix(".csv"), u)
+
+
+@pytest.mark.parametrize("save", [save_npy, save_npz, save_points, save_csv, save_bare_csv])
+def test_every_kind_of_file_is_read(
+    save: Callable[..., None], line: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    x = (np.arange(512) + 0.5) / 512
+    save(tmp_path / "exact", x, sine(x))
+    (file,) = tmp_path.glob("exact.*")
+    out = report(capsys, line, "--against", file)
+    assert shown(out, "fitted") == "100 %"
+    assert shown(out, "relative error") == "0.000"
+    assert shown(out, "oscillations fitted") == "13 of 13"
+    assert (line / "seqfit" / "probe_against_exact_front.png").is_file()
+
+
+def test_values_at_points_of_their_own_are_brought_to_the_cells(
+    plane: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    points = np.random.default_rng(0).random((60_000, 2))
+    with torch.no_grad():
+        values = slow(torch.from_numpy(points)).numpy()
+    np.savez(tmp_path / "dense.npz", points=np.vstack([points, [[7.0, 7.0]]]), values=np.append(values, 1e9))
+    out = report(capsys, plane, "--name", "flow", "--against", tmp_path / "dense.npz")
+    assert float(shown(out, "relative error")) < 0.05
+    assert shown(out, "fitted") == "100 %"
+    few = points[:6000]  # many of the 1,600 cells have none or few
+    np.savez(tmp_path / "few.npz", points=few, values=values[:6000])
+    out = report(capsys, plane, "--name", "flow", "--against", tmp_path / "few.npz")
+    assert float(shown(out, "relative error")) < 0.15
+
+
+class TestRefusals:
+    def refused(self, capsys: pytest.CaptureFixture[str], *arguments: Any) -> str:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            main(["report", *map(str, arguments)])
+        assert stopped.value.code == 2
+        return " ".join(capsys.readouterr().err.split())
+
+    def test_no_record(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert "it holds no record" in self.refused(capsys, tmp_path)
+
+    def test_another_name(self, plane: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert "there are records of: flow" in self.refused(capsys, plane)
+
+    def test_no_such_file(self, line: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert "there is no such file; give one of values" in self.refused(capsys, line, "--against", "nowhere.npy")
+
+    @pytest.mark.parametrize(
+        ("name", "content", "said"),
+        [
+            ("it.txt", "1", "it ends in '.txt'; give .npy"),
+            ("it.npy", "no array", "it cannot be read"),
+            ("it.csv", "x,u\n0.1,0.2\n0.3,oops\n", "row 2 of its numbers is '0.3,oops', not 2 numbers"),
+            ("it.csv", "x,u\n", "it has no row of numbers"),
+            ("it.csv", "x,y,u\n0.1,0.2,3\n", "points of shape (1, 2) and 1 values; the record has the axes x: give 1"),
+            ("it.csv", "x,u\n5.1,0.2\n", "none of its 1 points lies within the record's bounds"),
+            ("it.csv", "x,u\nnan,0.2\n", "coordinates that are NaN or infinite"),
+            ("it.csv", "u\n1\n2\n", "shape (2,), expected (512,)"),
+        ],
+    )
+    def test_files_that_do_not_fit(
+        self, name: str, content: str, said: str, line: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (tmp_path / name).write_text(content)
+        assert said in self.refused(capsys, line, "--against", tmp_path / name)
+
+    def test_archives_of_several_arrays(self, line: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        np.savez(tmp_path / "it.npz", u=np.zeros(3), v=np.zeros(3))
+        said = self.refused(capsys, line, "--against", tmp_path / "it.npz")
+        assert "it holds the arrays u, v; give .npy: the values; .npz: one array of values, or `points`" in said
+
+    def test_numbers_that_are_not_real(self, line: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        np.save(tmp_path / "it.npy", np.zeros(512, dtype=complex))
+        assert "complex128, no real numbers" in self.refused(capsys, line, "--against", tmp_path / "it.npy")
+
+    def test_a_folder_that_takes_no_pictures(
+        self, line: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (tmp_path / "file").write_text("")
+        assert "give another folder with --output" in self.refused(capsys, line, "--output", tmp_path / "file" / "in")
