@@ -280,7 +280,8 @@ class Probe:
             self._given, trend = targets.read(
                 self.geometry, self.target, device, dtype, noise, self._whole, self._columns
             )
-            self.notes = [said for said in (note, targets.few_points(self.geometry, self._given, trend, noise)) if said]
+            few = targets.few_points(self.geometry, self._given, trend, noise)
+            self.notes = [said for said in (note, few) if said]
             return self.geometry.lay(self._given), trend
         target = self.target
         if self._open and not callable(target):
@@ -288,10 +289,10 @@ class Probe:
         self._given, trend = targets.read_several(
             self.geometry, target, device, dtype, self.noises, self._whole, self._columns
         )
-        each = [column.copy() for column in self._given.T]
-        few = [targets.few_points(self.geometry, *one) for one in zip(each, trend.parts, self.noises(), strict=True)]
-        self.notes = list(dict.fromkeys(said for said in (note, *few) if said))
-        return np.column_stack([self.geometry.lay(column) for column in each]), trend
+        each = zip(self._given.T, trend.parts, self.noises(), strict=True)
+        few_of_each = [targets.few_points(self.geometry, own.copy(), part, noise) for own, part, noise in each]
+        self.notes = [said for said in dict.fromkeys((note, *few_of_each)) if said]
+        return np.column_stack([self.geometry.lay(column.copy()) for column in self._given.T]), trend
 
     def _components(self, module: nn.Module) -> int:
         """Number of components that the module returns, which a number as target leaves open."""

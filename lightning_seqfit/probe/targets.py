@@ -87,6 +87,33 @@ def read(
     return given, trend
 
 
+def read_several(
+    geometry: Geometry,
+    target: FloatArray | Callable[..., Any],
+    device: torch.device,
+    dtype: torch.dtype,
+    noises: Callable[[FloatArray], Sequence[float]],
+    whole: tuple[Grid, Callable[..., Any] | None] | None,
+    columns: Columns,
+) -> tuple[FloatArray, Trend]:
+    """Return the target of several outputs, shape ``(P, k)``, and the trend of all together.
+
+    ``noises`` gives the standard deviation of the noise of each, of values ``(P, k)``; for the rest see :func:`read`.
+    """
+    all_of_them = evaluated(target, geometry.asked, device, dtype, columns) if callable(target) else target
+    values, trends = [], []
+    for position, noise in enumerate(noises(all_of_them)):
+        own = target if callable(target) else all_of_them[:, position].copy()
+        one = replace(columns, position=position)
+        try:
+            read_one = read(geometry, own, device, dtype, noise, whole, one)
+        except ValueError as error:
+            raise ValueError(f"column {position} of the target: {error}") from error
+        values.append(read_one[0])
+        trends.append(read_one[1])
+    return np.column_stack(values), combined(geometry, trends)
+
+
 def few_points(geometry: Geometry, given: FloatArray, trend: Trend, noise: float = 0.0) -> str:
     """What a cloud of points in two or three dimensions is too thin to tell of a target; empty: nothing.
 
@@ -122,33 +149,6 @@ def few_points(geometry: Geometry, given: FloatArray, trend: Trend, noise: float
         f"{size:,} points are about {lobes:.0f} for each lobe of the target ({told}): its lobes cannot be counted "
         f"reliably, which takes {points_a_lobe(ROUGH_CLOUD, geometry.dimension):.0f} each; give more points"
     )
-
-
-def read_several(
-    geometry: Geometry,
-    target: FloatArray | Callable[..., Any],
-    device: torch.device,
-    dtype: torch.dtype,
-    noises: Callable[[FloatArray], Sequence[float]],
-    whole: tuple[Grid, Callable[..., Any] | None] | None,
-    columns: Columns,
-) -> tuple[FloatArray, Trend]:
-    """Return the target of several outputs, shape ``(P, k)``, and the trend of all together.
-
-    ``noises`` gives the standard deviation of the noise of each, of values ``(P, k)``; for the rest see :func:`read`.
-    """
-    all_of_them = evaluated(target, geometry.asked, device, dtype, columns) if callable(target) else target
-    values, trends = [], []
-    for position, noise in enumerate(noises(all_of_them)):
-        own = target if callable(target) else all_of_them[:, position].copy()
-        one = replace(columns, position=position)
-        try:
-            read_one = read(geometry, own, device, dtype, noise, whole, one)
-        except ValueError as error:
-            raise ValueError(f"column {position} of the target: {error}") from error
-        values.append(read_one[0])
-        trends.append(read_one[1])
-    return np.column_stack(values), combined(geometry, trends)
 
 
 def _is_buried(trend: Trend, values: FloatArray, noise: float) -> bool:

@@ -107,13 +107,13 @@ class Column:
         self.keeping.archive.go_on(kept.lineage, self.state.total)
         return True
 
-    def take(self, seen: Observation, beside: Mapping[str, float], step: int, logger_step: int) -> dict[str, float]:
+    def take(self, seen: Observation, more: Mapping[str, float], step: int, logger_step: int) -> dict[str, float]:
         """Measure what was seen at a step, and take it into the record; scalars by short tag, none where that fails."""
         if "looking" in self.failures:
             return {}
         try:
             look = self.measuring.read(seen, self.state.scale, step, step + self.state.offset)
-            look.scalars |= beside
+            look.scalars |= more
             assert self.measuring.scene is not None
             self.state.take(look, step, logger_step, self.probe.geometry, self.measuring.scene.cells)
         except Exception as error:  # nothing of ours ends a training

@@ -35,9 +35,10 @@ class Watch:
         self.columns = [Column(one) for one in probe.split()]
         for column in self.columns:
             column.family = self.columns
+        self.failures = self.columns[0].failures  # of what is of no column alone
         self.evaluation = Evaluation(probe, self.columns)
-        self.schedule = Schedule([], -1, self.columns[0].failures)
-        self.steps, self.cost, self.losses = Steps(), Cost(), Losses(self.columns[0].failures)
+        self.schedule = Schedule([], -1, self.failures)
+        self.steps, self.cost, self.losses = Steps(), Cost(), Losses(self.failures)
         self.phase = Phase.IDLE
         self.module: weakref.ref[Any] | None = None
 
@@ -80,7 +81,7 @@ class Watch:
             column.goes_on = column.goes_on and not other
             if other and not evaluates(trainer):
                 column.begin_anew()
-        self.schedule = Schedule(cadences, self.last_step, self.columns[0].failures)
+        self.schedule = Schedule(cadences, self.last_step, self.failures)
         self.phase = Phase.RESUMING if all(column.goes_on for column in self.columns) else Phase.WAITING
         for column in self.columns:
             if column.goes_on:  # what monitors ask for must be there before the next look
@@ -91,7 +92,7 @@ class Watch:
         self.probe.settle(module)
         changed = [column.set_scene(module) for column in self.columns]
         for note in self.columns[0].probe.notes:  # the points are the same for all
-            warn(f"{self.columns[0].failures.label}: {note}")
+            warn(f"{self.failures.label}: {note}")
         self.evaluation.begin()
         return changed
 
@@ -106,8 +107,7 @@ class Watch:
     ) -> None:
         """Check the module, and take the first look.
 
-        ``early``: a module that is not finished is asked again before the first batch. ``late``: after it, when nothing
-        may raise.
+        ``early``: one that is not finished is asked again before the first batch; ``late``: after it nothing may raise.
         """
         ready, seen = not is_lazy(module), None
         if ready and not late:
@@ -159,10 +159,10 @@ class Watch:
             scalars: list[dict[str, float]] = [{} for _ in looking]
             if evaluates(trainer):
                 seen = self.evaluation.look(trainer, module, step) if seen is None else seen
-                beside = self.losses.scalars(trainer, module) | self.cost.scalars()
-                own = [each for column, each in zip(self.columns, seen, strict=False) if column in looking]
-                for number, (column, each) in enumerate(zip(looking, own, strict=False)):
-                    scalars[number] = column.take(each, beside, step, self.steps.logged)
+                more = self.losses.scalars(trainer, module) | self.cost.scalars() if seen else {}
+                for column, each in zip(self.columns, seen, strict=False):
+                    if column in looking:
+                        scalars[looking.index(column)] = column.take(each, more, step, self.steps.logged)
             for column, found in zip(looking, broadcast(trainer, scalars), strict=True):
                 column.state.last_step = step
                 column.keeping.publisher.publish(trainer, found, self.steps.logged)
@@ -180,10 +180,8 @@ class Watch:
                 column.write_if(trainer, column.keeping.archive.unwritten)
         if self.last_step < 0:
             return None
-        kept = [column.as_dict(evaluates=evaluates(trainer)) for column in self.columns]
-        if not isinstance(self.probe.output, tuple):
-            return kept[0]
-        return {"columns": {str(column.probe.output): own for column, own in zip(self.columns, kept, strict=True)}}
+        kept = {str(each.probe.output): each.as_dict(evaluates=evaluates(trainer)) for each in self.columns}
+        return {"columns": kept} if isinstance(self.probe.output, tuple) else next(iter(kept.values()))
 
     def finish(self, trainer: pl.Trainer, module: pl.LightningModule, *, look: bool) -> None:
         """End the fit once, whichever hook comes first."""

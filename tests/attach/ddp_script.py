@@ -42,6 +42,14 @@ def sine(x: Tensor) -> Tensor:
     return torch.sin(2 * torch.pi * x[:, 0])
 
 
+def two_waves(x: Tensor) -> Tensor:
+    return torch.stack([sine(x).reshape(-1), -2 * sine(x).reshape(-1)], dim=1)
+
+
+def twice(module: nn.Module, x: Tensor) -> Tensor:
+    return module(x).reshape(-1, 1) * torch.tensor([1.0, -2.0])
+
+
 def slope(module: nn.Module, x: Tensor) -> Tensor:
     """du/dx - (sin(2 pi x))', by differentiation."""
     (gradient,) = torch.autograd.grad(module(x).sum(), x)
@@ -275,6 +283,9 @@ def popen(folder: Path) -> None:
     logger = CSVLogger(folder / "whole", name="", version="", flush_logs_every_n_steps=1)
     fit(folder / "whole", watcher(), keeper, net={"noise": False}, logger=logger, log_every_n_steps=1)
     fit(folder / "resumed", watcher(), net={"noise": False}, resume=folder / "whole" / "checkpoints" / "step=24.ckpt")
+
+    several = watcher(target=two_waves, predict=twice, output=[0, 1], name="both")
+    fit(folder / "several", several, watcher(target=two_waves, predict=twice, output="norm"), net={"noise": False})
 
     best = ModelCheckpoint(
         folder / "monitors" / "best",

@@ -159,6 +159,18 @@ def test_there_is_one_record_and_it_holds_what_the_ranks_saw(case: str, launch: 
                 assert metrics[step][f"seqfit/{tag}"] == np.float32(run.scalars[tag][look]), (step, tag)
 
 
+@param("several")
+def test_several_outputs_have_a_record_each_and_reach_every_rank(case: str, launch: Launch) -> None:
+    zero, one = launch.seen(case)
+    assert zero["metrics"] == one["metrics"]
+    tags = {"seqfit/both.0/error/max", "seqfit/both.1/error/max", "seqfit/error/max"}
+    assert tags <= set(zero["metrics"][0])
+    first, second, length = (load(launch.folder / case, name) for name in ("both.0", "both.1", ""))
+    assert first.steps.tolist() == second.steps.tolist() == length.steps.tolist() == LOOKS
+    assert np.allclose(second.prediction, -2 * first.prediction, atol=1e-5)
+    assert np.allclose(length.scalars["error/max"], np.sqrt(5) * first.scalars["error/max"], rtol=1e-4)
+
+
 @param("collective-watched")
 def test_only_rank_zero_writes(case: str, launch: Launch) -> None:
     assert case in (launch.folder / "writes.rank0.txt").read_text()
