@@ -77,7 +77,7 @@ def fit(run: Run) -> Figure:
     left, middle, right = rows[-1]
     _add_bar(left, _VALUES, values, parts.quantity(run))
     _add_bar(middle, _VALUES, values, parts.quantity(run), extend="both")
-    _add_bar(right, _VALUES, (-half, half), f"difference ({parts.quantity(run)})", extend="both")
+    _add_bar(right, _VALUES, (-half, half), f"difference in {parts.quantity(run)}", extend="both")
     _add_legend(figure, unknown=not all(np.isfinite(one.prediction[-1][_within(one)]).all() for one in slices))
     _add_components(figure, recorded)
     return figure
@@ -271,7 +271,8 @@ def _panels(run: Run, slices: list[Run], title: str) -> tuple[Figure, list[list[
             axes.locator_params(axis="x", nbins=5)
             axes.tick_params(labelleft=column == 0, labelbottom=last)
         panels[0].set_ylabel(run.axes[1])
-        at = f" at {_where(run, one)}" if len(run.shape) > 2 else f", on {run.shape[0]} x {run.shape[1]} cells"
+        laid = "points laid on" if run.kind == "points" else "on"
+        at = f" at {_where(run, one)}" if len(run.shape) > 2 else f", {laid} {run.shape[0]} x {run.shape[1]} cells"
         parts.entitle(panels[0], f"{parts.target_name(run)}{at}")
     _place(figure, rows, (_PANEL, _PANEL * _height(run)), (_BELOW, _ABOVE), inwards=True)
     figure.suptitle(title, fontsize=12, y=1 - 0.12 / figure.get_figheight(), va="top")
