@@ -27,7 +27,7 @@ SHORT = "max_steps=6, accelerator='cpu', enable_progress_bar=False, enable_model
 #: Section, language and number of its snippets: one that is added needs a test here.
 SNIPPETS = {
     ("A dataset", "python"): 1,
-    ("Points anywhere", "python"): 2,
+    ("Points anywhere", "python"): 1,
     ("An image", "python"): 2,
     ("A domain that is no box", "python"): 1,
     ("More than three inputs", "python"): 2,
