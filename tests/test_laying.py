@@ -265,14 +265,6 @@ def test_the_order_of_the_points_changes_nothing() -> None:
     np.testing.assert_array_equal(there.source, len(points) - 1 - back.source)
 
 
-@pytest.mark.parametrize("dense", [5, 20])
-def test_a_dense_cluster_does_not_tear_the_sparse_points_around_it_apart(dense: int) -> None:
-    random = np.random.default_rng(0)
-    cluster = np.clip(random.normal(0.75, 0.025, (1000 * dense, 2)), 0, 1)
-    laying = lay_points(np.vstack([random.random((1000, 2)), cluster]), UNIT)
-    assert laying.inside.mean() > 0.99
-
-
 TOO_WIDE = {
     "bounds": (np.random.default_rng(0).random((3000, 2)), ((-1000.0, 1000.0),) * 2, r"give bounds= that end near"),
     "islands": (np.random.default_rng(0).random((3000, 2)) + np.repeat([0, 999], 1500)[:, None], None, r"of its own"),
@@ -284,3 +276,16 @@ def test_a_box_in_which_points_are_but_a_few_cells_is_refused(case: str) -> None
     points, bounds, words = TOO_WIDE[case]
     with pytest.raises(ValueError, match=r"the 3,000 points lie in \d+ of the 256 x 256 cells.*" + words):
         lay_points(points, bounds)
+
+
+@pytest.mark.parametrize("count", [2_500, 20_000, 100_000])
+def test_a_cluster_of_most_points_does_not_make_a_gap_of_the_rest(count: int) -> None:
+    rng = np.random.default_rng(0)
+    cluster = np.clip(0.5 + 0.02 * rng.standard_normal((count, 2)), 0, 1)
+    assert lay_points(np.vstack([rng.random((2_000, 2)), cluster]), UNIT).inside.mean() > 0.99
+
+
+def test_a_few_points_far_from_a_cluster_cover_nothing() -> None:
+    rng = np.random.default_rng(0)
+    points = np.vstack([0.2 + 0.02 * rng.standard_normal((5_000, 2)), rng.random((8, 2))])
+    assert lay_points(points, UNIT).inside.mean() < 0.05

@@ -46,6 +46,18 @@ class Losses:
         self._tags: dict[Any, str] = {"loss": "training/loss"}
         self._batches, self._returned = 0, False
 
+    def kept(self) -> dict[str, list[float]]:
+        """Sums since the look before, for a checkpoint: that on the device, that of numbers, and how many batches."""
+        sums = {name: each for name, each in self._sums.items() if isinstance(name, str)}
+        return {name: [total, sums[name].on_host, sums[name].number] for name, total in _totals(sums).items()}
+
+    def go_on(self, kept: Mapping[str, list[float]]) -> None:
+        """Go on with what a checkpoint has kept."""
+        for name, (on_device, on_host, number) in kept.items():
+            begun = self._sums[name] = self._begun(name)
+            begun.before, begun.on_host, begun.number = on_device, on_host, int(number)
+        self._batches = len(kept)
+
     def take(self, outputs: Any, accumulated: int = 1) -> None:
         """Take what a batch returned.
 
@@ -126,9 +138,10 @@ class Losses:
 class _Sum:
     """What one name was in several batches, without their graphs."""
 
-    __slots__ = ("number", "on_device", "on_host")
+    __slots__ = ("before", "number", "on_device", "on_host")
 
     def __init__(self) -> None:
+        self.before = 0.0  # what was on the device when a checkpoint was saved
         self.on_device: Tensor | None = None
         self.on_host = 0.0
         self.number = 0
@@ -140,7 +153,7 @@ class _Sum:
             value = value.as_subclass(Tensor)
         if self.on_device is None:
             wide = torch.float64 if value.device.type in ("cpu", "cuda") else torch.float32
-            self.on_device = torch.zeros((), dtype=wide, device=value.device)
+            self.on_device = torch.full((), self.before, dtype=wide, device=value.device)
         self.on_device.add_(value.reshape(()) if value.ndim else value, alpha=times)
         self.number += 1
 
@@ -150,13 +163,15 @@ class _Sum:
 
 
 def _means(sums: Mapping[str, _Sum]) -> dict[str, float]:
-    """Bring all to the host in one transfer."""
+    """Mean of each."""
+    return {name: (sums[name].on_host + total) / sums[name].number for name, total in _totals(sums).items()}
+
+
+def _totals(sums: Mapping[str, _Sum]) -> dict[str, float]:
+    """What is on the device of each, brought to the host in one transfer."""
     on_device = [each.on_device for each in sums.values() if each.on_device is not None]
     totals = iter(torch.stack([each.to(on_device[0]) for each in on_device]).tolist() if on_device else ())
-    return {
-        name: (each.on_host + (next(totals) if each.on_device is not None else 0.0)) / each.number
-        for name, each in sums.items()
-    }
+    return {name: each.before if each.on_device is None else next(totals) for name, each in sums.items()}
 
 
 def _of_logged(logged: Mapping[str, Tensor], known: Mapping[str, str] | None) -> tuple[_Sum | None, dict[str, _Sum]]:

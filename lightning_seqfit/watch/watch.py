@@ -116,7 +116,10 @@ class Watch:
         if early and not ready:
             return
         looks = self.phase is Phase.WAITING and not late and ready
-        self.phase, self.cost, self.losses = Phase.RUNNING, Cost(), Losses(self.columns[0].failures)
+        self.cost, self.losses = Cost(), Losses(self.failures)
+        if self.phase is Phase.RESUMING:
+            self.losses.go_on(self.columns[0].state.losses)
+        self.phase = Phase.RUNNING
         step = self.steps.begin(trainer, module)
         for column in self.columns:
             column.keeping.gallery.begin(step, steps_in_all(trainer))
@@ -180,6 +183,8 @@ class Watch:
                 column.write_if(trainer, column.keeping.archive.unwritten)
         if self.last_step < 0:
             return None
+        for column in self.columns:
+            column.state.losses = self.losses.kept()
         kept = {str(each.probe.output): each.as_dict(evaluates=evaluates(trainer)) for each in self.columns}
         return {"columns": kept} if isinstance(self.probe.output, tuple) else next(iter(kept.values()))
 

@@ -323,11 +323,11 @@ def test_a_plain_loss_costs_a_few_microseconds_a_batch() -> None:
     losses, outputs = Losses(Failures("the probe")), {"loss": torch.tensor(0.5)}
     times = []
     for _ in range(7):
-        begun = time.perf_counter()
+        begun = time.thread_time()
         for _ in range(1000):
             losses.take(outputs)
-        times.append((time.perf_counter() - begun) / 1000)
-    assert min(times) < 20e-6  # 2.3 on an idle core
+        times.append((time.thread_time() - begun) / 1000)
+    assert min(times) < 30e-6  # 2.3 on an idle core
 
 
 def test_loggers_and_monitors_have_the_loss_of_each_look(tmp_path: Path) -> None:
