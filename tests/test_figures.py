@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -19,7 +20,7 @@ from matplotlib.text import Text
 
 from lightning_seqfit import figures
 from lightning_seqfit.figures import line
-from lightning_seqfit.figures.parts import printable
+from lightning_seqfit.figures.parts import printable, write_numbers
 from lightning_seqfit.record import BasisRecord, FrontRecord, OscillationsRecord, Run, Scalars
 from lightning_seqfit.words import significant
 
@@ -716,3 +717,14 @@ class TestQuantity:
         figure = Figure()
         figure.text(0.5, 0.5, f"difference ({line})")
         figures.as_image(figure)
+
+
+@pytest.mark.parametrize(("bounds", "fewest"), [((4.99997, 5.00103), 2), ((0.0, 1.0), 3), ((-1e4, 3e5), 2)])
+def test_long_numbers_below_a_narrow_axis_do_not_run_into_each_other(bounds, fewest):
+    figure = Figure(figsize=(2.5, 2), dpi=100)
+    axes = figure.add_axes((0.2, 0.2, 0.7, 0.7), xlim=bounds)
+    write_numbers(axes.xaxis, inwards=True)
+    below = [text for text in figure.texts if text.get_va() == "top" and not text.get_text().startswith("+")]
+    spans = sorted((box.x0, box.x1) for box in (text.get_window_extent() for text in below))
+    assert len(spans) >= fewest
+    assert all(one[1] < other[0] for one, other in itertools.pairwise(spans))

@@ -6,6 +6,7 @@ import math
 import re
 import textwrap
 from collections.abc import Collection
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -141,6 +142,8 @@ def write_numbers(axis: XAxis | YAxis, *, inwards: bool = False) -> float:
             x, y = spots[tick]
             written.append(figure.text(x, y, texts[tick], transform=transform, ha=ha, va=va))
         taken += max(map(size, written[:1] if along_x else written))
+        if along_x:
+            _thin_out(written)
     if taken and (power := formatter.get_offset()):  # such as 1e6, at the far end
         far, off = max(edge, float(along_x)), _PAD / 72
         above = beside(taken + off) if along_x else ScaledTranslation(0, off, figure.dpi_scale_trans)
@@ -151,6 +154,17 @@ def write_numbers(axis: XAxis | YAxis, *, inwards: bool = False) -> float:
     distance = taken + axis.labelpad / 72
     axis.set_label_coords(*((0.5, 0.0) if along_x else (edge, 0.5)), transform=axes.transAxes + beside(distance))
     return distance + size(axis.label) if axis.label.get_text() else taken
+
+
+def _thin_out(numbers: list[Text]) -> None:
+    """Take away as many of the numbers below an axis as would run into each other, evenly."""
+    boxes = [number.get_window_extent() for number in numbers]
+    every = 1
+    while any(one.x1 > other.x0 for one, other in pairwise(boxes[::every])):
+        every += 1
+    for place, number in enumerate(numbers):
+        if place % every:
+            number.remove()
 
 
 def add_legend(axes: Axes, **where: Any) -> None:
