@@ -34,7 +34,8 @@ class Evaluation:
         self._failed = 0
         scenes = [column.measuring.scene for column in self._columns]
         targets = [part.target for scene in scenes if scene is not None for part in scene.each]
-        self._target = targets[0] if isinstance(self._probe.output, int) else np.stack(targets, axis=1)
+        of_one = isinstance(self._probe.output, int) or self._probe.target is None
+        self._target = targets[0] if of_one else np.stack(targets, axis=1)  # without a target all are NaN
 
     def observe(self, trainer: pl.Trainer, module: pl.LightningModule) -> Sequence[Observation]:
         """Evaluate the module under the trainer's precision: an observation for each column."""

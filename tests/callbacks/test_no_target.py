@@ -214,7 +214,7 @@ def test_a_diagnostic_of_ones_own_sees_a_residual_of_nan(tmp_path: Path) -> None
 class TestArguments:
     def test_who_forgets_the_target_is_told(self) -> None:
         with pytest.raises(TypeError, match="missing 1 required positional argument: 'target'"):
-            Probe.grid([(0.0, 1.0)])  # type: ignore[call-arg]
+            Probe.grid([(0.0, 1.0)])
 
     @pytest.mark.parametrize("options", [{"noise": 0.1}, {"relative": "local"}])
     def test_what_is_said_of_a_target_needs_one(self, options: dict[str, Any]) -> None:
