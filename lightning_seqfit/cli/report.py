@@ -163,5 +163,7 @@ def _on_cells(run: Run, points: FloatArray | None, values: FloatArray) -> tuple[
     sums = np.bincount(cell, values, minlength=len(run.points))
     nearest = cKDTree(points / size).query(run.points / size)[1]
     empty = np.count_nonzero(counts == 0)
-    said = f"points: {empty:,} of {len(counts):,} recorded cells hold none of the file's points: the nearest counts there"
+    said = (
+        f"points: {empty:,} of {len(counts):,} recorded cells hold none of the file's points: the nearest counts there"
+    )
     return np.where(counts > 0, sums / np.maximum(counts, 1), values[nearest]), [said] if empty else []

@@ -97,7 +97,12 @@ class ChangeDiagnostic(Diagnostic):
         self._forget()
         if state:
             steps, predictions = (np.asarray(state[name]) for name in ("steps", "predictions"))
-            if steps.dtype.kind != "i" or steps.ndim != 1 or predictions.ndim not in (2, 3) or len(steps) != len(predictions):
+            if (
+                steps.dtype.kind != "i"
+                or steps.ndim != 1
+                or predictions.ndim not in (2, 3)
+                or len(steps) != len(predictions)
+            ):
                 raise ValueError(f"looks at {steps.shape} steps and predictions of shape {predictions.shape}")
             self.history, self.reference = ChangeHistory(steps, tuple(predictions)), int(state["reference"])
 

@@ -49,7 +49,9 @@ class Probe:
         **keywords: Unpack[Keywords],
     ) -> None:
         if target is REQUIRED:
-            raise TypeError("missing 1 required positional argument: 'target'; pass target=None where there is none yet")
+            raise TypeError(
+                "missing 1 required positional argument: 'target'; pass target=None where there is none yet"
+            )
         checked = checked_keywords(keywords)
         self.geometry = geometry
         self.name: str = checked["name"]

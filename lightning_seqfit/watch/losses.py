@@ -183,9 +183,7 @@ def _totals(sums: Mapping[Any, _Sum]) -> dict[Any, float]:
     """Bring all to the host in one transfer."""
     on_device = [each.on_device for each in sums.values() if each.on_device is not None]
     totals = iter(torch.stack([each.to(on_device[0]) for each in on_device]).tolist() if on_device else ())
-    return {
-        name: each.on_host + (next(totals) if each.on_device is not None else 0.0) for name, each in sums.items()
-    }
+    return {name: each.on_host + (next(totals) if each.on_device is not None else 0.0) for name, each in sums.items()}
 
 
 def _of_logged(logged: Mapping[str, Tensor], known: Mapping[str, str] | None) -> tuple[_Sum | None, dict[str, _Sum]]:

@@ -61,6 +61,15 @@ def points(count: int = 64, move: float = 0.0) -> Probe:
     return Probe.points(x, np.sin(6 * np.pi * x), bounds=[(0.0, 1.0)])
 
 
+def pair(factors: tuple[float, float]) -> Probe:
+    """Two outputs as one, whose target is so many times the sine."""
+    return probe(
+        target=lambda x: sine(x)[:, None] * torch.tensor(factors),
+        predict=lambda module, x: module(x).repeat(1, 2),
+        output="norm",
+    )
+
+
 Watcher = Callable[[], Any]
 FIRST: Watcher = lambda: SequentialFitting(probe())  # noqa: E731
 LINE: Watcher = lambda: ErrorFront(points())  # noqa: E731
@@ -92,6 +101,11 @@ OTHERS: dict[str, tuple[Watcher, Watcher, str]] = {
     "a grid in place of points": (LINE, FIRST, ": points 64 -> resolution 512; give"),
     "number of points": (LINE, lambda: ErrorFront(points(70)), ": points 64 -> 70; give"),
     "a point": (LINE, lambda: ErrorFront(points(move=1e-3)), r": points 0.320\d+ -> 0.321\d+, the one that moved"),
+    "outputs of one length": (
+        lambda: SequentialFitting(pair((1.0, 2.0))),
+        lambda: SequentialFitting(pair((2.0, 1.0))),
+        r": target \(-?0.99\d+, -?1.99\d+\) -> \(-?1.99\d+, -?0.99\d+\), at 0.\d+; give",
+    ),
 }
 
 
