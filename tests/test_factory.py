@@ -118,6 +118,21 @@ def test_a_file_may_hold_the_probe_alone(text: str, axes: tuple[str], described:
     assert callback.probe.geometry.axes == axes
 
 
+@pytest.mark.parametrize("output", ["[0, 2]", "norm", "1"])
+@pytest.mark.parametrize("place", ["bounds: [[0, 1]]", "points: [0.1, 0.3, 0.5, 0.7, 0.9]"])
+def test_a_file_may_say_that_there_is_no_target(place: str, output: str, described: Any) -> None:
+    described(f"probe: {{{place}, target: null, output: {output}}}")
+    (callback,) = factory.callbacks()
+    assert callback.probe.target is None
+    assert str(callback.probe.output) == {"[0, 2]": "(0, 2)"}.get(output, output)
+
+
+def test_a_file_that_forgets_the_target_is_told(described: Any) -> None:
+    described("probe: {bounds: [[0, 1]]}")
+    with pytest.warns(UserWarning, match="missing 1 required positional argument: 'target'; pass target=None"):
+        assert factory.callbacks() == []
+
+
 def test_a_file_may_name_another_callback(described: Any) -> None:
     described(f"class_path: lightning_seqfit.callbacks.ErrorFront\ninit_args: {{probe: {PROBE}}}")
     (callback,) = factory.callbacks()

@@ -14,8 +14,9 @@ from scipy.spatial import cKDTree
 from lightning_seqfit import figures
 from lightning_seqfit.cli.values import Refused
 from lightning_seqfit.geometry import FloatArray
-from lightning_seqfit.record import Run, load
+from lightning_seqfit.record import Run, find, load
 from lightning_seqfit.record.cells import geometry_of
+from lightning_seqfit.record.place import Here, Place
 
 #: What a file with a target may be.
 FORMS = (
@@ -40,21 +41,22 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(run: str, name: str, against: str | None, output: Path | None) -> None:
     """Print the summary, draw the figures, and say where they are."""
     try:
-        seen = load(run, name)
+        file = find(run, name)
+        seen = load(file)
     except (FileNotFoundError, ValueError, ImportError) as error:
         raise Refused(str(error)) from error
-    said = seen.name or "probe"
+    said, notes = seen.name or "probe", []
     if against is not None:
         try:
-            target = against if against == "final" else _on_cells(seen, *_read(Path(against)))
+            target, notes = (against, []) if against == "final" else _on_cells(seen, *_read(Path(against)))
             seen = seen.against(target)
         except (ValueError, TypeError) as error:
             raise Refused(f"--against {against}: {error}") from error
         said += f"_against_{Path(against).stem}"
     print(f"{seen.summary()}\n")
-    for note in seen.notes:
+    for note in (*seen.notes, *notes):
         print(f"note  {note}")
-    folder = output or _folder(run)
+    folder = output or _folder(file)
     try:
         for label, figure in figures.draw(seen).items():
             figures.save(figures.as_image(figure), folder / f"{said}_{label}.png")
@@ -65,14 +67,11 @@ def run(run: str, name: str, against: str | None, output: Path | None) -> None:
     print(f"pictures  {folder / f'{said}_*.png'}")
 
 
-def _folder(where: str) -> Path:
+def _folder(file: Place) -> Path:
     """Where the pictures of a record belong: beside it, if it lies in a folder of this machine."""
-    path = Path(where)
-    if path.is_file():
-        return path.parent
-    if not path.is_dir():
-        raise Refused(f"{where} is no folder of this machine: say with --output where the pictures go")
-    return path / "seqfit" if (path / "seqfit").is_dir() else path
+    if not isinstance(file, Here):
+        raise Refused(f"{file} lies in no folder of this machine: say with --output where the pictures go")
+    return file.path.parent
 
 
 def _read(file: Path) -> tuple[FloatArray | None, FloatArray]:
@@ -134,12 +133,15 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _on_cells(run: Run, points: FloatArray | None, values: FloatArray) -> FloatArray:
-    """Values on the recorded cells: the mean of those in a cell, and where none lies in it, the nearest one."""
+def _on_cells(run: Run, points: FloatArray | None, values: FloatArray) -> tuple[FloatArray, list[str]]:
+    """Values on the recorded cells, and what to say of them.
+
+    They are the mean of those in a cell, and where none lies in it, the nearest one.
+    """
     if points is None:
-        return values
-    values = values.reshape(-1)
-    points = points.reshape(len(points), -1)
+        return values, []
+    values, points = values.reshape(-1), np.atleast_1d(points)
+    points = points[:, np.newaxis] if points.ndim == 1 else points
     if points.shape != (len(values), len(run.axes)) or not len(values):
         raise ValueError(
             f"it has points of shape {points.shape} and {len(values)} values; the record has the axes "
@@ -160,4 +162,8 @@ def _on_cells(run: Run, points: FloatArray | None, values: FloatArray) -> FloatA
     counts = np.bincount(cell, minlength=len(run.points))
     sums = np.bincount(cell, values, minlength=len(run.points))
     nearest = cKDTree(points / size).query(run.points / size)[1]
-    return np.where(counts > 0, sums / np.maximum(counts, 1), values[nearest])
+    empty = np.count_nonzero(counts == 0)
+    said = (
+        f"points: {empty:,} of {len(counts):,} recorded cells hold none of the file's points: the nearest counts there"
+    )
+    return np.where(counts > 0, sums / np.maximum(counts, 1), values[nearest]), [said] if empty else []

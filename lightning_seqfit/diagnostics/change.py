@@ -73,8 +73,12 @@ class ChangeDiagnostic(Diagnostic):
 
     def look(self, observation: Observation, scale: float, step: int) -> Reading:
         """Compare with earlier looks, and keep this one."""
-        seen = measure_change(self.geometry, self.history, observation.prediction, step, self.tolerance, scale)
-        self.history, self.reference = update(self.history, observation.prediction, step), seen.reference
+        parts = [part.prediction for part in observation.parts]
+        prediction = np.stack(parts) if parts else observation.prediction
+        if self.history is not None and self.history.predictions[-1].shape != prediction.shape:
+            self._forget()  # there are more outputs now, or fewer
+        seen = measure_change(self.geometry, self.history, prediction, step, self.tolerance, scale)
+        self.history, self.reference = update(self.history, prediction, step), seen.reference
         return Reading({f"change/{name}": float(getattr(seen, name)) for name in _MEASURED}, {"local": seen.local})
 
     def fixed(self) -> dict[str, Any]:
@@ -93,7 +97,12 @@ class ChangeDiagnostic(Diagnostic):
         self._forget()
         if state:
             steps, predictions = (np.asarray(state[name]) for name in ("steps", "predictions"))
-            if steps.dtype.kind != "i" or steps.ndim != 1 or predictions.ndim != 2 or len(steps) != len(predictions):
+            if (
+                steps.dtype.kind != "i"
+                or steps.ndim != 1
+                or predictions.ndim not in (2, 3)
+                or len(steps) != len(predictions)
+            ):
                 raise ValueError(f"looks at {steps.shape} steps and predictions of shape {predictions.shape}")
             self.history, self.reference = ChangeHistory(steps, tuple(predictions)), int(state["reference"])
 

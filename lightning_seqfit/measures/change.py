@@ -9,6 +9,8 @@ look before), and D(s) the root of the mean over the box of (p(s) - mean p(s))^2
 - Local change c^2 = moving mean of (p(s) - p(h))^2 / D(s)^2 over a sixteenth of the domain along each axis.
 - ``moving`` = share of the domain where c exceeds the tolerance.
 
+Of several outputs that are watched as one, the squares of all are added up.
+
 Of looks that are less than 7 % of the steps apart some are forgotten: h is then at 0.535 s, or the next look. At most
 13 predictions are kept, in float32.
 """
@@ -23,7 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightning_seqfit.geometry import FloatArray, Geometry
-from lightning_seqfit.measures.scale import scale_of
+from lightning_seqfit.measures.lengths import lengths
+from lightning_seqfit.measures.scale import combined, scale_of
 from lightning_seqfit.measures.trend import no_trend
 
 #: Width of the window of the local change along each axis, as a share of the domain.
@@ -41,7 +44,7 @@ class ChangeHistory:
     Attributes
     ----------
     steps : of the looks, rising, shape ``(K,)``; the last one is the look before.
-    predictions : K of them, shape ``(N,)`` each, finite.
+    predictions : K of them, shape ``(N,)`` or ``(k, N)`` each, finite.
     """
 
     steps: NDArray[np.int64]
@@ -81,7 +84,7 @@ def measure_change(
     ----------
     geometry : where the N points lie.
     history : of the looks before; None: this is the first one.
-    prediction : shape ``(N,)``.
+    prediction : shape ``(N,)``, of k outputs ``(k, N)``.
     step : of this look.
     tolerance : local change above which a place moves.
     scale : square of a D that is given; NaN: that of the prediction.
@@ -99,20 +102,23 @@ def measure_change(
     >>> round(change.since_half, 2), change.reference, change.moving
     (0.4, 60, 1.0)
     """
-    unknown = np.full(len(prediction), math.nan)
+    unknown = np.full(prediction.shape[-1], math.nan)
     if not np.isfinite(prediction).all():
         return Change(math.inf, math.inf, math.nan, unknown, -1)
     if history is None:
         return Change(math.nan, math.nan, math.nan, unknown, -1)
-    square = scale if scale > 0.0 else scale_of(geometry, prediction, no_trend(geometry)).mean_square
+    each = np.atleast_2d(prediction)
+    of_each = [scale_of(geometry, one, no_trend(geometry)) for one in each] if not scale > 0.0 else []
+    square = combined(of_each).mean_square if of_each else scale
     half = min(int(np.searchsorted(history.steps, step / 2)), len(history.steps) - 1)
     reference = int(history.steps[half])
     if not 0.0 < square < math.inf:
         return Change(math.nan, math.nan, math.nan, unknown, reference)
-    relative = [(prediction - history.predictions[look]) / math.sqrt(square) for look in (-1, half)]
+    moved = [(each - np.atleast_2d(history.predictions[look])) / math.sqrt(square) for look in (-1, half)]
+    relative = [lengths([*components]) for components in moved]
     window = tuple(WINDOW * length for length in geometry.lengths)
     local = np.maximum(geometry.moving_mean(np.minimum(np.abs(relative[1]), _LARGEST) ** 2, window), 0.0)
-    since_last, since_half = (math.sqrt(geometry.mean(moved**2)) for moved in relative)
+    since_last, since_half = (math.sqrt(geometry.mean(length**2)) for length in relative)
     return Change(
         since_last=since_last,
         since_half=since_half,

@@ -31,6 +31,9 @@ from lightning_seqfit.probe.observation import UNHEARD, Observation, on_host, to
 from lightning_seqfit.probe.outputs import Columns, Output
 from lightning_seqfit.probe.read_out import ReadOut
 
+#: Default of an argument that must be given: jsonargparse takes ``null`` in YAML for one that has a default only.
+REQUIRED: Any = ...
+
 
 class Probe:
     """A fixed set of points at which a module is watched, with the target there.
@@ -45,6 +48,10 @@ class Probe:
         target: float | Callable[..., Any] | list[float] | NDArray[Any] | Tensor | None,
         **keywords: Unpack[Keywords],
     ) -> None:
+        if target is REQUIRED:
+            raise TypeError(
+                "missing 1 required positional argument: 'target'; pass target=None where there is none yet"
+            )
         checked = checked_keywords(keywords)
         self.geometry = geometry
         self.name: str = checked["name"]
@@ -100,7 +107,7 @@ class Probe:
     def grid(
         cls,
         bounds: Sequence[Sequence[float]],
-        target: float | Callable[..., Any] | list[float] | NDArray[Any] | Tensor | None,
+        target: float | Callable[..., Any] | list[float] | NDArray[Any] | Tensor | None = REQUIRED,
         *,
         resolution: int | Sequence[int] | None = None,
         axes: Sequence[str] | None = None,
@@ -182,7 +189,7 @@ class Probe:
     def points(
         cls,
         points: list[float] | NDArray[Any] | Tensor,
-        target: float | Callable[..., Any] | list[float] | NDArray[Any] | Tensor | None,
+        target: float | Callable[..., Any] | list[float] | NDArray[Any] | Tensor | None = REQUIRED,
         *,
         bounds: Sequence[Sequence[float]] | None = None,
         axes: Sequence[str] | None = None,

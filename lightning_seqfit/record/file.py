@@ -46,7 +46,7 @@ def pack(arrays: Mapping[str, Column]) -> bytes:
     return packed.getvalue()
 
 
-def load(run_dir: str | os.PathLike[str], name: str = "") -> Run:
+def load(run_dir: str | os.PathLike[str] | Place, name: str = "") -> Run:
     """Read a record.
 
     Parameters
@@ -78,11 +78,7 @@ def load(run_dir: str | os.PathLike[str], name: str = "") -> Run:
     >>> load(options["default_root_dir"]).steps.tolist()
     [0, 1, 2]
     """
-    try:
-        where = place(run_dir)
-        file = _find(where, name)
-    except ImportError as error:
-        raise ImportError(f"{run_dir} cannot be reached: {error}; install that package with pip") from error
+    file = find(run_dir, name)
     try:
         with file.open() as opened:
             about, arrays = _unpacked(opened, str(file))
@@ -114,6 +110,14 @@ def runs_in(folder: Place) -> list[Place]:
     return [folder, *(folder / f"run_{number}" for number in numbers)]
 
 
+def find(run_dir: str | os.PathLike[str] | Place, name: str = "") -> Place:
+    """Return the file that :func:`load` reads; it raises what that does where there is none."""
+    try:
+        return _find(place(run_dir), name)
+    except ImportError as error:
+        raise ImportError(f"{run_dir} cannot be reached: {error}; install that package with pip") from error
+
+
 def _find(where: Place, name: str) -> Place:
     if where.is_file():
         return where
@@ -126,7 +130,7 @@ def _find(where: Place, name: str) -> Place:
                 f"seqfit: {len(found)} runs in {root}: {newest.name}, the newest, is loaded; give its folder for "
                 f"another, or its file, such as {found[0] / file}",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
             return newest / file
         if found:

@@ -121,6 +121,7 @@ class Run:
         ``(2, cells)``; only in ``fine``, and None where its cells are the points.
     output : number of the module's output that this is of, or ``"norm"``: all together.
     components : of a probe with several outputs, each of them at the last look, on ``points``; else None.
+    recorded : the run that this is a reading of, by :meth:`against`; else None.
     """
 
     name: str
@@ -157,6 +158,7 @@ class Run:
     prediction_range: FloatArray | None = None
     output: int | str = 0
     components: Components | None = None
+    recorded: Run | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "faces", self.faces or _faces(self.axes))
@@ -280,6 +282,8 @@ class Run:
         ([0.0, 0.0, 0.0], (3,))
         """
         tolerance = checked_tolerance(tolerance)
+        if self.recorded is not None:
+            return self.recorded.against(target, tolerance=tolerance, noise=noise, relative=relative, scale=scale)
         seen = read_against(self, target, tolerance=tolerance, noise=noise, relative=relative, scale=scale)
         run = as_run(contents(seen.record, seen.fixed, seen.about))
         others = {name: section for name, section in self.sections.items() if run.sections.get(name) is None}
@@ -292,6 +296,7 @@ class Run:
             extra=self.extra,
             diagnostics=self.diagnostics,
             final=isinstance(target, str) and target == FINAL,
+            recorded=self,
         )
 
     def summary(self) -> Summary:

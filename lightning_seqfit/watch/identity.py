@@ -30,6 +30,7 @@ def describe(probe: Probe, scene: Scene, diagnostics: Collection[Diagnostic]) ->
         "resolution": None if shape is None else list(shape),
         "points": geometry.centres(scene.cells),
         "target": geometry.coarsen(scene.target, scene.cells),
+        **_components(scene),  # other targets may be as long
         "output": _plain(probe.output),
         "options": {
             # as given: an estimate of the noise is rounded otherwise elsewhere
@@ -37,6 +38,12 @@ def describe(probe: Probe, scene: Scene, diagnostics: Collection[Diagnostic]) ->
             **{diagnostic.name: _options(diagnostic) for diagnostic in diagnostics},
         },
     }
+
+
+def _components(scene: Scene) -> dict[str, Any]:
+    """The target of each output, shape ``(k, cells)``, where several are watched as one."""
+    coarse = [scene.geometry.coarsen(part.target, scene.cells) for part in scene.parts]
+    return {"components": np.stack(coarse)} if coarse else {}
 
 
 def _options(diagnostic: Diagnostic) -> dict[str, Any]:
@@ -95,12 +102,16 @@ def _moved(old: Mapping[str, Any], new: Mapping[str, Any], known: bool) -> list[
         return [f"points {_numbers(old['points'][cell])} -> {_numbers(new['points'][cell])}, the one that moved most"]
     if not known:
         return []
-    change = np.abs(new["target"] - old["target"])
+    kind = "components" if "components" in old and "components" in new else "target"
+    before, now = (np.atleast_2d(each[kind]) for each in (old, new))
+    if len(before) != len(now):
+        return [f"outputs {len(before)} -> {len(now)}"]
+    change = np.max(np.abs(now - before), axis=0)
     cell = int(np.argmax(change))
     if change[cell] <= SAME * old["largest"]:
         return []
     where = _numbers(new["points"][cell])
-    return [f"target {_numbers(old['target'][cell])} -> {_numbers(new['target'][cell])}, at {where}"]
+    return [f"target {_numbers(before[:, cell])} -> {_numbers(now[:, cell])}, at {where}"]
 
 
 def _lattice(description: Mapping[str, Any]) -> tuple[str, str]:
@@ -141,5 +152,7 @@ def check_described(described: Mapping[str, Any], cells: int) -> None:
     shapes = (described["points"].shape, described["target"].shape)
     if described.get("cells") != cells or shapes != ((cells, len(described["axes"])), (cells,)):
         raise ValueError(f"its 'probe' does not describe a record of {cells} cells")
+    if "components" in described and np.shape(described["components"])[1:] != (cells,):
+        raise ValueError(f"its 'probe' has components of another number of cells than {cells}")
     if not all(isinstance(options, dict) for options in described["options"].values()):
         raise ValueError("its 'probe' has options that are no mapping")

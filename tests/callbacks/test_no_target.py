@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from lightning_seqfit import Probe, figures, load
 from lightning_seqfit.callbacks import ErrorFront, SequentialFitting
 from lightning_seqfit.diagnostics import Diagnostic, Reading
-from tests.training import Net, fit, loader, rows, trained, trainer, watched
+from tests.training import Net, fit, loader, rows, silent, trained, trainer, watched
 
 BLIND = {"fit", "change", "basis", "rank"}
 pytestmark = pytest.mark.filterwarnings(
@@ -211,10 +211,54 @@ def test_a_diagnostic_of_ones_own_sees_a_residual_of_nan(tmp_path: Path) -> None
     assert not load(tmp_path).scalars["own/known"].any()
 
 
+class Turning(Net):
+    """Predicts a field of length 1 that turns by 0.1 a step."""
+
+    outputs = 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        learnt = super().forward(x)
+        if self.training:
+            return learnt
+        phase = 6 * torch.pi * x + 0.1 * self.global_step
+        return torch.cat([torch.sin(phase), torch.cos(phase), 0 * phase][: self.outputs], dim=1)
+
+
+def test_of_a_length_over_all_outputs_each_of_them_moves(tmp_path: Path) -> None:
+    trained(Turning, tmp_path / "whole", [SequentialFitting(blind(output="norm"), every_n_steps=2)], max_steps=20)
+    run = load(tmp_path / "whole")
+    np.testing.assert_allclose(run.prediction, 1.0, rtol=1e-6)
+    turned = 0.1 * (run.steps[-1] - run.change.reference)
+    assert run.scalars["change/since_half"][-1] == pytest.approx(2 * np.sin(turned / 2), rel=1e-4)
+    begun = trainer(tmp_path / "begun", [SequentialFitting(blind(output="norm"), every_n_steps=2)], max_steps=13)
+    fit(begun, Turning())
+    begun.save_checkpoint(tmp_path / "it.ckpt")
+    parts = trainer(tmp_path / "parts", [SequentialFitting(blind(output="norm"), every_n_steps=2)], max_steps=20)
+    parts.fit(Turning(), loader(), ckpt_path=tmp_path / "it.ckpt")
+    resumed = load(tmp_path / "parts")
+    kept = resumed.steps != 13  # the last look of the first fit
+    for tag in ("change/since_half", "change/moving"):
+        np.testing.assert_allclose(resumed.scalars[tag][kept], run.scalars[tag], err_msg=tag)
+
+
+def test_a_module_with_another_number_of_outputs_begins_its_changes_anew(tmp_path: Path) -> None:
+    probe = blind(output="norm")
+    begun = trainer(tmp_path / "begun", [SequentialFitting(probe)], max_steps=6)
+    fit(begun, Turning())
+    begun.save_checkpoint(tmp_path / "it.ckpt")
+    module = Turning()
+    module.outputs = 3
+    with silent():
+        other = trainer(tmp_path / "other", [SequentialFitting(probe)], max_steps=20)
+        other.fit(module, loader(), ckpt_path=tmp_path / "it.ckpt")
+    seen = load(tmp_path / "other").scalars["change/since_half"]
+    assert np.isfinite(seen[-1])
+
+
 class TestArguments:
     def test_who_forgets_the_target_is_told(self) -> None:
         with pytest.raises(TypeError, match="missing 1 required positional argument: 'target'"):
-            Probe.grid([(0.0, 1.0)])  # type: ignore[call-arg]
+            Probe.grid([(0.0, 1.0)])
 
     @pytest.mark.parametrize("options", [{"noise": 0.1}, {"relative": "local"}])
     def test_what_is_said_of_a_target_needs_one(self, options: dict[str, Any]) -> None:

@@ -71,6 +71,15 @@ def disc(radius: float) -> Probe:
     )
 
 
+def pair(factors: tuple[float, float]) -> Probe:
+    """Two outputs as one, whose target is so many times the sine."""
+    return probe(
+        target=lambda x: sine(x)[:, None] * torch.tensor(factors),
+        predict=lambda module, x: module(x).repeat(1, 2),
+        output="norm",
+    )
+
+
 Watcher = Callable[[], Any]
 FIRST: Watcher = lambda: SequentialFitting(probe())  # noqa: E731
 LINE: Watcher = lambda: ErrorFront(points())  # noqa: E731
@@ -107,6 +116,11 @@ OTHERS: dict[str, tuple[Watcher, Watcher, str]] = {
         r": covered cells 26\d\d -> 15\d\d; give",
     ),
     "a point": (LINE, lambda: ErrorFront(points(move=1e-3)), r": points 0.320\d+ -> 0.321\d+, the one that moved"),
+    "outputs of one length": (
+        lambda: SequentialFitting(pair((1.0, 2.0))),
+        lambda: SequentialFitting(pair((2.0, 1.0))),
+        r": target \(-?0.99\d+, -?1.99\d+\) -> \(-?1.99\d+, -?0.99\d+\), at 0.\d+; give",
+    ),
 }
 
 

@@ -122,6 +122,30 @@ def test_values_at_points_of_their_own_are_brought_to_the_cells(
     assert float(shown(out, "relative error")) < 0.15
 
 
+def test_pictures_of_the_newest_of_several_runs_lie_beside_its_record(
+    line: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = line / "seqfit", line / "seqfit" / "run_1"
+    second.mkdir()
+    shutil.copy(first / "probe.npz", second / "probe.npz")
+    for old in first.glob("*.png"):
+        old.unlink()
+    with pytest.warns(UserWarning, match="2 runs in .*: run_1, the newest, is loaded"):
+        out = report(capsys, line)
+    assert f"pictures  {second / 'probe_*.png'}" in out
+    assert not list(first.glob("*.png"))
+    assert (second / "probe_fit.png").is_file()
+
+
+def test_cells_without_a_point_of_the_file_are_said(
+    line: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    x = np.linspace(0.0, 1.0, 200)
+    np.savez(tmp_path / "few.npz", points=x, values=sine(x))
+    out = report(capsys, line, "--against", tmp_path / "few.npz")
+    assert "note  points: 312 of 512 recorded cells hold none of the file's points: the nearest counts there" in out
+
+
 class TestRefusals:
     def refused(self, capsys: pytest.CaptureFixture[str], *arguments: Any) -> str:
         capsys.readouterr()
@@ -162,6 +186,11 @@ class TestRefusals:
         np.savez(tmp_path / "it.npz", u=np.zeros(3), v=np.zeros(3))
         said = self.refused(capsys, line, "--against", tmp_path / "it.npz")
         assert "it holds the arrays u, v; give .npy: the values; .npz: one array of values, or `points`" in said
+
+    def test_points_that_are_none(self, line: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        np.savez(tmp_path / "it.npz", points=np.zeros((0, 1)), values=np.zeros(0))
+        said = self.refused(capsys, line, "--against", tmp_path / "it.npz")
+        assert "it has points of shape (0, 1) and 0 values; the record has the axes x: give 1 coordinate" in said
 
     def test_numbers_that_are_not_real(self, line: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         np.save(tmp_path / "it.npy", np.zeros(512, dtype=complex))

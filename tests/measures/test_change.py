@@ -107,3 +107,13 @@ def test_uneven_points_count_by_the_length_of_their_cells() -> None:
     assert change.since_half == pytest.approx(1.0, rel=1e-3)
     moved = measure_change(line, update(None, np.where(places > 0.5, 0.0, -1.0), 50), np.sign(places - 0.5001), 100)
     assert moved.moving == pytest.approx(0.5, abs=0.04)
+
+
+def test_of_several_outputs_the_squares_are_added_up() -> None:
+    """A field that turns keeps its length, and all of it has moved."""
+    for angle in (0.1, 1.0):
+        before = np.stack([np.sin(8 * np.pi * X), np.cos(8 * np.pi * X)])
+        after = np.stack([np.sin(8 * np.pi * X + angle), np.cos(8 * np.pi * X + angle)])
+        last = seen({50: before, 100: after})[-1]
+        assert last.since_half == pytest.approx(2 * math.sin(angle / 2), rel=1e-4)
+        np.testing.assert_allclose(last.local, (2 * math.sin(angle / 2)) ** 2, rtol=1e-4)

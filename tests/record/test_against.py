@@ -299,6 +299,19 @@ def test_the_final_prediction_is_the_last_one_that_is_finite(tmp_path: Path) -> 
     np.testing.assert_array_equal(final.target, blind.prediction[blind.steps == step][0])
 
 
+def test_a_reading_of_a_reading_is_one_of_the_record(tmp_path: Path) -> None:
+    disc = Probe.grid(
+        [(0.0, 1.0)] * 2, None, resolution=90, inside=lambda x: ((x - 0.5) ** 2).sum(dim=1) < 0.25, name="disc"
+    )
+    points = Probe.points(np.random.default_rng(0).random((2_000, 2)), None, name="points")
+    for run in watched(tmp_path, Front(slow), disc, points, steps=20):
+        direct, again = run.against(slow), run.against("final").against(slow)
+        assert direct.recorded is again.recorded is run
+        assert direct.scalars.keys() == again.scalars.keys()
+        for tag, values in direct.scalars.items():
+            np.testing.assert_array_equal(values, again.scalars[tag], err_msg=tag)
+
+
 class TestRefusals:
     def test_an_array_of_another_length_is_told_what_fits(self, plane: tuple[Run, Run]) -> None:
         with pytest.raises(ValueError, match=r"shape \(300,\).*\(2304,\).*run\.points.*\(96, 96\)"):

@@ -243,6 +243,66 @@ def test_a_second_fit_begins_anew(tmp_path: Path) -> None:
     np.testing.assert_allclose(loss, [math.nan, *expected[:3], math.nan, *expected[3:]], rtol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:The dirpath has changed", "ignore:You're resuming from a checkpoint that ended")
+@pytest.mark.parametrize("saved", [9, 13])
+def test_a_mean_goes_on_after_a_checkpoint_between_two_looks(saved: int, tmp_path: Path) -> None:
+    def train(folder: Path, steps: int, resume: Path | None = None) -> Run:
+        keeper = ModelCheckpoint(folder, filename="{step}", every_n_train_steps=saved, save_top_k=-1)
+        options = {"max_steps": steps, "enable_checkpointing": True, "logger": False}
+        torch.manual_seed(3)
+        trainer(folder, [ErrorFront(probe()), keeper], **options).fit(Still(), loader(), ckpt_path=resume)
+        return load(folder)
+
+    class Still(Terms):
+        def loss(self, batch: list[Tensor]) -> Tensor:
+            return nn.functional.mse_loss(self(batch[0]), batch[1])
+
+    whole = train(tmp_path / "whole", 20)
+    checkpoint = tmp_path / "whole" / f"step={saved}.ckpt"
+    assert torch.load(checkpoint, weights_only=True)["callbacks"]["seqfit.ErrorFront[probe]"]["losses"]["batches"]
+    parts = train(tmp_path / "parts", 20, checkpoint)
+    assert whole.steps.tolist() == parts.steps.tolist()
+    assert saved not in whole.steps
+    for tag in ("training/loss", "training/loss/data", "training/loss/inner/L2_norm"):
+        np.testing.assert_array_equal(whole.scalars[tag], parts.scalars[tag], err_msg=tag)
+
+
+@pytest.mark.parametrize("damage", [None, 7, {"batches": "many"}, {"batches": 1, "returned": True, "tags": {}}])
+def test_sums_that_a_checkpoint_has_damaged_begin_anew(damage: Any, tmp_path: Path) -> None:
+    begun = trainer(tmp_path, [ErrorFront(probe())], max_steps=9)
+    fit(begun, Terms())
+    begun.save_checkpoint(tmp_path / "it.ckpt")
+    checkpoint = torch.load(tmp_path / "it.ckpt", weights_only=True)
+    checkpoint["callbacks"]["seqfit.ErrorFront[probe]"]["losses"] = damage
+    torch.save(checkpoint, tmp_path / "it.ckpt")
+    with silent():
+        resumed = trainer(tmp_path / "resumed", [ErrorFront(probe())], max_steps=20)
+        resumed.fit(Terms(), loader(), ckpt_path=tmp_path / "it.ckpt")
+    assert np.isfinite(load(tmp_path / "resumed").scalars["training/loss"][1:]).all()
+
+
+def test_a_term_that_no_host_can_read_does_not_end_a_training_that_saves_a_checkpoint() -> None:
+    losses = Losses(Failures("the probe"))
+    losses.take({"loss": torch.ones(()), "nowhere": torch.empty((), device="meta")})
+    with pytest.warns(UserWarning, match="training loss of the probe failed"):
+        assert losses.state_dict() == {}
+
+
+def test_what_is_said_of_a_loss_is_in_the_record_of_every_output(tmp_path: Path) -> None:
+    class Pair(Net):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x).repeat(1, 2)
+
+        def training_step(self, batch: list[Tensor], batch_idx: int) -> Any:
+            loss = self.loss([batch[0], batch[1].repeat(1, 2)])
+            return {"loss": loss, "pde": loss.detach() * math.nan}
+
+    several = probe(output=[0, 1], target=0.0)
+    fit(trainer(tmp_path, [ErrorFront(several)], max_steps=3), Pair())
+    for name in ("0", "1"):
+        assert "not finite: training/loss/pde at step 1" in load(tmp_path, name).notes
+
+
 def taken(*outputs: Any) -> tuple[dict[str, float], list[str]]:
     """What there is at a look after such batches, without the learning rate, and what is said."""
     failures = Failures("the probe")
