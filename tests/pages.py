@@ -30,5 +30,5 @@ def headings(page: str) -> set[str]:
 
 
 def links(page: str) -> list[tuple[str, str]]:
-    """Page and heading of every link; an empty page is this one."""
-    return re.findall(r"\]\(([^)#]*)#?([^)]*)\)", page)
+    """Page and heading of every link but those of pictures; an empty page is this one."""
+    return re.findall(r"(?<!!)\[[^\]]*\]\(([^)#]*)#?([^)]*)\)", page)

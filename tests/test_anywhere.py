@@ -179,6 +179,27 @@ def test_one_training_watched_at_four_sets_of_points(tmp_path):
             np.testing.assert_allclose(one, other, atol=0.05)
 
 
+class Slow(Siren):
+    """Predicts the slow part of a target."""
+
+    def forward(self, points):
+        return torch.sin(4 * torch.pi * points[:, :1]) + 0.0 * self.last(torch.sin(self.first(points)))
+
+
+def test_the_share_explained_is_that_of_all_points_and_not_of_recorded_blocks(tmp_path):
+    def target(points):
+        return torch.sin(4 * torch.pi * points[:, 0]) + 0.3 * torch.sin(22 * torch.pi * points[:, 1])
+
+    probe = Probe.grid([(0.0, 1.0)] * 2, target, resolution=96)  # recorded on 32 x 32
+    trainer = L.Trainer(max_steps=1, callbacks=[ErrorFront(probe)], default_root_dir=tmp_path, **SETTINGS)
+    trainer.fit(Slow(), DataLoader(TensorDataset(torch.zeros(8, 2), torch.zeros(8)), batch_size=8))
+    run = load(tmp_path)
+    said = {fact.label: fact.value for fact in run.summary().facts}
+    assert float(said["R^2"]) == pytest.approx(1 - 0.045 / 0.545, abs=1e-3)
+    blocks = 1 - np.mean((run.prediction[-1] - run.target) ** 2) / np.var(run.target)
+    assert blocks > 0.93
+
+
 class Augmented(Dataset):
     """Draws new noise for its items, and counts how often they are asked for."""
 

@@ -255,3 +255,16 @@ def test_points_that_span_no_domain_are_refused_with_what_is_wrong(case: str) ->
 def test_an_inside_that_leaves_nothing_is_said() -> None:
     with pytest.raises(ValueError, match=r"inside leaves 0 of 100 points"):
         lay_points(np.random.default_rng(0).random((100, 2)), UNIT, lambda places: np.zeros(len(places), dtype=bool))
+
+
+@pytest.mark.parametrize("count", [2_500, 20_000, 100_000])
+def test_a_cluster_of_most_points_does_not_make_a_gap_of_the_rest(count: int) -> None:
+    rng = np.random.default_rng(0)
+    cluster = np.clip(0.5 + 0.02 * rng.standard_normal((count, 2)), 0, 1)
+    assert lay_points(np.vstack([rng.random((2_000, 2)), cluster]), UNIT).inside.mean() > 0.99
+
+
+def test_a_few_points_far_from_a_cluster_cover_nothing() -> None:
+    rng = np.random.default_rng(0)
+    points = np.vstack([0.2 + 0.02 * rng.standard_normal((5_000, 2)), rng.random((8, 2))])
+    assert lay_points(points, UNIT).inside.mean() < 0.05

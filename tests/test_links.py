@@ -7,7 +7,7 @@ import pytest
 from tests.pages import headings, links, read
 
 
-@pytest.mark.parametrize("page", ["attaching.md", "other-modules.md"])
+@pytest.mark.parametrize("page", ["attaching.md", "data.md", "other-modules.md"])
 def test_every_link_leads_somewhere(page: str) -> None:
     found = links(read(f"docs/{page}"))
     assert len(found) > 5

@@ -434,3 +434,17 @@ def test_a_copy_of_the_probe_is_as_good(tmp_path):
     probe = copy.deepcopy(grid(output=[0, 1], target=np.zeros((256, 2))))
     assert [one.name for one in probe.split()] == ["0", "1"]
     assert OscillationCount(probe).state_key.endswith("[probe]")
+
+
+@pytest.mark.parametrize(("output", "name"), [("norm", ""), ([0, 1], "1")])
+def test_without_a_target_predictions_are_recorded_all_the_same(tmp_path, output, name):
+    module = Net()
+    probe = grid(target=None, output=output)
+    fitted(tmp_path, SequentialFitting(probe), steps=3, module=module)
+    run = load(tmp_path, name)
+    with torch.no_grad():
+        answer = module(torch.tensor(probe.geometry.points, dtype=torch.float32)).double().numpy()
+    expected = np.sqrt(np.sum(answer**2, axis=1)) if output == "norm" else answer[:, 1]
+    assert np.allclose(run.prediction[-1], expected, atol=1e-5)
+    assert not run.known
+    assert run.basis.numerical_rank[-1] > 1

@@ -175,6 +175,7 @@ def _equation(
     residual: Callable[..., Tensor],
     *axes: str,
     box: Bounds | None = None,
+    every_n_steps: int | None = None,
     **options: Any,
 ) -> Demo:
     options |= {"bounds": box or [(0.0, 1.0)] * len(axes), "axes": axes}
@@ -188,7 +189,7 @@ def _equation(
     def module(network: Any = "tanh", optimizer: str = "adam") -> L.LightningModule:
         return equation(network=network)
 
-    return Demo(name, title, module, probes, {"adam": (8_000, None), "siren": (2_000, 20)})
+    return Demo(name, title, module, probes, {"adam": (8_000, every_n_steps), "siren": (2_000, 20)})
 
 
 DEMOS: dict[str, Demo] = {
@@ -231,6 +232,7 @@ DEMOS: dict[str, Demo] = {
             "x",
             "y",
             box=_SQUARE,
+            every_n_steps=100,
             inside=Poisson.inside,
         ),
         Demo(

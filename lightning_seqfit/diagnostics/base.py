@@ -73,6 +73,14 @@ class Scene:
         return np.stack([part.target for part in self.parts]) if self.parts else self.target
 
     @property
+    def scale_share(self) -> float:
+        """Scale over the target's variance: what 1 - R^2 is of the squared relative error; NaN: it has none."""
+        with np.errstate(all="ignore"):
+            about = [part.target - self.geometry.mean(part.target) for part in self.each]
+            variance = sum(self.geometry.mean(each**2) for each in about)
+            return self.scale.mean_square / variance if variance > 0.0 else math.nan
+
+    @property
     def cells(self) -> int:
         """Cells on which fields are recorded at each look, at the most: more where a target may come afterwards."""
         return MOST_CELLS if self.known else MOST_CELLS_WITHOUT_TARGET

@@ -152,7 +152,7 @@ class BasisDiagnostic(Diagnostic):
             return Reading({})
         only_output = observation.weights if observation.outputs == 1 and len(observation.each) == 1 else None
         prediction = observation.prediction[self.rows]
-        if observation.parts:
+        if self.target.ndim > 1:
             prediction = np.stack([part.prediction[self.rows] for part in observation.parts])
         seen = measure_basis(
             self.geometry, features, self.target, prediction, scale, only_output, self.decomposed, self.fewer

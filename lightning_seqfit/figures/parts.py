@@ -78,9 +78,9 @@ def sheet(title: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def entitle(axes: Axes, title: str, size: int = 10) -> None:
-    """Set the title where it belongs: to find that out Matplotlib lays out all ticks."""
-    axes.set_title(title, fontsize=size, y=1.0)
+def entitle(axes: Axes, title: str, size: float = 10, *, letters: int = 200) -> None:
+    """Set the title where it belongs: to find that out Matplotlib lays out all ticks. Of more letters it is smaller."""
+    axes.set_title(title, fontsize=size * min(1.0, letters / max(len(title), 1)), y=1.0)
 
 
 def arrange(figure: Figure, *axes: Axes, inwards: bool = False, **margins: float) -> None:

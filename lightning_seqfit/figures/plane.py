@@ -49,6 +49,8 @@ _ARRIVALS = ListedColormap(colormaps["YlGnBu"](np.linspace(0.0, 0.8, 256))).with
 _PANEL, _GAP, _ABOVE, _BELOW, _BETWEEN = 2.85, 0.4, 0.62, 1.5, 0.3
 # Letters that have room below a panel however wide they are.
 _LETTERS = 24
+# And above one.
+_TITLE = 50
 # Labels of contours stay this many dots apart, and half as many away from the sides.
 _APART = 30.0
 # Share of a colour bar that the name of a step takes.
@@ -77,7 +79,7 @@ def fit(run: Run) -> Figure:
     left, middle, right = rows[-1]
     _add_bar(left, _VALUES, values, parts.quantity(run))
     _add_bar(middle, _VALUES, values, parts.quantity(run), extend="both")
-    _add_bar(right, _VALUES, (-half, half), f"difference ({parts.quantity(run)})", extend="both")
+    _add_bar(right, _VALUES, (-half, half), f"difference in {parts.quantity(run)}", extend="both")
     _add_legend(figure, unknown=not all(np.isfinite(one.prediction[-1][_within(one)]).all() for one in slices))
     _add_components(figure, recorded)
     return figure
@@ -271,7 +273,8 @@ def _panels(run: Run, slices: list[Run], title: str) -> tuple[Figure, list[list[
             axes.locator_params(axis="x", nbins=5)
             axes.tick_params(labelleft=column == 0, labelbottom=last)
         panels[0].set_ylabel(run.axes[1])
-        at = f" at {_where(run, one)}" if len(run.shape) > 2 else f", on {run.shape[0]} x {run.shape[1]} cells"
+        laid = "points laid on" if run.kind == "points" else "on"
+        at = f" at {_where(run, one)}" if len(run.shape) > 2 else f", {laid} {run.shape[0]} x {run.shape[1]} cells"
         parts.entitle(panels[0], f"{parts.target_name(run)}{at}")
     _place(figure, rows, (_PANEL, _PANEL * _height(run)), (_BELOW, _ABOVE), inwards=True)
     figure.suptitle(title, fontsize=12, y=1 - 0.12 / figure.get_figheight(), va="top")
@@ -318,7 +321,7 @@ def _draw_arrivals(panels: list[Axes], slices: list[Run]) -> None:
     known = together[np.isfinite(together)]
     if not known.size:
         for axes, one, own in zip(panels, slices, times, strict=True):
-            parts.entitle(axes, f"first {fitted}: nowhere yet")
+            parts.entitle(axes, f"first {fitted}: nowhere yet", letters=_TITLE)
             _draw_image(axes, one, np.minimum(own, 2.0), _ARRIVALS, (0.0, 1.0))
         return
     first, last = float(known.min()), float(known.max())
@@ -330,12 +333,12 @@ def _draw_arrivals(panels: list[Axes], slices: list[Run]) -> None:
     bar = _add_bar(panels[-1], _ARRIVALS, colours, "optimizer step", ticks=ticks)
     bar.ax.vlines(steps, 0.0, 1.0, transform=bar.ax.get_xaxis_transform(), color="black", linewidth=1.0)
     for axes, one, own in zip(panels, slices, times, strict=True):
-        parts.entitle(axes, f"first {fitted}{'' if np.isfinite(own).any() else ': nowhere yet'}")
+        parts.entitle(axes, f"first {fitted}{'' if np.isfinite(own).any() else ': nowhere yet'}", letters=_TITLE)
         _draw_image(axes, one, np.minimum(own, 2.0 * colours[1]), _ARRIVALS, colours)
         later = np.where(np.isnan(own), np.nan, np.searchsorted(steps, own))
         lines = _draw_contours(axes, one, later, colors="black", linewidths=1.2)
         if lines is not None:
-            parts.entitle(axes, f"first {fitted}, and where the front was")
+            parts.entitle(axes, f"first {fitted}, and where the front was", letters=_TITLE)
             names = {order + 0.5: f"{step:,.0f}" for order, step in enumerate(steps)}
             _thin_out(axes, axes.clabel(lines, fmt=names, fontsize=8, inline=False))
 

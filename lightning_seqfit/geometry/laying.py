@@ -48,8 +48,8 @@ from lightning_seqfit.geometry.series import lattice, read_series
 FEWEST_POINTS = 16
 #: A lattice, or a tensor, has at most this many times as many places as there are points.
 MOST_PLACES = 4.0
-#: Neighbours by which the spacing around a point is told, and how many times the median one it may be: density may
-#: vary, but a point far from all others has no neighbours.
+#: Neighbours by which the spacing around a point is told, and how many times the median one it may be, of one point a
+#: cell: density may vary, but a point far from all others has no neighbours.
 NEIGHBOURS, MOST_SPACING = 16, 4.0
 #: At an edge half of the neighbours are missing; those further inside have all of theirs. A spacing is that below which
 #: this share of its neighbours' lies, and no less than this part of its own, for density may change abruptly.
@@ -323,7 +323,9 @@ def _spacings(tree: cKDTree) -> FloatArray:
     spacing = distance[:, -1] * (_VOLUME[dimension - 2] / count) ** (1 / dimension)
     lower = int(LOWER_SHARE * count)
     spacing = np.maximum(np.partition(spacing[near], lower, axis=1)[:, lower], LEAST_PART * spacing)
-    spacing = np.minimum(spacing, MOST_SPACING * np.median(spacing))
+    cells = np.floor(once * USUAL_ALONG[dimension - 2]).astype(np.int64)
+    _, one_a_cell = np.unique(cells, axis=0, return_index=True)  # however many of the points lie in a cluster
+    spacing = np.minimum(spacing, MOST_SPACING * np.median(spacing[one_a_cell]))
     spread = np.empty(len(places))
     spread[order] = spacing[np.cumsum(first) - 1]
     return spread

@@ -231,9 +231,9 @@ def _mark_sharp_errors(
     oscillates = trend.variance > 0.0 or not geometry.has_lines
     if oscillates:
         most = trend.largest
-        # a window that is shorter than a wavelength sees less of it
+        # a window that is shorter than a wavelength may see less of it
         parts = [width / wave for width, wave in zip(trend.window, trend.wavelength, strict=True) if wave < math.inf]
-        crest = 2.0 / math.sqrt(min(parts, default=1.0))
+        crest = 2.0 / math.sqrt(min(map(_seen, parts), default=1.0))
     else:
         most, crest = trend.farthest, 1.0
     limit = crest * tolerance * most
@@ -249,6 +249,12 @@ def _mark_sharp_errors(
         sharp = near > 1e-9
     hidden = sharp & (local_error <= tolerance**2)
     local_error[hidden] = np.maximum(excess[hidden], tolerance**2 * (1.0 + 1e-9))
+
+
+def _seen(part: float) -> float:
+    """Least mean square of a sine over a window of this part of a wavelength, over that of the whole; at most 1."""
+    angle = 2 * math.pi * part
+    return min(max(part, 1 - abs(math.sin(angle)) / angle), 1.0)
 
 
 def _unfitted_parts(geometry: Geometry, window: tuple[float, ...], unfitted: BoolArray) -> BoolArray:

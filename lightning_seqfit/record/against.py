@@ -73,7 +73,12 @@ def read_against(
         **{"name": run.name, "quantity": run.quantity, "axes": run.axes, "bounds": run.bounds, "shape": run.shape},
         **{"resolution": run.resolution, "gaps": run.gaps, "geometry": run.kind, "faces": geometry.faces, "extra": {}},
         "output": run.output,
-        **{"noise": noise, "scale_of": of.of, "notes": [*said, *notes, *absent, *lost]},
+        **{
+            "noise": noise,
+            "scale_of": of.of,
+            "scale_share": scene.scale_share,
+            "notes": [*said, *notes, *absent, *lost],
+        },
     }
     domain = {name: mask for name in ("inside", "held") if (mask := getattr(run, name)) is not None}
     return Reread(record, {"points": run.points, "target": seen, "trend": trend.values, **domain, **fixed}, about)

@@ -113,8 +113,11 @@ def check_about(about: Mapping[str, Any], names: Collection[str]) -> None:
     ):
         if not isinstance(about.get(key), list) or not all(isinstance(item, str) for item in about[key]):
             raise ValueError(f"'about' has {key} {about.get(key)!r}, no list of texts")
-    if not isinstance(about.get("scale_of", ""), str) or not isinstance(about.get("noise", 0.0), int | float):
-        raise ValueError(f"'about' has scale_of {about.get('scale_of')!r} and noise {about.get('noise')!r}")
+    if not isinstance(about.get("scale_of", ""), str):
+        raise ValueError(f"'about' has scale_of {about['scale_of']!r}, no text")
+    for key in ("noise", "scale_share"):
+        if not isinstance(about.get(key, 0.0), int | float):
+            raise ValueError(f"'about' has {key} {about[key]!r}, no number")
     if type(about.get("output", 0)) is not int and about["output"] != "norm":
         raise ValueError(f"'about' has output {about['output']!r}, no number of a component nor 'norm'")
     gaps = about.get("gaps", [])

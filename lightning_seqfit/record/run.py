@@ -105,6 +105,7 @@ class Run:
     final : the target is the run's own last prediction: :meth:`against`.
     scale_of : what an error of 1 is: the target's ``"oscillation"``, its ``"deviation"`` from the mean, its
         ``"value"``, a scale that was ``"given"``, or the error at the ``"first look"``; empty: in an older record.
+    scale_share : the mean square of an error of 1 over the target's variance; NaN: not known, or it has none.
     gaps : stretches (low, high) of a line without points, in which nothing is measured.
     faces : names of the domain's faces; by default those of the box, and none of points in more than three dimensions.
     kind : of the geometry: ``"grid"``, ``"series"``, ``"domain"``, ``"points"`` or ``"cloud"``; empty: in an older
@@ -143,6 +144,7 @@ class Run:
     noise: float = 0.0
     final: bool = False
     scale_of: str = ""
+    scale_share: float = math.nan
     gaps: tuple[tuple[float, float], ...] = ()
     faces: tuple[str, ...] = ()
     kind: str = ""
@@ -403,6 +405,7 @@ def as_run(
         notes=tuple(about["notes"]),
         noise=about.get("noise", 0.0),
         scale_of=about.get("scale_of", ""),
+        scale_share=about.get("scale_share", math.nan),
         gaps=tuple((low, high) for low, high in about.get("gaps", [])),
         faces=faces,
         kind=about.get("geometry", ""),

@@ -123,7 +123,12 @@ def noise_fitted(noise: float) -> str:
 
 
 def _explained(run: Run) -> float:
-    """Share of the target's variance that the prediction explains; NaN: it has none."""
+    """Share of the target's variance that the prediction explains; NaN: it has none.
+
+    Of an older record as its cells have it, which is too much where these are fewer than the points.
+    """
+    if math.isfinite(run.scale_share):
+        return 1 - _last(run, "error/relative_rmse") ** 2 * run.scale_share
     target, prediction = run.target, run.prediction[-1]
     if run.output == "norm":  # of lengths the difference is not the error
         if run.components is None:

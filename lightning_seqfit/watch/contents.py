@@ -118,6 +118,7 @@ def file_contents(
         "fine_shape": geometry.coarse_shape(FINE_CELLS),
         "noise": scene.noise,
         "scale_of": scene.scale.of,
+        "scale_share": scene.scale_share,
         "gaps": _gaps(geometry),
         "geometry": geometry.kind,
         "faces": geometry.faces,
