@@ -126,8 +126,9 @@ class Probe:
             it, or a number for all (0.0 for the residual of an equation). None: there is no target, or not yet: it is
             recorded what the model predicts and how much that still moves, on up to 4,096 cells a look, and
             :meth:`Run.against` reads it against a target afterwards, or against its own last prediction (error, front,
-            oscillations and spectrum need one). A callable gets the points as the module does, at least in float32,
-            and once, for each axis, a grid four times finer along it, to see whether the resolution hides it.
+            oscillations and spectrum need one); not of ``output="norm"``, which records lengths. A callable gets the
+            points as the module does, at least in float32, and once, for each axis, a grid four times finer along it,
+            to see whether the resolution hides it.
         resolution : cells per axis, one number for all or one each, at most 2,097,152 in all, and at least 8 a
             wavelength of a callable. Default: 512, 96 or 32 along one, two or three axes, and for a callable, which is
             evaluated for it here, as many more as its wavelengths ask for, up to 4,096, 192 or 48.

@@ -151,7 +151,11 @@ class Column:
         if not isinstance(restored, Mapping) or "columns" not in restored:
             return restored
         kept = restored["columns"]
-        return kept.get(str(self.probe.output)) if isinstance(kept, Mapping) else kept
+        if not isinstance(kept, Mapping) or not kept:
+            return kept
+        if not any(str(column.probe.output) in kept for column in self.family):
+            return next(iter(kept.values()))  # of another probe, which is said when its description is read
+        return kept.get(str(self.probe.output))
 
     def keep(self, trainer: pl.Trainer, cost: Cost, logger_step: int) -> None:
         """Write and draw after a look, where it is time; figures of all columns may take what those of one may."""

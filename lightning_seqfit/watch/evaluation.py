@@ -34,8 +34,8 @@ class Evaluation:
         self._failed = 0
         scenes = [column.measuring.scene for column in self._columns]
         targets = [part.target for scene in scenes if scene is not None for part in scene.each]
-        of_one = isinstance(self._probe.output, int) or self._probe.target is None
-        self._target = targets[0] if of_one else np.stack(targets, axis=1)  # without a target all are NaN
+        one = len(targets) == 1 and not isinstance(self._probe.output, tuple) and not (scenes[0] and scenes[0].parts)
+        self._target = targets[0] if one else np.stack(targets, axis=1)  # one for all components, where none is known
 
     def observe(self, trainer: pl.Trainer, module: pl.LightningModule) -> Sequence[Observation]:
         """Evaluate the module under the trainer's precision: an observation for each column."""

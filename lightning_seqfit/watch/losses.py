@@ -46,6 +46,23 @@ class Losses:
         self._tags: dict[Any, str] = {"loss": "training/loss"}
         self._batches, self._returned = 0, False
 
+    def kept(self) -> dict[str, list[float]]:
+        """Sums since the look before, for a checkpoint: that on the device, that of numbers, and how many batches."""
+        sums = {name: each for name, each in self._sums.items() if type(name) is str}
+        try:
+            totals = {} if _PART in self._failures else _totals(sums)
+        except Exception as error:
+            self._switch_off(error)
+            return {}
+        return {name: [total, sums[name].on_host, sums[name].number] for name, total in totals.items()}
+
+    def go_on(self, kept: Mapping[str, list[float]]) -> None:
+        """Go on with what a checkpoint has kept."""
+        for name, (on_device, on_host, number) in kept.items():
+            begun = self._sums[name] = self._begun(name)
+            begun.before, begun.on_host, begun.number = on_device, on_host, int(number)
+        self._batches = len(kept)
+
     def take(self, outputs: Any, accumulated: int = 1) -> None:
         """Take what a batch returned.
 
@@ -109,27 +126,6 @@ class Losses:
             self._switch_off(error)
             return {}
 
-    def state_dict(self) -> dict[str, Any]:
-        """What was summed since the look before, for a checkpoint; builtin values only, none where that fails."""
-        if _PART in self._failures:
-            return {}
-        try:
-            sums = {name: [total, self._sums[name].number] for name, total in _totals(self._sums).items()}
-        except Exception as error:
-            self._switch_off(error)
-            return {}
-        named = {
-            key: {name: value for name, value in values.items() if type(name) is str}
-            for key, values in (("tags", self._tags), ("sums", sums))
-        }
-        return {"batches": self._batches, "returned": self._returned, **named}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` saw; terms whose names are no text begin anew."""
-        self._batches, self._returned = int(state["batches"]), bool(state["returned"])
-        self._tags |= {str(name): str(tag) for name, tag in state["tags"].items()}
-        self._sums = {name: _Sum(float(total), int(number)) for name, (total, number) in state["sums"].items()}
-
     def _losses(self, trainer: pl.Trainer, module: pl.LightningModule) -> dict[str, float]:
         sums, self._sums = self._sums, {}
         if not self._batches:
@@ -145,7 +141,7 @@ class Losses:
         if "loss" not in sums and not self._returned:
             why = "training_step returned none, and logged none under such a name"
             self._note("training/loss is absent", why)
-        means = {self._tags[name]: total / sums[name].number for name, total in _totals(sums).items()}
+        means = {self._tags[name]: mean for name, mean in _means(sums).items()}
         bad = ", ".join(tag for tag, mean in means.items() if not math.isfinite(mean))
         if bad:
             self._note("not finite", f"{bad} at step {self._failures.step}")
@@ -155,11 +151,13 @@ class Losses:
 class _Sum:
     """What one name was in several batches, without their graphs."""
 
-    __slots__ = ("number", "on_device", "on_host")
+    __slots__ = ("before", "number", "on_device", "on_host")
 
-    def __init__(self, on_host: float = 0.0, number: int = 0) -> None:
+    def __init__(self) -> None:
+        self.before = 0.0  # what was on the device when a checkpoint was saved
         self.on_device: Tensor | None = None
-        self.on_host, self.number = on_host, number
+        self.on_host = 0.0
+        self.number = 0
 
     def add(self, value: Tensor, times: int = 1) -> None:
         if value.requires_grad:
@@ -168,9 +166,7 @@ class _Sum:
             value = value.as_subclass(Tensor)
         if self.on_device is None:
             wide = torch.float64 if value.device.type in ("cpu", "cuda") else torch.float32
-            # what was summed before comes first, as in a fit that was not interrupted
-            self.on_device = torch.full((), self.on_host, dtype=wide, device=value.device)
-            self.on_host = 0.0
+            self.on_device = torch.full((), self.before, dtype=wide, device=value.device)
         self.on_device.add_(value.reshape(()) if value.ndim else value, alpha=times)
         self.number += 1
 
@@ -179,11 +175,16 @@ class _Sum:
         self.number += 1
 
 
-def _totals(sums: Mapping[Any, _Sum]) -> dict[Any, float]:
-    """Bring all to the host in one transfer."""
+def _means(sums: Mapping[str, _Sum]) -> dict[str, float]:
+    """Mean of each."""
+    return {name: (sums[name].on_host + total) / sums[name].number for name, total in _totals(sums).items()}
+
+
+def _totals(sums: Mapping[str, _Sum]) -> dict[str, float]:
+    """What is on the device of each, brought to the host in one transfer."""
     on_device = [each.on_device for each in sums.values() if each.on_device is not None]
     totals = iter(torch.stack([each.to(on_device[0]) for each in on_device]).tolist() if on_device else ())
-    return {name: each.on_host + (next(totals) if each.on_device is not None else 0.0) for name, each in sums.items()}
+    return {name: each.before if each.on_device is None else next(totals) for name, each in sums.items()}
 
 
 def _of_logged(logged: Mapping[str, Tensor], known: Mapping[str, str] | None) -> tuple[_Sum | None, dict[str, _Sum]]:

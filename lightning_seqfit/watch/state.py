@@ -33,6 +33,7 @@ class State:
     record : the looks.
     latest : fields of the last look, shape ``(N,)`` each.
     components : predictions of the last look of several outputs that are watched as one, shape ``(N,)`` each.
+    losses : sums of the training's losses since the last look, by :meth:`~lightning_seqfit.watch.losses.Losses.kept`.
     described : the probe, by :func:`~lightning_seqfit.watch.identity.describe`; in a checkpoint of version 1 the number
         of cells alone.
     """
@@ -44,6 +45,7 @@ class State:
     record: Record = field(default_factory=Record)
     latest: dict[str, FloatArray] = field(default_factory=dict)
     components: list[FloatArray] = field(default_factory=list)
+    losses: dict[str, list[float]] = field(default_factory=dict)
     described: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -99,6 +101,7 @@ class State:
             "record": self.record.state_dict(),
             "latest": {name: _to_float32(values) for name, values in self.latest.items() if len(values) <= FINE_CELLS},
             "components": [_to_float32(values) for values in self.components if len(values) <= FINE_CELLS],
+            "losses": self.losses,
             "diagnostics": dict(diagnostics),
             "notes": list(notes),
             "lineage": list(lineage),
@@ -151,6 +154,9 @@ def read_state(saved: Any) -> Saved:
     components = to_arrays(_checked(saved, "components", list) if "components" in saved else [])
     if not all(isinstance(values, np.ndarray) and values.ndim == 1 for values in (*latest.values(), *components)):
         raise ValueError("its 'latest' or its 'components' holds something that is no field")
+    losses = dict(_checked(saved, "losses", Mapping)) if "losses" in saved else {}
+    if not all(isinstance(sums, list) and list(map(type, sums)) == [float, float, int] for sums in losses.values()):
+        raise ValueError("its 'losses' holds something that is no sum")
     diagnostics = to_arrays(_checked(saved, "diagnostics", Mapping))
     if not all(isinstance(kept, dict) for kept in diagnostics.values()):
         raise ValueError("its 'diagnostics' holds something that is no mapping")
@@ -161,7 +167,8 @@ def read_state(saved: Any) -> Saved:
         notes, lineage = _texts(saved, "notes"), _texts(saved, "lineage")
         described = to_arrays(_checked(saved, "probe", Mapping))
         check_described(described, cells)
-    state = State(**counts, scale=scale, record=record, latest=latest, components=components, described=described)
+    fields = {"latest": latest, "components": components, "losses": losses, "described": described}
+    state = State(**counts, scale=scale, record=record, **fields)
     return Saved(state, diagnostics, notes, lineage)
 
 

@@ -82,7 +82,6 @@ class Watch:
             if other and not evaluates(trainer):
                 column.begin_anew()
         self.schedule = Schedule(cadences, self.last_step, self.failures)
-        self._begin_losses(restored if any(column.goes_on for column in self.columns) else None)
         self.phase = Phase.RESUMING if all(column.goes_on for column in self.columns) else Phase.WAITING
         for column in self.columns:
             if column.goes_on:  # what monitors ask for must be there before the next look
@@ -102,19 +101,9 @@ class Watch:
         self.module = weakref.ref(module)
         for column in self.columns:
             column.restore(column.own_of(saved))
-        self._begin_losses(saved)
 
     def _no_losses(self) -> Losses:
         return Losses(*(column.failures for column in self.columns))
-
-    def _begin_losses(self, saved: Any) -> None:
-        """Begin the means of a fit, or go on with those that a checkpoint has kept; older ones have none."""
-        self.losses = self._no_losses()
-        if isinstance(saved, Mapping) and saved.get("losses"):
-            try:
-                self.losses.load_state_dict(saved["losses"])
-            except Exception:  # damaged: a mean over fewer batches
-                self.losses = self._no_losses()
 
     def begin(
         self, trainer: pl.Trainer, module: pl.LightningModule, *, early: bool = False, late: bool = False
@@ -130,7 +119,10 @@ class Watch:
         if early and not ready:
             return
         looks = self.phase is Phase.WAITING and not late and ready
-        self.phase, self.cost = Phase.RUNNING, Cost()
+        self.cost, self.losses = Cost(), self._no_losses()
+        if going_on := [column for column in self.columns if column.goes_on]:  # others may have joined
+            self.losses.go_on(going_on[0].state.losses)
+        self.phase = Phase.RUNNING
         step = self.steps.begin(trainer, module)
         for column in self.columns:
             column.keeping.gallery.begin(step, steps_in_all(trainer))
@@ -194,9 +186,10 @@ class Watch:
                 column.write_if(trainer, column.keeping.archive.unwritten)
         if self.last_step < 0:
             return None
+        for column in self.columns:
+            column.state.losses = self.losses.kept()
         kept = {str(each.probe.output): each.as_dict(evaluates=evaluates(trainer)) for each in self.columns}
-        columns = {"columns": kept} if isinstance(self.probe.output, tuple) else next(iter(kept.values()))
-        return {**columns, "losses": self.losses.state_dict()}
+        return {"columns": kept} if isinstance(self.probe.output, tuple) else next(iter(kept.values()))
 
     def finish(self, trainer: pl.Trainer, module: pl.LightningModule, *, look: bool) -> None:
         """End the fit once, whichever hook comes first."""

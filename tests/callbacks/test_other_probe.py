@@ -61,22 +61,12 @@ def points(count: int = 64, move: float = 0.0) -> Probe:
     return Probe.points(x, np.sin(6 * np.pi * x), bounds=[(0.0, 1.0)])
 
 
-def disc(radius: float) -> Probe:
-    return Probe.grid(
-        [(-1.0, 1.0)] * 2,
-        sine,
-        resolution=64,
-        inside=lambda x: (x**2).sum(1) < radius**2,
-        predict=lambda module, x: module(x[:, :1]),
-    )
-
-
-def pair(factors: tuple[float, float]) -> Probe:
-    """Two outputs as one, whose target is so many times the sine."""
+def pair(factors: tuple[float, float], output: Any = "norm") -> Probe:
+    """Two outputs, whose targets are so many times the sine."""
     return probe(
         target=lambda x: sine(x)[:, None] * torch.tensor(factors),
         predict=lambda module, x: module(x).repeat(1, 2),
-        output="norm",
+        output=output,
     )
 
 
@@ -110,11 +100,6 @@ OTHERS: dict[str, tuple[Watcher, Watcher, str]] = {
     "points in place of a grid": (FIRST, LINE, ": resolution 512 -> points 64; give"),
     "a grid in place of points": (LINE, FIRST, ": points 64 -> resolution 512; give"),
     "number of points": (LINE, lambda: ErrorFront(points(70)), ": points 64 -> 70; give"),
-    "a domain in the same box": (
-        lambda: ErrorFront(disc(0.9)),
-        lambda: ErrorFront(disc(0.7)),
-        r": covered cells 26\d\d -> 15\d\d; give",
-    ),
     "a point": (LINE, lambda: ErrorFront(points(move=1e-3)), r": points 0.320\d+ -> 0.321\d+, the one that moved"),
     "outputs of one length": (
         lambda: SequentialFitting(pair((1.0, 2.0))),
@@ -138,6 +123,15 @@ def test_another_probe_is_said_with_both_values_and_begins_a_record_of_its_own(c
     assert own.steps.tolist() == [8, 11, 15, 16]
     assert set(own.fit) == {0}
     assert np.isfinite(own.scalars["error/relative_rmse"]).all()
+
+
+@pytest.mark.parametrize(("after", "said"), [("norm", "output 0 -> norm"), (1, "output 0 -> 1")])
+def test_none_of_a_list_of_outputs_that_goes_on_is_said(after: int | str, said: str, tmp_path: Path) -> None:
+    checkpoint = saved(tmp_path, ErrorFront(pair((1.0, 2.0), output=[0])))
+    _, words = resumed(tmp_path / "other", ErrorFront(pair((1.0, 2.0), output=after)), checkpoint)
+    assert len(words) == 1
+    assert f"begins anew and does not go on with the one before: it was of another probe: {said}; give" in words[0]
+    assert load(tmp_path / "other").steps.tolist() == [8, 11, 15, 16]
 
 
 @pytest.mark.parametrize(
