@@ -85,20 +85,12 @@ class FrontDiagnostic(Accumulating):
         geometry, trend, noise = scene.geometry, scene.trend, scene.noise
         self.local = front.local_scale(geometry, trend, noise=noise) if scene.relative == "local" else None
         self.active = front.active_points(geometry, trend, noise=noise, local=self.local)
+        self._measured(np.ones(len(scene.target)), 1.0)  # what is found once of the points is found before a training
 
     def look(self, observation: Observation, scale: float, step: int) -> Reading:
         """Read the front, and take it into the history."""
         geometry, trend = self.scene.geometry, self.scene.trend
-        seen = front.measure_front(
-            geometry,
-            trend,
-            self.active,
-            observation.residual,
-            scale,
-            self.tolerance,
-            noise=self.scene.noise,
-            local=self.local,
-        )
+        seen = self._measured(observation.residual, scale)
         self.history = front.update(self.history, seen, self.active, step)
         if self._ranked is not self.history.arrival:  # ranking costs as much as all the rest
             self._ranked = self.history.arrival
@@ -113,6 +105,13 @@ class FrontDiagnostic(Accumulating):
             "front/speed": front.speed(self.history),
         }
         return Reading(scalars, {"local_error": seen.local_error})
+
+    def _measured(self, residual: FloatArray, scale: float) -> front.Front:
+        """The front of one residual."""
+        scene, noise = self.scene, self.scene.noise
+        return front.measure_front(
+            scene.geometry, scene.trend, self.active, residual, scale, self.tolerance, noise=noise, local=self.local
+        )
 
     def fixed(self) -> dict[str, Any]:
         """Arrivals, active points and the tolerance."""
