@@ -61,6 +61,16 @@ def points(count: int = 64, move: float = 0.0) -> Probe:
     return Probe.points(x, np.sin(6 * np.pi * x), bounds=[(0.0, 1.0)])
 
 
+def disc(radius: float) -> Probe:
+    return Probe.grid(
+        [(-1.0, 1.0)] * 2,
+        sine,
+        resolution=64,
+        inside=lambda x: (x**2).sum(1) < radius**2,
+        predict=lambda module, x: module(x[:, :1]),
+    )
+
+
 def pair(factors: tuple[float, float], output: Any = "norm") -> Probe:
     """Two outputs, whose targets are so many times the sine."""
     return probe(
@@ -100,6 +110,11 @@ OTHERS: dict[str, tuple[Watcher, Watcher, str]] = {
     "points in place of a grid": (FIRST, LINE, ": resolution 512 -> points 64; give"),
     "a grid in place of points": (LINE, FIRST, ": points 64 -> resolution 512; give"),
     "number of points": (LINE, lambda: ErrorFront(points(70)), ": points 64 -> 70; give"),
+    "a domain in the same box": (
+        lambda: ErrorFront(disc(0.9)),
+        lambda: ErrorFront(disc(0.7)),
+        r": covered cells 26\d\d -> 15\d\d; give",
+    ),
     "a point": (LINE, lambda: ErrorFront(points(move=1e-3)), r": points 0.320\d+ -> 0.321\d+, the one that moved"),
     "outputs of one length": (
         lambda: SequentialFitting(pair((1.0, 2.0))),
