@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from argparse import ArgumentParser
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from lightning_seqfit import figures
 from lightning_seqfit.cli.values import Refused
-from lightning_seqfit.geometry import FloatArray
+from lightning_seqfit.geometry import FloatArray, Scattered
+from lightning_seqfit.measures.noise import noise_deviation, noise_of_points
 from lightning_seqfit.record import Run, find, load
 from lightning_seqfit.record.cells import geometry_of
 from lightning_seqfit.record.place import Here, Place
 
+#: Fewer points tell nothing of their noise.
+FEWEST_POINTS = 16
 #: What a file with a target may be.
 FORMS = (
     ".npy: the values; .npz: one array of values, or `points` (N, d) and `values` (N,); .csv: a row a point, the value "
@@ -48,8 +52,9 @@ def run(run: str, name: str, against: str | None, output: Path | None) -> None:
     said, notes = seen.name or "probe", []
     if against is not None:
         try:
-            target, notes = (against, []) if against == "final" else _on_cells(seen, *_read(Path(against)))
-            seen = seen.against(target)
+            read = ("final", "auto", []) if against == "final" else _on_cells(seen, *_read(Path(against)))
+            target, noise, notes = read
+            seen = seen.against(target, noise=noise)
         except (ValueError, TypeError) as error:
             raise Refused(f"--against {against}: {error}") from error
         said += f"_against_{Path(against).stem}"
@@ -133,13 +138,16 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _on_cells(run: Run, points: FloatArray | None, values: FloatArray) -> tuple[FloatArray, list[str]]:
-    """Values on the recorded cells, and what to say of them.
+def _on_cells(
+    run: Run, points: FloatArray | None, values: FloatArray
+) -> tuple[FloatArray, float | Literal["auto"], list[str]]:
+    """Values on the recorded cells, the standard deviation of their noise, and what to say of them.
 
-    They are the mean of those in a cell, and where none lies in it, the nearest one.
+    They are the mean of those in a cell, and where none lies in it, the nearest one. The noise is that at the points:
+    on cells the steps between nearest values would look like it.
     """
     if points is None:
-        return values, []
+        return values, "auto", []
     values, points = values.reshape(-1), np.atleast_1d(points)
     points = points[:, np.newaxis] if points.ndim == 1 else points
     if points.shape != (len(values), len(run.axes)) or not len(values):
@@ -166,4 +174,14 @@ def _on_cells(run: Run, points: FloatArray | None, values: FloatArray) -> tuple[
     said = (
         f"points: {empty:,} of {len(counts):,} recorded cells hold none of the file's points: the nearest counts there"
     )
-    return np.where(counts > 0, sums / np.maximum(counts, 1), values[nearest]), [said] if empty else []
+    noise = _noise(points, values) / math.sqrt(max(len(values) / (len(counts) - empty), 1.0))
+    return np.where(counts > 0, sums / np.maximum(counts, 1), values[nearest]), noise, [said] if empty else []
+
+
+def _noise(points: FloatArray, values: FloatArray) -> float:
+    """Standard deviation of the noise in values at points of shape ``(N, d)``; 0 of too few to tell."""
+    if len(np.unique(points, axis=0)) < FEWEST_POINTS:
+        return 0.0
+    if points.shape[1] > 1:
+        return noise_of_points(points, values)
+    return noise_deviation(Scattered.spanning(points[:, 0]), values)

@@ -120,6 +120,11 @@ def test_values_at_points_of_their_own_are_brought_to_the_cells(
     np.savez(tmp_path / "few.npz", points=few, values=values[:6000])
     out = report(capsys, plane, "--name", "flow", "--against", tmp_path / "few.npz")
     assert float(shown(out, "relative error")) < 0.15
+    assert "\n  noise " not in out  # the steps between nearest values are none
+    noisy = values + 0.3 * np.random.default_rng(1).standard_normal(len(values))
+    np.savez(tmp_path / "noisy.npz", points=few, values=noisy[:6000])
+    out = report(capsys, plane, "--name", "flow", "--against", tmp_path / "noisy.npz")
+    assert 0.0 < float(shown(out, "noise")) < 0.45
 
 
 def test_pictures_of_the_newest_of_several_runs_lie_beside_its_record(
