@@ -219,8 +219,12 @@ def _means_and_gram(steps: IntArray, mask: FloatArray) -> tuple[FloatArray, Floa
 
 def _nearest_tight_frame(gram: FloatArray, weights: FloatArray) -> FloatArray:
     """Coefficients, shape ``(m, m)``, one row each, of the tight frame nearest to the weighted functions."""
+    if not gram.any():  # of so few cells nothing is left, and older versions of scipy refuse what has no columns
+        return np.zeros_like(gram)
     squares, directions = linalg.eigh(gram, check_finite=False)
     kept = squares > _LEAST_SQUARE
+    if not kept.any():
+        return np.zeros_like(gram)
     size, directions = np.sqrt(squares[kept]), directions[:, kept]
     rotated, _ = linalg.polar(weights[:, np.newaxis] * directions * size)
     nearest: FloatArray = (rotated / size) @ directions.T

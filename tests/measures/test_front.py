@@ -101,7 +101,11 @@ class TestPlace:
         # never outside the unfitted part, and at most half a window beyond it
         assert left - 0.5 * window - 2 * cell <= front.depth["x_min"] <= left + cell
         assert right - cell <= 1 - front.depth["x_max"] <= right + 0.5 * window + 2 * cell
-        assert front.fitted_share == pytest.approx(front.depth["x_min"] + front.depth["x_max"], abs=1e-12)
+        depths = front.depth["x_min"] + front.depth["x_max"]
+        if left > window and right < 1 - window:
+            assert front.fitted_share == pytest.approx(depths, abs=1e-12)
+        else:  # a window that is cut off at an end may see the front from there; what lags there hides nothing
+            assert depths - 0.5 * window <= front.fitted_share <= depths + 1e-12
 
     @pytest.mark.parametrize("frequency", [10, 13, 20, 40])
     @pytest.mark.parametrize("phase", [0.0, 0.7, np.pi / 2])
