@@ -60,9 +60,10 @@ def measure(
         torch.nn.functional.mse_loss(module(inputs)[:, 0], target(inputs)).backward()
         optimizer.step()
     expected, trend = probe.read_target(module)
-    diagnostics = make_all(tolerance=0.25, layer=None)
+    scene = Scene(probe.geometry, expected, trend)
+    diagnostics = [each for each in make_all(tolerance=0.25, layer=None) if not each.unable(scene)]
     for diagnostic in diagnostics:
-        diagnostic.begin(Scene(probe.geometry, expected, trend))
+        diagnostic.begin(scene)
     read_outs = [diagnostic.read_out for diagnostic in diagnostics if diagnostic.read_out is not None]
     points = torch.as_tensor(probe.geometry.points).float()
     record = Record()
@@ -105,7 +106,7 @@ def show_goals(repeats: int) -> None:
 
 def show_parts(repeats: int, *, plane: bool) -> None:
     """Print what a look takes at networks of several widths, and which part of it takes how much."""
-    parts = ["evaluation", *(kind.name for kind in DIAGNOSTICS), "record"]
+    parts = ["evaluation", *(kind.name for kind in DIAGNOSTICS if kind.name != "change"), "record"]
     print("\n| network | width | points | forward, ms | look, ms | look / forward | " + " | ".join(parts) + " |")
     print("|" + "---|" * (6 + len(parts)))
     sizes: list[tuple[int, tuple[int, ...]]] = [(width, (n,)) for width in (50, 256, 1024) for n in (512, 4096)]

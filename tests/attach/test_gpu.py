@@ -264,12 +264,14 @@ def test_a_look_comes_to_the_host_in_one_transfer(
             assert count == 1
             # the prediction with all that was heard, and the sums of the losses
             assert len(seen.to_host) in ((1, 2) if device == "cuda" else (0,))
-            assert seen.read == []
+            assert {name.split(".")[1] for name in seen.read} <= {"_local_scalar_dense"}  # of a loss on the host
             assert any("addmm" in name for name in seen.all)
         else:
             assert count == 0
-            assert seen.to_host == seen.read == []
-            assert {name.split(".")[1] for name in seen.all} <= {"full", "detach", "add_"}  # the loss is summed there
+            assert seen.to_host == []
+            # the loss is summed where it lies
+            allowed = {"full", "detach", "add_"} if device == "cuda" else {"_local_scalar_dense"}
+            assert {name.split(".")[1] for name in seen.all} <= allowed
 
 
 @pytest.mark.gpu
