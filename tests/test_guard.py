@@ -444,7 +444,7 @@ def test_the_guard_grows_with_the_layers_and_no_faster() -> None:
     def taken(count: int) -> float:
         return seconds(nn.Sequential(*(nn.Linear(2, 2) for _ in range(count))), lambda: None)
 
-    assert taken(2000) < 16 * taken(250)  # eight times as many: 8 to 10 where it was measured, 64 where it is quadratic
+    assert taken(2000) < 32 * taken(250)  # eight times as many: 8 to 16 where it was measured, 64 where it is quadratic
 
 
 def test_a_large_buffer_that_is_only_read_is_not_copied() -> None:

@@ -6,8 +6,10 @@ starts worker processes.
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
+import multiprocessing
 import os
 import random
 import sys
@@ -128,6 +130,8 @@ class Listener(L.Callback):
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._note(trainer)
         save(self.case, **self.seen(trainer, pl_module), state=state(trainer, pl_module))
+        if multiprocessing.parent_process() is not None:  # torch's threads may abort while an interpreter ends
+            atexit.register(os._exit, 0)
 
     def _note(self, trainer: L.Trainer) -> None:
         ours = {tag: value.item() for tag, value in trainer.callback_metrics.items() if tag.startswith("seqfit/")}

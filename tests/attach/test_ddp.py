@@ -82,7 +82,9 @@ def workers(tmp_path_factory: pytest.TempPathFactory) -> Launch:
         launch = Launch("workers", tmp_path_factory.mktemp("workers"))
         if not launch.worker_aborted():
             return launch
-    return Launch("workers", tmp_path_factory.mktemp("workers"))
+    launch = Launch("workers", tmp_path_factory.mktemp("workers"))
+    assert not launch.worker_aborted(), launch.output[-5000:]
+    return launch
 
 
 @pytest.fixture
