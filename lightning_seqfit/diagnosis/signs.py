@@ -1,0 +1,114 @@
+"""What a diagnosis goes by: a few numbers of each look, and what is known of the run as a whole."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+
+from lightning_seqfit.geometry import FloatArray
+
+
+@dataclass(frozen=True)
+class Signs:
+    """Numbers of each look, shape ``(looks,)`` each; NaN: not known.
+
+    Attributes
+    ----------
+    step : optimizer steps, counted over all fits, rising.
+    error : relative RMS error e, running median over three looks; ``inf``: not finite.
+    mean_error : mean of z = min(q, 1) over the active points, q the local error, running median over three looks.
+    fitted : fitted share of the active points.
+    sequentiality : of the front.
+    path : sum over all looks so far of mean |z - z at the look before|.
+    looks : number of looks so far, also of those that the record has no longer.
+    loss : mean training loss since the look before over the first one, running median over three looks.
+    loss_ratio : ``loss`` over (error / first error)^2, likewise.
+    learning_rate, highest_rate : at the look, and the highest so far.
+    projection_ratio : projection error, running median over five looks, over ``error``.
+    rank_share : numerical rank over the width of the read-out layer, running median over three looks.
+    median_laps, constant_share : of the basis.
+    update : |w - w at the look before| / |w at the look before| of the weights, a step.
+    flatness : spectral flatness of the residual, in (0, 1]: geometric over arithmetic mean of its power.
+    best_error, best_step : smallest relative RMS error so far, and when it was.
+    clipped : z on at most 256 cells, shape ``(looks, cells)``; quiet cells are NaN.
+    """
+
+    step: FloatArray
+    error: FloatArray
+    mean_error: FloatArray
+    fitted: FloatArray
+    sequentiality: FloatArray
+    path: FloatArray
+    looks: FloatArray
+    loss: FloatArray
+    loss_ratio: FloatArray
+    learning_rate: FloatArray
+    highest_rate: FloatArray
+    projection_ratio: FloatArray
+    rank_share: FloatArray
+    median_laps: FloatArray
+    constant_share: FloatArray
+    update: FloatArray
+    flatness: FloatArray
+    best_error: FloatArray
+    best_step: FloatArray
+    clipped: FloatArray
+
+    @classmethod
+    def of(cls, columns: Mapping[str, FloatArray], steps: FloatArray, clipped: FloatArray) -> Signs:
+        """Make them of columns by name; what is missing is NaN."""
+        missing = np.full(len(steps), np.nan)
+        return cls(step=steps, clipped=clipped, **{name: columns.get(name, missing) for name in NUMBERS})
+
+    def __len__(self) -> int:
+        return len(self.step)
+
+    def until(self, look: int) -> Signs:
+        """The first looks, up to and with a number."""
+        return Signs(**{each.name: getattr(self, each.name)[: look + 1] for each in fields(self)})
+
+
+#: Names of the numbers of a look, beside its step.
+NUMBERS = tuple(each.name for each in fields(Signs) if each.name not in ("step", "clipped"))
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What is known of a run as a whole; NaN: not known.
+
+    Attributes
+    ----------
+    axes : names.
+    frequencies : highest frequency that matters along each axis, in cycles per domain length; 0: none.
+    lengths : of the domain along each axis, as the network sees it: behind a normalisation of its own.
+    bound : largest size of a coordinate, as the network sees it.
+    width : of the read-out layer.
+    first_error, first_constant_share, first_rank_share : at the first look.
+    noise : of the target, relative as errors are; 0: none.
+    residual : what is watched is a residual itself: the target is 0 everywhere.
+    residual_beside : a residual is watched in the same trainer, by another probe.
+    terms : terms of the training's loss; 0: it is one, or they are not known.
+    oscillates : the target has oscillations.
+    relative : the error is relative to something of the target's own, or to a given scale; False: to the first look's.
+    training_points : in the training's data; NaN: not known.
+    """
+
+    axes: tuple[str, ...] = ()
+    frequencies: tuple[float, ...] = ()
+    lengths: tuple[float, ...] = ()
+    bound: float = math.nan
+    width: float = math.nan
+    first_error: float = math.nan
+    first_constant_share: float = math.nan
+    first_rank_share: float = math.nan
+    noise: float = 0.0
+    residual: bool = False
+    residual_beside: bool = False
+    terms: int = 0
+    oscillates: bool = True
+    relative: bool = True
+    training_points: float = math.nan
+    faces: Mapping[str, float] = field(default_factory=dict)
