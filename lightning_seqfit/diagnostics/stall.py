@@ -219,8 +219,8 @@ class StallDiagnostic(Following):
         codes = stored.scalar("stall/verdict")
         words = [Verdict.of_code(code).value if math.isfinite(code) else "" for code in codes]
         return StallRecord(
-            np.array(words, dtype=np.str_),
-            *(stored.scalar(f"stall/{name}") for name in ("stalled", "doublings", *_FORECAST)),
+            verdict=np.array(words, dtype=np.str_),
+            **{name: stored.scalar(f"stall/{name}") for name in ("stalled", "doublings", *_FORECAST)},
             signs=Signs.of(
                 {name: stored.scalar(f"stall/{name}") for name in NUMBERS},
                 stored.steps.astype(np.float64),
