@@ -195,5 +195,5 @@ def _lines(rows: Sequence[tuple[str, str, str]]) -> Iterator[str]:
         if len(first) + len(head) > WIDTH // 2:  # too wide to write beside it
             head, text = "", f"{head}{text}"
         hang = " " * (len(first) + len(head))
-        yield from textwrap.wrap(_flat(text), WIDTH, initial_indent=first + head, subsequent_indent=hang)
+        yield from textwrap.wrap(_flat(text) or "-", WIDTH, initial_indent=first + head, subsequent_indent=hang)
         before = label
