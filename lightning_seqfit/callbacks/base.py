@@ -23,7 +23,13 @@ class ProbeCallback(pl.Callback):
 
     Of several callbacks on one probe the first in the trainer's list does the work for all: one evaluation, one record,
     every tag once, a look whenever one of them is due.
+
+    Attributes
+    ----------
+    stop_on : words of the verdicts that end the training, on whichever of them it was given.
     """
+
+    stop_on: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -40,7 +46,8 @@ class ProbeCallback(pl.Callback):
         self._diagnostics = [*diagnostics, *checked_own(also)]
         self._state_key = f"seqfit.{type(self).__name__}[{_name(probe)}]"
         self.from_outside = False  # attached without the script's knowledge: what it cannot do is said, not raised
-        self._watch: Watch | None = None
+        self._watch: Watch | None = None  # that we work for; of several callbacks on one probe, the first does
+        self._shared: Watch | None = None  # that one of them works for
         self._restored: dict[str, Any] | None = None
         self._starting = False  # a fit was called, and its training has not started yet
 
@@ -110,6 +117,13 @@ class ProbeCallback(pl.Callback):
         self._or_stand_aside(
             trainer, lambda: watch.start(trainer, pl_module, [peer.every_n_steps for peer in peers], restored)
         )
+        self._tell_of_residuals(trainer)
+
+    def _tell_of_residuals(self, trainer: pl.Trainer) -> None:
+        """Let every probe know whether another one watches a residual: whichever begins last knows of all."""
+        watches = [callback._watch for callback in {*_ours(trainer), self} if callback._watch is not None]
+        for watch in watches:
+            watch.set_beside(any(other.of_residual for other in watches if other is not watch))
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Check the module and take the first look, if the module does nothing in this hook, which comes after ours."""
@@ -176,10 +190,11 @@ class ProbeCallback(pl.Callback):
         restored = next((peer._restored for peer in peers if peer._restored is not None), None)
         diagnostics: dict[str, Diagnostic] = {}
         for peer in peers:
-            peer._starting, peer._restored = False, None
+            peer._starting, peer._restored, peer._shared = False, None, self._watch
             for diagnostic in peer._diagnostics:
                 diagnostics.setdefault(diagnostic.name, diagnostic)
         self._watch.set_diagnostics(diagnostics)
+        self._watch.verdicts.stop_on = {verdict for peer in peers for verdict in peer.stop_on}
         return self._watch, restored
 
     def on_train_batch_end(

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lightning_seqfit.callbacks.base import ProbeCallback
+from lightning_seqfit.callbacks.stall_diagnosis import DiagnosingCallback
 from lightning_seqfit.diagnostics import ChangeDiagnostic, Diagnostic, make_all
 from lightning_seqfit.probe import Probe
 from lightning_seqfit.watch.schedule import Cadence
 
 
-class SequentialFitting(ProbeCallback):
-    """Log where the fit has got to, how many oscillations it has, which frequencies it lacks and what its basis is.
+class SequentialFitting(DiagnosingCallback):
+    """Log where the fit has got to, what it lacks and what its basis is, and say whether it gets on.
 
-    All tags of :class:`ErrorFront`, :class:`OscillationCount`, :class:`FourierResidual` and :class:`BasisSnapshot`,
-    from one evaluation of the module a look. Of a probe without a target: ``basis/...``, ``change/since_last``,
-    ``change/since_half`` and ``change/moving`` (:mod:`lightning_seqfit.measures.change`).
+    All tags of :class:`ErrorFront`, :class:`OscillationCount`, :class:`FourierResidual`, :class:`BasisSnapshot` and
+    :class:`StallDiagnosis`, from one evaluation of the module a look. Of a probe without a target: ``basis/...``,
+    ``change/since_last``, ``change/since_half`` and ``change/moving`` (:mod:`lightning_seqfit.measures.change`).
 
     Parameters
     ----------
@@ -25,6 +25,7 @@ class SequentialFitting(ProbeCallback):
     tolerance : relative error at which a place, an oscillation or a band is fitted, between 0 and 1.
     layer : dotted name of the layer whose input is the basis; default: the last ``nn.Linear`` that ran. A
         module without one has no basis to look at, which is said once; all else goes on.
+    stop_on : as for :class:`StallDiagnosis`: verdicts that end the training, such as ``["diverged"]``.
     also : further diagnostics, of your own: :class:`~lightning_seqfit.diagnostics.Diagnostic`.
 
     Raises
@@ -60,9 +61,10 @@ class SequentialFitting(ProbeCallback):
         every_n_steps: Cadence = "auto",
         tolerance: float = 0.25,
         layer: str | None = None,
+        stop_on: Sequence[str] = (),
         also: Sequence[Diagnostic] = (),
     ) -> None:
         diagnostics = make_all(tolerance=tolerance, layer=layer)
         if getattr(probe, "target", None) is not None:  # no record need say that there is no change where there is more
             diagnostics = [each for each in diagnostics if not isinstance(each, ChangeDiagnostic)]
-        super().__init__(probe, diagnostics, every_n_steps, also)
+        super().__init__(probe, diagnostics, every_n_steps, also, stop_on)

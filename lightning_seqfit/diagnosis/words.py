@@ -40,7 +40,7 @@ def line(diagnosis: Diagnosis, max_steps: int | None = None, oscillations: tuple
     if oscillations is not None and all(map(math.isfinite, oscillations)):
         said.append("{} of {} oscillations".format(*(significant(count, 3) for count in oscillations)))
     if diagnosis.forecast is not None:
-        said.append(_coming(diagnosis.forecast, diagnosis.step))
+        said.append(coming(diagnosis.forecast, diagnosis.step))
         if max_steps is not None and max_steps > 0:
             said.append(f"training ends at {max_steps:,}")
     if diagnosis.advice:
@@ -55,7 +55,7 @@ def markdown(diagnosis: Diagnosis) -> str:
     """Say all of it as a text that loggers show."""
     said = [f"**{diagnosis.verdict.value}** at step {diagnosis.step:,}{_since(diagnosis)}"]
     if diagnosis.forecast is not None:
-        said.append(_coming(diagnosis.forecast, diagnosis.step, interval=True))
+        said.append(coming(diagnosis.forecast, diagnosis.step, interval=True))
     if diagnosis.advice:
         listed = (
             f"{number}. {each.do}. Expected: {each.expect} ({each.measured})"
@@ -91,7 +91,7 @@ def table(diagnosis: Diagnosis) -> str:
     """
     rows = [("verdict", "", _verdict(diagnosis)), ("step", "", f"{diagnosis.step:,}")]
     if diagnosis.forecast is not None:
-        rows.append(("forecast", "", _coming(diagnosis.forecast, diagnosis.step, interval=True)))
+        rows.append(("forecast", "", coming(diagnosis.forecast, diagnosis.step, interval=True)))
     for number, advice in enumerate(diagnosis.advice, 1):
         mark = f"{number}. " if len(diagnosis.advice) > 1 else ""
         rows.append(("to do", mark, advice.do))
@@ -160,7 +160,7 @@ def _since(diagnosis: Diagnosis) -> str:
     return "" if diagnosis.since is None or not _in_trouble(diagnosis) else f" since step {diagnosis.since:,}"
 
 
-def _coming(forecast: Forecast, step: int, *, interval: bool = False) -> str:
+def coming(forecast: Forecast, step: int, *, interval: bool = False) -> str:
     """When it is fitted, rounded to the second digit of that step."""
     if not math.isfinite(forecast.step):
         return f"fitted only after more than 4 times the {step:,} steps so far"

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_seqfit.diagnosis import Course, Diagnosis, Situation, Tally, conclude, judge
+from lightning_seqfit.diagnosis import Course, Diagnosis, Forecast, Situation, Tally, conclude, judge, words
+from lightning_seqfit.diagnosis.advice import advise
 from lightning_seqfit.diagnosis.forecast import forecast
 from lightning_seqfit.diagnosis.signs import NUMBERS, Signs
 from lightning_seqfit.diagnosis.verdict import STALLED, Verdict
@@ -50,6 +51,7 @@ class StallRecord:
     ----------
     verdict : words, shape ``(looks,)``; empty: none was said.
     stalled : shape ``(looks,)``, 0 or 1.
+    since : step since which it is, shape ``(looks,)``; NaN: it is not.
     doublings : of the step count that are still needed, shape ``(looks,)``; ``inf``: it does not move.
     forecast_step, forecast_low, forecast_high : shape ``(looks,)``; ``inf``: more than 4 times as many steps.
     signs, situation : what it goes by.
@@ -57,6 +59,7 @@ class StallRecord:
 
     verdict: NDArray[np.str_]
     stalled: FloatArray
+    since: FloatArray
     doublings: FloatArray
     forecast_step: FloatArray
     forecast_low: FloatArray
@@ -143,8 +146,8 @@ class StallDiagnostic(Following):
         self._latest = signs, situation
         self.course = judge(signs, len(signs) - 1, situation, self.course)
         coming = forecast(signs, len(signs) - 1)
-        verdict = self.course.verdict or Verdict.UNDECIDED
-        seen.keep({"stall/verdict": float(verdict.code)}, {})
+        verdict = self.course.verdict
+        seen.keep({"stall/verdict": float(verdict.code), "stall/since": self.course.since}, {})
         steps = (coming.step, coming.low, coming.high) if coming else (math.nan,) * 3
         return {
             "stall/stalled": float(verdict in STALLED),
@@ -182,11 +185,11 @@ class StallDiagnostic(Following):
 
     def fixed(self) -> dict[str, Any]:
         """The situation."""
-        return {} if self._latest is None else self._latest[1].as_arrays()
+        return self._situation().as_arrays() if self._tally.first else {}
 
     def state_dict(self) -> dict[str, Any]:
         """The tally, and what was said."""
-        if self._latest is None:
+        if not self._tally.first:
             return {}
         course = self.course.as_numbers()
         heard = [*self._seen, self._width, float(self._terms)]
@@ -205,22 +208,22 @@ class StallDiagnostic(Following):
     def forms(cls) -> Mapping[str, Form]:
         """How far each place had got at each look, and the situation."""
         return {
-            "clipped": ("f", "looks parts"),
             "facts": ("f", "facts"),
             "frequencies": ("f", "axes"),
             "lengths": ("f", "axes"),
+            "clipped": ("f", "looks parts"),
         }
 
     @classmethod
     def read(cls, stored: Stored) -> StallRecord | None:
         """What was said at each look."""
-        if "clipped" not in stored.arrays:
+        if "facts" not in stored.arrays:
             return None
         codes = stored.scalar("stall/verdict")
         words = [Verdict.of_code(code).value if math.isfinite(code) else "" for code in codes]
         return StallRecord(
             verdict=np.array(words, dtype=np.str_),
-            **{name: stored.scalar(f"stall/{name}") for name in ("stalled", "doublings", *_FORECAST)},
+            **{name: stored.scalar(f"stall/{name}") for name in ("stalled", "since", "doublings", *_FORECAST)},
             signs=Signs.of(
                 {name: stored.scalar(f"stall/{name}") for name in NUMBERS},
                 stored.steps.astype(np.float64),
@@ -235,8 +238,18 @@ class StallDiagnostic(Following):
         seen = run.stall
         if seen is None or not len(seen.verdict) or not seen.verdict[-1]:
             return []
-        word = str(seen.verdict[-1])
-        return [Fact("verdict", word, word, headline=True)]
+        verdict, since = Verdict(str(seen.verdict[-1])), seen.since[-1]
+        word = f"{verdict.value} since step {since:,.0f}" if math.isfinite(since) else verdict.value
+        tells = verdict not in (Verdict.UNDECIDED, Verdict.FITTED)  # what is fitted, others say
+        facts = [Fact("verdict", word, word if tells else "", headline=True)]
+        coming = Forecast(
+            *(float(values[-1]) for values in (seen.forecast_step, seen.forecast_low, seen.forecast_high))
+        )
+        if not math.isnan(coming.step):
+            said = words.coming(coming, int(seen.signs.step[-1]))
+            facts.append(Fact("forecast", said, said, headline=True))
+        advice = advise(verdict, seen.situation, seen.signs, len(seen.signs) - 1)
+        return facts + [Fact("to do", each.do) for each in advice[:1]]
 
     @classmethod
     def figures(cls, run: Run) -> Mapping[str, Callable[[Run], Any]]:

@@ -13,7 +13,7 @@ import lightning.pytorch as pl
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_seqfit.diagnostics import DIAGNOSTICS, TAKEN, Diagnostic, Reading, ReadOut, Scene
+from lightning_seqfit.diagnostics import DIAGNOSTICS, TAKEN, Diagnostic, Reading, ReadOut, Scene, StallDiagnostic
 from lightning_seqfit.diagnostics.base import MOST_VALUES, Following, Seen
 from lightning_seqfit.geometry import FloatArray
 from lightning_seqfit.measures.lengths import lengths
@@ -80,6 +80,12 @@ class Measuring:
     def own(self) -> list[Diagnostic]:
         """Diagnostics of the user's own, which may do anything."""
         return [diagnostic for diagnostic in self.diagnostics.values() if type(diagnostic) not in DIAGNOSTICS]
+
+    @property
+    def stall(self) -> StallDiagnostic | None:
+        """What says whether the fit gets on; None: nobody asked, or it failed."""
+        found = self.working.get(StallDiagnostic.name)
+        return found if isinstance(found, StallDiagnostic) else None
 
     @property
     def working(self) -> dict[str, Diagnostic]:

@@ -34,6 +34,7 @@ class State:
     latest : fields of the last look, shape ``(N,)`` each.
     components : predictions of the last look of several outputs that are watched as one, shape ``(N,)`` each.
     losses : sums of the training's losses since the last look, by :meth:`~lightning_seqfit.watch.losses.Losses.kept`.
+    weights : a sample of the last look's, by :meth:`~lightning_seqfit.watch.weights.Weights.kept`.
     described : the probe, by :func:`~lightning_seqfit.watch.identity.describe`; in a checkpoint of version 1 the number
         of cells alone.
     """
@@ -46,6 +47,7 @@ class State:
     latest: dict[str, FloatArray] = field(default_factory=dict)
     components: list[FloatArray] = field(default_factory=list)
     losses: dict[str, list[float]] = field(default_factory=dict)
+    weights: dict[str, Any] = field(default_factory=dict)
     described: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -103,6 +105,7 @@ class State:
             "latest": {name: _to_float32(values) for name, values in self.latest.items() if len(values) <= FINE_CELLS},
             "components": [_to_float32(values) for values in self.components if len(values) <= FINE_CELLS],
             "losses": self.losses,
+            "weights": self.weights,
             "diagnostics": dict(diagnostics),
             "notes": list(notes),
             "lineage": list(lineage),
@@ -158,6 +161,9 @@ def read_state(saved: Any) -> Saved:
     losses = dict(_checked(saved, "losses", Mapping)) if "losses" in saved else {}
     if not all(isinstance(sums, list) and list(map(type, sums)) == [float, float, int] for sums in losses.values()):
         raise ValueError("its 'losses' holds something that is no sum")
+    weights = dict(_checked(saved, "weights", Mapping)) if "weights" in saved else {}
+    if weights and (type(weights.get("step")) is not int or not isinstance(weights.get("sample"), torch.Tensor)):
+        raise ValueError("its 'weights' holds something that is no sample")
     diagnostics = to_arrays(_checked(saved, "diagnostics", Mapping))
     if not all(isinstance(kept, dict) for kept in diagnostics.values()):
         raise ValueError("its 'diagnostics' holds something that is no mapping")
@@ -168,7 +174,13 @@ def read_state(saved: Any) -> Saved:
         notes, lineage = _texts(saved, "notes"), _texts(saved, "lineage")
         described = to_arrays(_checked(saved, "probe", Mapping))
         check_described(described, cells)
-    fields = {"latest": latest, "components": components, "losses": losses, "described": described}
+    fields = {
+        "latest": latest,
+        "components": components,
+        "losses": losses,
+        "weights": weights,
+        "described": described,
+    }
     state = State(**counts, scale=scale, record=record, **fields)
     return Saved(state, diagnostics, notes, lineage)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import lightning.pytorch as pl
+import numpy as np
 
 from lightning_seqfit.diagnostics import Diagnostic, Reading
 from lightning_seqfit.probe import Observation, Probe
@@ -24,6 +25,7 @@ from lightning_seqfit.watch.lightning_internals import (
 from lightning_seqfit.watch.losses import Losses
 from lightning_seqfit.watch.readiness import is_lazy, is_unfinished
 from lightning_seqfit.watch.schedule import Cadence, Phase, Schedule
+from lightning_seqfit.watch.verdicts import Verdicts, stop
 from lightning_seqfit.watch.weights import Weights
 from lightning_seqfit.words import warn
 
@@ -37,7 +39,7 @@ class Watch:
         for column in self.columns:
             column.family = self.columns
         self.failures = self.columns[0].failures  # of what is of no column alone
-        self.evaluation = Evaluation(probe, self.columns)
+        self.evaluation, self.verdicts = Evaluation(probe, self.columns), Verdicts(self.columns)
         self.schedule = Schedule([], -1, self.failures)
         self.steps, self.cost, self.losses, self.weights = Steps(), Cost(), self._no_losses(), Weights()
         self.phase = Phase.IDLE
@@ -61,6 +63,18 @@ class Watch:
         """Watch with these, by name."""
         for column in self.columns:
             column.set_diagnostics(diagnostics)
+
+    @property
+    def of_residual(self) -> bool:
+        """Whether one of the targets is 0 everywhere."""
+        scenes = [column.measuring.scene for column in self.columns]
+        return any(scene is not None and not np.any(scene.target) for scene in scenes)
+
+    def set_beside(self, residual: bool) -> None:
+        """Say whether another probe watches a residual in the same trainer."""
+        for column in self.columns:
+            if column.measuring.stall is not None:
+                column.measuring.stall.beside = residual
 
     def start(
         self,
@@ -123,7 +137,9 @@ class Watch:
         self.cost, self.losses, self.weights = Cost(), self._no_losses(), Weights()
         if going_on := [column for column in self.columns if column.goes_on]:  # others may have joined
             self.losses.go_on(going_on[0].state.losses)
+            self.weights.go_on(going_on[0].state.weights)
         self.phase = Phase.RUNNING
+        self.verdicts.begin()
         step = self.steps.begin(trainer, module)
         for column in self.columns:
             column.keeping.gallery.begin(step, steps_in_all(trainer))
@@ -156,7 +172,13 @@ class Watch:
             self.schedule.looked(step)
 
     def _look(
-        self, trainer: pl.Trainer, module: pl.LightningModule, step: int, seen: Sequence[Observation] | None = None
+        self,
+        trainer: pl.Trainer,
+        module: pl.LightningModule,
+        step: int,
+        seen: Sequence[Observation] | None = None,
+        *,
+        goes_on: bool = True,
     ) -> None:
         # one that goes on has been looked at where the fit begins
         looking = [column for column in self.columns if not (column.goes_on and column.state.last_step == step)]
@@ -170,9 +192,13 @@ class Watch:
                 for column, each in zip(self.columns, seen, strict=False):
                     if column in looking:
                         scalars[looking.index(column)] = column.take(each, more, step, self.steps.logged)
-            for column, found in zip(looking, broadcast(trainer, scalars), strict=True):
+            scalars, ends = broadcast(trainer, (scalars, self.verdicts.reason_to_stop()))
+            for column, found in zip(looking, scalars, strict=True):
                 column.state.last_step = step
                 column.keeping.publisher.publish(trainer, found, self.steps.logged)
+            self.verdicts.say(trainer, self.steps.logged)
+        if ends and goes_on:
+            stop(trainer, self.failures.label, ends, step)
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
             self.phase = Phase.IDLE
             return
@@ -181,7 +207,7 @@ class Watch:
 
     def _of_training(self, trainer: pl.Trainer, module: pl.LightningModule, step: int) -> Reading:
         scalars = self.losses.scalars(trainer, module) | self.cost.scalars()
-        return Reading(scalars, kept=self.weights.kept(module, step))
+        return Reading(scalars, kept=self.weights.update(module, step))
 
     def checkpoint(self, trainer: pl.Trainer, module: pl.LightningModule) -> dict[str, Any] | None:
         """Take a look that is due, write the records, and return the state to save; None where nothing was seen."""
@@ -192,7 +218,7 @@ class Watch:
         if self.last_step < 0:
             return None
         for column in self.columns:
-            column.state.losses = self.losses.kept()
+            column.state.losses, column.state.weights = self.losses.kept(), self.weights.kept()
         kept = {str(each.probe.output): each.as_dict(evaluates=evaluates(trainer)) for each in self.columns}
         return {"columns": kept} if isinstance(self.probe.output, tuple) else next(iter(kept.values()))
 
@@ -203,7 +229,7 @@ class Watch:
                 column.write_if(trainer, column.keeping.archive.waits)
             return
         if look and self.steps.follow(trainer) > self.last_step:
-            self._look(trainer, module, self.steps.optimizer)
+            self._look(trainer, module, self.steps.optimizer, goes_on=False)
         if look:
             doubts = broadcast(trainer, [column.doubts() for column in self.columns])
             for column, doubted in zip(self.columns, doubts, strict=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -19,11 +20,19 @@ class Weights:
     """Relative update of a sample of the weights, a step; nothing is kept of them but a copy of that sample."""
 
     def __init__(self) -> None:
-        self._before: Tensor | None = None
+        self._sample: Tensor | None = None
         self._step = 0
         self._failed = False
 
-    def kept(self, module: Any, step: int) -> dict[str, float]:
+    def kept(self) -> dict[str, Any]:
+        """The sample of the look before and its step, for a checkpoint; empty: there is none."""
+        return {} if self._sample is None else {"step": self._step, "sample": self._sample.cpu()}
+
+    def go_on(self, kept: Mapping[str, Any]) -> None:
+        """Go on with what a checkpoint has kept."""
+        self._step, self._sample = int(kept.get("step", 0)), kept.get("sample")
+
+    def update(self, module: Any, step: int) -> dict[str, float]:
         """Relative update a step since the look before, ``training/update``; empty: it is not known.
 
         |w - w before| / |w before| / steps, over the sample.
@@ -33,7 +42,7 @@ class Weights:
         try:
             return self._update(module, step)
         except Exception as error:  # weights may be anything: sharded, lazy, of a kind that cannot be read
-            self._failed = True
+            self._failed, self._sample = True, None
             log.debug("the weights cannot be read", exc_info=error)
             return {}
 
@@ -45,10 +54,11 @@ class Weights:
         with torch.no_grad():
             parts = [each.detach().reshape(-1)[:: -(-each.numel() // MOST_VALUES)] for each in largest]
             now = torch.cat([part.to(parts[0]) for part in parts])
-            before, steps = self._before, step - self._step
-            self._before, self._step = now, step
-            if before is None or steps <= 0 or before.shape != now.shape or before.device != now.device:
+            before, steps = self._sample, step - self._step
+            self._sample, self._step = now, step
+            if before is None or steps <= 0 or before.shape != now.shape:
                 return {}
+            before = before.to(now)
             moved, size = torch.stack(
                 [torch.linalg.vector_norm(now - before), torch.linalg.vector_norm(before)]
             ).tolist()

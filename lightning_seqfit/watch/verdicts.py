@@ -1,0 +1,105 @@
+"""What is said when the verdict on a fit changes, and whether that ends the training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+
+import lightning.pytorch as pl
+from lightning.pytorch.utilities.rank_zero import rank_zero_info  # type: ignore[attr-defined]
+
+from lightning_seqfit.diagnosis import STALLED, Diagnosis, Verdict, words
+from lightning_seqfit.watch.column import Column
+from lightning_seqfit.watch.lightning_internals import steps_in_all
+
+#: Lines on the console in one fit of a probe, at the most.
+MOST_LINES = 10
+
+_TROUBLE = STALLED | {Verdict.DIVERGED}
+_DONE = {Verdict.FITTED, Verdict.NOISE_FLOOR}
+
+
+class Verdicts:
+    """What is found of the outputs of one probe.
+
+    Parameters
+    ----------
+    columns : what is watched there, under a name each.
+
+    Attributes
+    ----------
+    stop_on : words of the verdicts that end a training.
+    """
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self._columns = columns
+        self.stop_on: Collection[str] = ()
+        self._lines = 0
+        self._said: list[Verdict] = []
+
+    def begin(self) -> None:
+        """Begin a fit: what a restored record has said is not said again."""
+        self._lines, self._said = 0, [self._verdict(column) or Verdict.UNDECIDED for column in self._columns]
+
+    def _verdict(self, column: Column) -> Verdict | None:
+        stall = column.measuring.stall
+        return None if stall is None else stall.course.verdict
+
+    def diagnoses(self) -> dict[str, Diagnosis]:
+        """Everything there is to say of the latest look, by the name of each output; those without a verdict lack."""
+        found = {column.probe.name or "probe": column.measuring.stall for column in self._columns}
+        said = {name: stall.diagnosis() for name, stall in found.items() if stall is not None}
+        return {name: diagnosis for name, diagnosis in said.items() if diagnosis is not None}
+
+    def say(self, trainer: pl.Trainer, logger_step: int) -> None:
+        """Say what has changed, on the process that judges and writes."""
+        for number, column in enumerate(self._columns if trainer.is_global_zero else ()):
+            verdict, part = self._verdict(column), "stall/verdict"
+            if verdict is None or verdict is self._said[number] or part in column.failures:
+                continue
+            self._said[number] = verdict
+            try:
+                self._say(trainer, column, logger_step)
+            except Exception as error:  # nothing of ours ends a training
+                column.failures.switch_off(part, error)
+
+    def _say(self, trainer: pl.Trainer, column: Column, logger_step: int) -> None:
+        diagnosis = column.measuring.stall.diagnosis() if column.measuring.stall else None
+        if diagnosis is None:
+            return
+        column.keeping.publisher.write(trainer, "stall/verdict", words.markdown(diagnosis), logger_step)
+        self._lines += 1
+        if self._lines > MOST_LINES:
+            return
+        last, scalars = steps_in_all(trainer) + column.state.offset, column.state.scalars()
+        counted = scalars.get("oscillations/fitted", math.nan), scalars.get("oscillations/target", math.nan)
+        name = f"{column.probe.name}: " if column.probe.name else ""
+        more = "; further changes are in the record only" if self._lines == MOST_LINES else ""
+        line = words.line(diagnosis, int(last) if math.isfinite(last) else None, counted)
+        rank_zero_info(f"seqfit: {name}step {diagnosis.step:,}: {line}{more}")
+
+    def reason_to_stop(self) -> str:
+        """The verdict that ends the training; empty: it goes on.
+
+        One that says that something is wrong with one output does; one that does not, where all outputs have such.
+        """
+        if not self.stop_on:
+            return ""
+        found = [self._verdict(column) for column in self._columns]
+        asked = [each for each in found if each is not None and each.value in self.stop_on]
+        wrong = [each for each in asked if each in _TROUBLE]
+        ends = wrong or (asked if len(asked) == len(found) else [])
+        return ends[0].value if ends else ""
+
+
+def stop(trainer: pl.Trainer, label: str, verdict: str, step: int) -> None:
+    """Have Lightning end a training, unless it is to go on to ``min_steps`` or ``min_epochs``; say why."""
+    if not trainer.should_stop:
+        rank_zero_info(f"seqfit: the training stops after step {step:,}: {label} is found to be {verdict!r} (stop_on)")
+    trainer.should_stop = True
+
+
+def worst(diagnoses: Collection[Diagnosis]) -> Diagnosis | None:
+    """The diagnosis of the output that is worst off: it diverged, stalls, gets on, is fitted; None: there is none."""
+    order = (lambda one: one.verdict is Verdict.DIVERGED, lambda one: one.stalled, lambda one: one.verdict not in _DONE)
+    return max(diagnoses, key=lambda one: [holds(one) for holds in order], default=None)
