@@ -113,13 +113,13 @@ class Seen:
     scalars : by tag, what is only kept and what is known of the training among them.
     fields : by name, such as ``front/local_error``, shape ``(N,)``.
     recorded : a column of the record by its name in it, shape ``(looks, ...)``, up to and with this look.
-    keep : puts numbers by tag, and arrays by name, into the record's row of this look.
+    keep : puts values into the record's row of this look, by their names there: ``kept/<tag>``, ``<diagnostic>/<name>``.
     """
 
     scalars: Mapping[str, float]
     fields: Mapping[str, FloatArray]
     recorded: Callable[[str], NDArray[Any]]
-    keep: Callable[[Mapping[str, float], Mapping[str, NDArray[Any]]], None]
+    keep: Callable[[Mapping[str, Any]], None]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,6 +40,7 @@ _TAGS = {
     "update": "training/update",
     "flatness": "fourier/flatness",
 }
+_COLUMNS = {name: f"kept/stall/{name}" for name in NUMBERS}
 _FORECAST = ("forecast_step", "forecast_low", "forecast_high")
 
 
@@ -96,14 +97,24 @@ class StallDiagnostic(Following):
 
     def begin(self, scene: Scene) -> None:
         """Find the active points and the frequencies that matter, and listen how the network sees its inputs."""
-        self.scene = scene
+        self.scene, self._latest = scene, None
         geometry, trend = scene.geometry, scene.trend
         local = local_scale(geometry, trend, noise=scene.noise) if scene.relative == "local" else None
         self._active = active_points(geometry, trend, noise=scene.noise, local=local)
         share = geometry.coarsen(self._active.astype(np.float64), MOST_CELLS)
         self._share = np.where(share > 0.0, share, np.nan)
         known = [highest_frequencies(part.geometry, part.trend) for part in scene.each]
-        self._frequencies = tuple(max(each) for each in zip(*known, strict=True))
+        size = scene.scale.mean_square
+        self._fixed = Situation(
+            axes=tuple(geometry.axes),
+            frequencies=tuple(max(each) for each in zip(*known, strict=True)),
+            lengths=tuple(float(each) for each in geometry.lengths),
+            bound=float(np.max(np.abs(geometry.asked))),
+            noise=scene.noise / math.sqrt(size) if size > 0.0 else 0.0,
+            residual=not np.any(scene.target),
+            oscillates=trend.variance > 0.0,
+            relative=scene.scale.of != "first look",
+        )
         self.read_out = FirstLayer(geometry.dimension)
 
     def look(self, observation: Observation, scale: float, step: int) -> Reading:
@@ -122,23 +133,23 @@ class StallDiagnostic(Following):
         """Keep the signs of a look, and judge by them."""
         local = seen.fields.get("front/local_error")
         if local is None:
+            self._latest = None
             return {}
-        error = np.minimum(local, 1.0)
-        error[np.isnan(error)] = 1.0
-        clipped = self.scene.geometry.coarsen(error * self._active, MOST_CELLS) / self._share
+        error = np.fmin(local, 1.0) * self._active  # NaN: as far off as can be
+        clipped = self.scene.geometry.coarsen(error, MOST_CELLS) / self._share
         numbers = {name: seen.scalars.get(tag, math.nan) for name, tag in _TAGS.items()}
         width = seen.scalars.get("basis/width", math.nan)
         self._width = self._width if math.isnan(width) else width
         numbers |= {
             "error": seen.scalars["error/relative_rmse"],
-            "mean_error": float(error[self._active].mean()),
+            "mean_error": float(error.sum() / self._active.sum()),
             "rank_share": seen.scalars.get("basis/numerical_rank", math.nan) / (width or math.nan),
         }
         taken = self._tally.take(step, numbers, clipped)
-        seen.keep({f"stall/{name}": value for name, value in taken.items()}, {"stall/clipped": clipped})
-        self._terms = max(self._terms, sum(tag.startswith("training/loss/") for tag in seen.scalars))
+        seen.keep({"stall/clipped": clipped, **{_COLUMNS[name]: value for name, value in taken.items()}})
+        self._terms = max(self._terms, len([tag for tag in seen.scalars if tag.startswith("training/loss/")]))
         signs = Signs.of(
-            {name: seen.recorded(f"kept/stall/{name}") for name in NUMBERS},
+            {name: seen.recorded(column) for name, column in _COLUMNS.items()},
             seen.recorded("total_steps"),
             seen.recorded("stall/clipped"),
         )
@@ -147,7 +158,7 @@ class StallDiagnostic(Following):
         self.course = judge(signs, len(signs) - 1, situation, self.course)
         coming = forecast(signs, len(signs) - 1)
         verdict = self.course.verdict
-        seen.keep({"stall/verdict": float(verdict.code), "stall/since": self.course.since}, {})
+        seen.keep({"kept/stall/verdict": float(verdict.code), "kept/stall/since": self.course.since})
         steps = (coming.step, coming.low, coming.high) if coming else (math.nan,) * 3
         return {
             "stall/stalled": float(verdict in STALLED),
@@ -156,27 +167,21 @@ class StallDiagnostic(Following):
         }
 
     def _situation(self) -> Situation:
-        scene, first = self.scene, self._tally.first
-        size = scene.scale.mean_square
-        *lengths, bound = self._seen or (
-            *scene.geometry.lengths,
-            float(np.max(np.abs(scene.geometry.asked))),
-        )
-        return Situation(
-            axes=tuple(scene.geometry.axes),
-            frequencies=self._frequencies,
+        """What is known of the run so far; after the first looks it hardly changes."""
+        known, first = self._latest and self._latest[1], self._tally.first
+        if known and (known.width, known.terms, known.residual_beside) == (self._width, self._terms, self.beside):
+            return known
+        *lengths, bound = self._seen or (*self._fixed.lengths, self._fixed.bound)
+        return replace(
+            self._fixed,
             lengths=tuple(lengths),
             bound=bound,
             width=self._width,
             first_error=first.get("error", math.nan),
             first_constant_share=first.get("constant_share", math.nan),
             first_rank_share=first.get("rank_share", math.nan),
-            noise=scene.noise / math.sqrt(size) if size > 0.0 else 0.0,
-            residual=not np.any(scene.target),
             residual_beside=self.beside,
             terms=self._terms,
-            oscillates=scene.trend.variance > 0.0,
-            relative=scene.scale.of != "first look",
         )
 
     def diagnosis(self) -> Diagnosis | None:

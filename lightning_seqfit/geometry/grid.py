@@ -142,7 +142,7 @@ class Grid(Geometry):
         if block > 1:
             for axis, cells in enumerate(self.shape):
                 starts = np.arange(0, cells, block)
-                counts = np.diff(np.append(starts, cells)).reshape([-1 if a == axis else 1 for a in range(means.ndim)])
+                counts = np.minimum(cells - starts, block).reshape([-1 if a == axis else 1 for a in range(means.ndim)])
                 means = np.add.reduceat(means, starts, axis=axis) / counts
         return means.reshape(-1)
 

@@ -84,15 +84,14 @@ class Record:
         >>> record["scalar/stall/stalled"].tolist()
         [0.0]
         """
-        for name, value in row.items():
-            shape = getattr(value, "shape", ())
-            if name in self._columns and shape != self._columns[name].shape[1:]:
-                raise ValueError(f"{name!r} has shape {shape}, and {self._columns[name].shape[1:]} at the looks before")
         with np.errstate(all="ignore"):
             for name, value in row.items():
-                if name not in self._columns:
-                    self._columns[name] = self._empty(value)
-                self._columns[name][self.size - 1] = value
+                column = self._columns.get(name)
+                if column is None:
+                    column = self._columns[name] = self._empty(value)
+                elif getattr(value, "shape", ()) != column.shape[1:]:
+                    raise ValueError(f"{name!r} has shape {value.shape}, and {column.shape[1:]} at the looks before")
+                column[self.size - 1] = value
 
     def _empty(self, value: Any) -> Column:
         array = np.asarray(value)

@@ -11,7 +11,6 @@ from typing import Any
 
 import lightning.pytorch as pl
 import numpy as np
-from numpy.typing import NDArray
 
 from lightning_seqfit.diagnostics import DIAGNOSTICS, TAKEN, Diagnostic, Reading, ReadOut, Scene, StallDiagnostic
 from lightning_seqfit.diagnostics.base import MOST_VALUES, Following, Seen
@@ -175,11 +174,7 @@ class Measuring:
 
     def follow(self, look: Look, record: Record, step: int) -> None:
         """Let those go by what was measured that follow the others; the look is the latest row of the record."""
-
-        def keep(numbers: Mapping[str, float], arrays: Mapping[str, NDArray[Any]]) -> None:
-            record.amend({**{f"kept/{tag}": value for tag, value in numbers.items()}, **arrays})
-
-        seen = Seen({**look.kept, **look.scalars}, look.fields, record.__getitem__, keep)
+        seen = Seen({**look.kept, **look.scalars}, look.fields, record.__getitem__, record.amend)
         with np.errstate(all="ignore"), one_blas_thread:
             for name, diagnostic in self.working.items():
                 if isinstance(diagnostic, Following):

@@ -207,7 +207,8 @@ class Watch:
 
     def _of_training(self, trainer: pl.Trainer, module: pl.LightningModule, step: int) -> Reading:
         scalars = self.losses.scalars(trainer, module) | self.cost.scalars()
-        return Reading(scalars, kept=self.weights.update(module, step))
+        asked = any(column.measuring.stall is not None for column in self.columns)
+        return Reading(scalars, kept=self.weights.update(trainer.optimizers, step) if asked else {})
 
     def checkpoint(self, trainer: pl.Trainer, module: pl.LightningModule) -> dict[str, Any] | None:
         """Take a look that is due, write the records, and return the state to save; None where nothing was seen."""

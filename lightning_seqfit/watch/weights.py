@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-#: Tensors of weights that are followed, the largest, and values of each, evenly chosen.
+#: Tensors of weights that are followed, the largest on a device, and values of each, evenly chosen.
 MOST_TENSORS, MOST_VALUES = 4, 512
 
 log = logging.getLogger(__name__)
@@ -32,34 +32,34 @@ class Weights:
         """Go on with what a checkpoint has kept."""
         self._step, self._sample = int(kept.get("step", 0)), kept.get("sample")
 
-    def update(self, module: Any, step: int) -> dict[str, float]:
+    def update(self, optimizers: Iterable[Any], step: int) -> dict[str, float]:
         """Relative update a step since the look before, ``training/update``; empty: it is not known.
 
-        |w - w before| / |w before| / steps, over the sample.
+        |w - w before| / |w before| / steps, over the sample of what the optimizers train.
         """
         if self._failed:
             return {}
         try:
-            return self._update(module, step)
+            groups = [group for each in optimizers for group in getattr(each, "param_groups", ())]
+            return self._update([weight for group in groups for weight in group["params"]], step)
         except Exception as error:  # weights may be anything: sharded, lazy, of a kind that cannot be read
             self._failed, self._sample = True, None
             log.debug("the weights cannot be read", exc_info=error)
             return {}
 
-    def _update(self, module: Any, step: int) -> dict[str, float]:
-        weights = [each for each in module.parameters() if each.requires_grad and each.numel() > 1]
-        largest = sorted(weights, key=Tensor.numel, reverse=True)[:MOST_TENSORS]
+    def _update(self, weights: Sequence[Tensor], step: int) -> dict[str, float]:
+        trained = [each for each in weights if each.requires_grad and each.numel() > 1]
+        largest = sorted(trained, key=Tensor.numel, reverse=True)[:MOST_TENSORS]
         if not largest:
             return {}
         with torch.no_grad():
-            parts = [each.detach().reshape(-1)[:: -(-each.numel() // MOST_VALUES)] for each in largest]
-            now = torch.cat([part.to(parts[0]) for part in parts])
+            beside = [each for each in largest if each.device == largest[0].device]
+            now = torch.cat([each.reshape(-1)[:: -(-each.numel() // MOST_VALUES)] for each in beside])
             before, steps = self._sample, step - self._step
             self._sample, self._step = now, step
             if before is None or steps <= 0 or before.shape != now.shape:
                 return {}
             before = before.to(now)
-            moved, size = torch.stack(
-                [torch.linalg.vector_norm(now - before), torch.linalg.vector_norm(before)]
-            ).tolist()
+            norm = torch.linalg.vector_norm
+            moved, size = torch.stack([norm(now - before), norm(before)]).tolist()
         return {"training/update": moved / size / steps} if size > 0.0 and math.isfinite(moved) else {}
