@@ -73,7 +73,7 @@ def diagnose(run: Run, at: int | None = None) -> Diagnosis:
 
 def conclude(signs: Signs, situation: Situation, course: Course) -> Diagnosis:
     """Say all there is to say of the last look, which has been judged."""
-    look, verdict = len(signs) - 1, course.verdict or Verdict.UNDECIDED
+    look, verdict = len(signs) - 1, course.verdict
     said, not_checked = evidence(signs, look, situation, course)
     return Diagnosis(
         step=int(signs.step[look]),
