@@ -15,7 +15,7 @@ from lightning_seqfit.diagnosis.forecast import forecast
 from lightning_seqfit.diagnosis.procedure import Course, judge
 from lightning_seqfit.diagnosis.signs import Signs, Situation
 from lightning_seqfit.diagnosis.tally import Tally
-from lightning_seqfit.diagnosis.verdict import STALLED, Verdict
+from lightning_seqfit.diagnosis.verdict import STALLED
 from lightning_seqfit.geometry import FloatArray
 
 if TYPE_CHECKING:
