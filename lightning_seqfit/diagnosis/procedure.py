@@ -67,7 +67,7 @@ class Course:
     fitted_step, fitted_looks : step and number of the latest look at which it was fitted; NaN: none.
     still_step, still_looks : the first of the looks in a row at which it did not move; NaN: it does.
     suspect : the cause that the latest looks in a row speak for.
-    suspect_step, suspect_looks : the first of these.
+    suspect_step, suspect_looks : the first of these, or of those that speak for none.
 
     Examples
     --------
@@ -138,17 +138,22 @@ def judge(signs: Signs, look: int, situation: Situation, before: Course) -> Cour
     """
     step, looks = float(signs.step[look]), float(signs.looks[look])
     now = progress(signs, look, by_error=by_error(situation))
-    if done(signs, look, situation):
-        before = replace(before, fitted_step=step, fitted_looks=looks)
+    fitted = done(signs, look, situation)
     moving = moves(signs, look, situation, now, before)
     still = moving is False
+    suspect = _suspect(signs, look, situation, now, still)
+    same = suspect is before.suspect
     after = replace(
         before,
         doublings=now.doublings,
+        fitted_step=step if fitted else before.fitted_step,
+        fitted_looks=looks if fitted else before.fitted_looks,
         still_step=_first(before.still_step, step) if still else math.nan,
         still_looks=_first(before.still_looks, looks) if still else math.nan,
+        suspect=suspect,
+        suspect_step=before.suspect_step if same else step,
+        suspect_looks=before.suspect_looks if same else looks,
     )
-    after = _suspecting(after, _suspect(signs, look, situation, now, still), step, looks)
     verdict = _verdict(signs, look, situation, after, moving)
     stalled = verdict in STALLED
     since = math.nan
@@ -209,14 +214,6 @@ def _lasting(step: float, looks: float, since: tuple[float, float], share: float
     return looks - since[1] >= LASTING_LOOKS - 1 and step - since[0] >= share * step
 
 
-def _suspecting(course: Course, suspect: Verdict | None, step: float, looks: float) -> Course:
-    if suspect is None:
-        return replace(course, suspect=None, suspect_step=math.nan, suspect_looks=math.nan)
-    if suspect is course.suspect:
-        return course
-    return replace(course, suspect=suspect, suspect_step=step, suspect_looks=looks)
-
-
 def _verdict(signs: Signs, look: int, situation: Situation, course: Course, moving: bool | None) -> Verdict:
     step, looks = float(signs.step[look]), float(signs.looks[look])
     if float(signs.error[look]) == math.inf:
@@ -226,7 +223,7 @@ def _verdict(signs: Signs, look: int, situation: Situation, course: Course, movi
         return Verdict.DIVERGED
     if course.fitted_step == step:
         return Verdict.FITTED
-    if course.verdict is Verdict.FITTED and not _lasting(step, looks, (course.fitted_step, course.fitted_looks)):
+    if course.verdict is Verdict.FITTED and not _lasting(step, looks - 1, (course.fitted_step, course.fitted_looks)):
         return Verdict.FITTED
     if at_noise_floor(signs, look, situation):
         return Verdict.NOISE_FLOOR

@@ -13,7 +13,6 @@ from lightning_seqfit.diagnosis.progress import progress
 from lightning_seqfit.diagnosis.signs import Signs
 from tests.diagnosis.histories import cadence, every_nth, flat, history, rising
 
-
 STEPS = cadence(4000)
 
 
