@@ -113,7 +113,7 @@ class Seen:
     scalars : by tag, what is only kept and what is known of the training among them.
     fields : by name, such as ``front/local_error``, shape ``(N,)``.
     recorded : a column of the record by its name in it, shape ``(looks, ...)``, up to and with this look.
-    keep : puts values into the record's row of this look, by their names there: ``kept/<tag>``, ``<diagnostic>/<name>``.
+    keep : puts values into the row of this look, by their names in the record: ``kept/<tag>``, ``stall/clipped``.
     """
 
     scalars: Mapping[str, float]

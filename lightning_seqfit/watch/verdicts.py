@@ -95,7 +95,9 @@ class Verdicts:
 def stop(trainer: pl.Trainer, label: str, verdict: str, step: int) -> None:
     """Have Lightning end a training, unless it is to go on to ``min_steps`` or ``min_epochs``; say why."""
     if not trainer.should_stop:
-        rank_zero_info(f"seqfit: the training stops after step {step:,}: {label} is found to be {verdict!r} (stop_on)")
+        rank_zero_info(
+            f"seqfit: the training stops after step {step:,}: at {label} it is {verdict!r}, which stop_on names"
+        )
     trainer.should_stop = True
 
 
