@@ -21,12 +21,16 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from lightning_seqfit import Probe, Run, load
 from lightning_seqfit.callbacks import SequentialFitting
+from lightning_seqfit.diagnosis.signs import NUMBERS
 from lightning_seqfit.watch.schedule import next_look
 
 STEPS = 40
 #: Pictures that a run leaves when everything is watched: along a line, and in a plane.
 FIGURES = {"fit", "front", "arrival", "spectrum", "basis", "rank"}
 FIGURES_OF_A_PLANE = FIGURES - {"arrival"}
+
+#: Tags that the record has and loggers and monitors have not.
+KEPT = {"fourier/flatness", "training/update", *(f"stall/{name}" for name in (*NUMBERS, "since", "verdict"))}
 
 
 class Net(L.LightningModule):

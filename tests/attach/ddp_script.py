@@ -239,7 +239,8 @@ def fit(
 
 
 def watcher(**options: Any) -> SequentialFitting:
-    return SequentialFitting(Probe.grid(**{"bounds": [(0.0, 1.0)], "target": sine, **options}), every_n_steps=EVERY)
+    given = {"bounds": [(0.0, 1.0)], "target": sine, **options}
+    return SequentialFitting(Probe.grid(**given), every_n_steps=EVERY, stop_on=["diverged"])
 
 
 def without_figures() -> None:
@@ -318,6 +319,14 @@ def popen(folder: Path) -> None:
 
     fit(folder / "refused", watcher(predict=failing))
     fit(folder / "later", watcher(predict=failing))
+
+    looked: list[int] = []
+
+    def breaking(module: nn.Module, x: Tensor) -> Tensor:
+        looked.append(1)
+        return module(x) if len(looked) < 6 else torch.full((len(x),), torch.nan)
+
+    fit(folder / "stopped", watcher(predict=breaking))
 
     # The last: nothing works together after it. Uncaught, as a user's would be.
     error = fit(folder / "broken", watcher(), net={"fails_at": (1, 30)})

@@ -26,6 +26,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from lightning_seqfit import Probe, load
 from lightning_seqfit.callbacks import SequentialFitting
 from lightning_seqfit.watch import keeping
+from tests.training import KEPT
 
 SCRIPT = Path(__file__).with_name("ddp_script.py")
 STEPS = 40
@@ -156,7 +157,7 @@ def test_there_is_one_record_and_it_holds_what_the_ranks_saw(case: str, launch: 
     assert files == {"probe.npz"}
     metrics = launch.seen(case)[1]["metrics"]
     for look, step in enumerate(LOOKS):
-        for tag in run.scalars:
+        for tag in set(run.scalars) - KEPT:
             if np.isfinite(run.scalars[tag][look]):
                 assert metrics[step][f"seqfit/{tag}"] == np.float32(run.scalars[tag][look]), (step, tag)
 
@@ -240,6 +241,14 @@ def test_a_monitor_that_finds_nothing_yet_ends_every_rank_alike(case: str, launc
     assert "`seqfit/front/sequentiality` which is not available" in zero["raised"]
     assert zero["step"] == one["step"] == 4
     assert load(launch.folder / case).steps.tolist() == LOOKS[:5]
+
+
+@param("stopped")
+def test_a_verdict_of_rank_zero_stops_every_rank_at_the_same_step(case: str, launch: Launch) -> None:
+    zero, one = launch.seen(case)
+    assert zero["step"] == one["step"] == LOOKS[6]  # the second look at nothing but NaN: errors are medians of three
+    assert load(launch.folder / case).stall.verdict.tolist() == ["undecided"] * 6 + ["diverged"]  # type: ignore[union-attr]
+    assert launch.output.count("the training stops after step 8: at the probe it is 'diverged'") == 1
 
 
 @param("refused")

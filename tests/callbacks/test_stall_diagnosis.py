@@ -377,9 +377,11 @@ def learned(folder: Path, *callbacks: Any, every_n_steps: int = 20, resume: Path
 
 
 def test_a_resumed_run_gives_the_verdicts_of_one_that_was_not_stopped(tmp_path: Path) -> None:
-    kept = ModelCheckpoint(tmp_path / "kept", every_n_train_steps=730, save_top_k=-1, filename="{step}")
-    whole, one = learned(tmp_path / "whole", kept)
-    resumed, other = learned(tmp_path / "resumed", resume=tmp_path / "kept" / "step=730.ckpt")
+    def keeper() -> ModelCheckpoint:
+        return ModelCheckpoint(tmp_path / "kept", every_n_train_steps=730, save_top_k=-1, filename="{step}")
+
+    whole, one = learned(tmp_path / "whole", keeper())
+    resumed, other = learned(tmp_path / "resumed", keeper(), resume=tmp_path / "kept" / "step=730.ckpt")
     assert len(one.verdict) > 60
     assert len(set(one.verdict)) > 1
     for name in ("verdict", "stalled", "since", "doublings", "forecast_step", "forecast_low", "forecast_high"):
