@@ -224,7 +224,9 @@ def situations(draw: st.DrawFn) -> Situation:
 
 @settings(max_examples=300, deadline=None)
 @given(
-    st.sampled_from(Verdict), situations(), st.lists(st.tuples(*[st.one_of(NUMBERS, SIZES)] * 4), min_size=1, max_size=3)
+    st.sampled_from(Verdict),
+    situations(),
+    st.lists(st.tuples(*[st.one_of(NUMBERS, SIZES)] * 4), min_size=1, max_size=3),
 )
 def test_whatever_is_not_known_no_number_is_made_up(
     verdict: Verdict, situation: Situation, rows: list[tuple[float, ...]]

@@ -80,12 +80,17 @@ def test_what_is_left_of_noise_is_the_noise_floor() -> None:
 
 
 def test_a_loss_far_below_the_error_is_undersampled_before_a_stall_can_be_known() -> None:
-    said = courses(history(STEPS, rising(1.5, 4000), loss_ratio=after(60, 0.01, 1.0)))
-    first = next(course for course in said if course.verdict is Verdict.UNDERSAMPLED)
-    assert first.since == STEPS[STEPS > 60][0]
-    assert first.stalled
-    at = float(STEPS[[course.verdict for course in said].index(Verdict.UNDERSAMPLED)])
-    assert at < 200
+    signs = history(STEPS, rising(1.5, 4000), error=1.0, loss_ratio=after(60, 0.005, 1.0))
+    said = courses(signs)
+    at = [course.verdict for course in said].index(Verdict.UNDERSAMPLED)
+    assert said[at].since == STEPS[STEPS > 60][0]
+    assert said[at].stalled
+    assert STEPS[at] < 200
+
+
+def test_a_loss_far_below_an_error_that_falls_says_nothing_before_it_stalls() -> None:
+    said = courses(history(STEPS, rising(1.5, 200), loss_ratio=after(200, 0.005, 1.0)))
+    assert not any(course.stalled for course in said)
 
 
 @pytest.mark.parametrize("equation", [{"terms": 2}, {"residual_beside": True}, {"residual": True}])
@@ -141,9 +146,9 @@ def test_a_fit_that_has_not_begun_is_waited_for_before_it_has_not_started() -> N
     said = courses(history(STEPS, flat(0.99)))
     assert verdicts(said) == [Verdict.UNDECIDED, Verdict.NOT_STARTED]
     at = float(STEPS[[course.verdict for course in said].index(Verdict.NOT_STARTED)])
-    assert 2000 <= at <= 2300
-    # one that begins at 1,700 has had no verdict by then
-    late = history(STEPS, lambda steps: np.where(steps < 1700, 0.99, 0.99 * (1700 / np.maximum(steps, 1)) ** 2))
+    assert 4000 <= at <= 4500
+    # one that begins at 3,500 has had no verdict by then
+    late = history(STEPS, lambda steps: np.where(steps < 3500, 0.99, 0.99 * (3500 / np.maximum(steps, 1)) ** 2))
     assert not any(course.stalled for course in courses(late))
 
 
@@ -226,8 +231,9 @@ def test_a_cause_stays_until_another_has_lasted() -> None:
 
 
 def test_an_undersampled_fit_stays_so_while_the_loss_is_below_the_error() -> None:
-    signs = history(STEPS, rising(1.5, 4000), loss_ratio=np.where(STEPS < 60, 1.0, np.where(STEPS < 3000, 0.01, 0.3)))
-    assert last(signs) is Verdict.UNDERSAMPLED
+    ratio = np.where(STEPS < 60, 1.0, np.where(STEPS < 3000, 0.005, 0.3))
+    assert last(history(STEPS, rising(1.5, 4000), error=1.0, loss_ratio=ratio)) is Verdict.UNDERSAMPLED
+    assert last(history(STEPS, rising(1.5, 4000), loss_ratio=ratio)) is Verdict.PROGRESSING
 
 
 def test_a_fit_that_mini_batches_break_now_and_again_stays_fitted() -> None:

@@ -103,7 +103,9 @@ def test_json_has_every_field_and_none_for_what_is_no_number() -> None:
 
 NUMBERS = st.floats(allow_nan=True, allow_infinity=True)
 TEXTS = st.text(max_size=150)
-CHANGES = st.dictionaries(TEXTS, st.one_of(NUMBERS, TEXTS, st.booleans(), st.integers(), st.tuples(NUMBERS)), max_size=3)
+CHANGES = st.dictionaries(
+    TEXTS, st.one_of(NUMBERS, TEXTS, st.booleans(), st.integers(), st.tuples(NUMBERS)), max_size=3
+)
 DIAGNOSES = st.builds(
     Diagnosis,
     step=st.integers(0, 10**9),
