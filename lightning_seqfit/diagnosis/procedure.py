@@ -22,7 +22,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from lightning_seqfit.diagnosis.progress import Progress, half_way, progress
+from lightning_seqfit.diagnosis.progress import LEAST_NEED, Progress, half_way, progress
 from lightning_seqfit.diagnosis.signs import Signs, Situation
 from lightning_seqfit.diagnosis.verdict import STALLED, Verdict
 
@@ -189,8 +189,9 @@ def at_noise_floor(signs: Signs, look: int, situation: Situation) -> bool:
 def moves(signs: Signs, look: int, situation: Situation, now: Progress, before: Course) -> bool | None:
     """Whether a fit gets on; None: that cannot be told yet.
 
-    One that has not begun may begin at any time, so that the least gain will do that is more than the noise of
-    mini-batches; not at a learning rate that is too low for it.
+    One that is all but fitted, or was fitted in the last half of the steps, need not. One that has not begun may begin
+    at any time, so that the least gain will do that is more than the noise of mini-batches; not at a learning rate that
+    is too low for it.
     """
     if float(signs.step[look]) < LEAST_STEP or now.looks < LEAST_LOOKS or math.isnan(now.doublings):
         return None
@@ -204,6 +205,8 @@ def moves(signs: Signs, look: int, situation: Situation, now: Progress, before: 
         return True
     if by_error(situation):
         return float(signs.error[look]) <= SMALL_RESIDUAL
+    if now.whole <= LEAST_NEED:  # all but fitted
+        return True
     return float(np.fmax.reduce(signs.fitted[half_way(signs, look) : look + 1])) >= FITTED_SHARE
 
 

@@ -182,6 +182,11 @@ def test_one_large_step_at_the_start_tells_a_flat_target_from_a_low_learning_rat
     assert last(history(STEPS, flat(0.99), update=after(20, 3e-6, 1e-2))) is Verdict.NOT_STARTED
 
 
+def test_a_fit_that_is_all_but_fitted_and_stays_so_is_not_stalled() -> None:
+    assert not any(course.stalled for course in courses(history(STEPS, flat(0.04), fitted=0.95)))
+    assert last(history(STEPS, flat(0.08), fitted=0.95)) is Verdict.STUCK
+
+
 # --- when it is said ---
 
 
