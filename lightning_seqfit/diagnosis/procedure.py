@@ -191,7 +191,7 @@ def moves(signs: Signs, look: int, situation: Situation, now: Progress, before: 
 
     One that is all but fitted, or was fitted in the last half of the steps, need not. One that has not begun may begin
     at any time, so that the least gain will do that is more than the noise of mini-batches; not at a learning rate that
-    is too low for it.
+    is too low for it, nor where the loss falls and the error does not.
     """
     if float(signs.step[look]) < LEAST_STEP or now.looks < LEAST_LOOKS or math.isnan(now.doublings):
         return None
@@ -201,7 +201,8 @@ def moves(signs: Signs, look: int, situation: Situation, now: Progress, before: 
     need = now.whole if idle else now.need
     most = MOST_DOUBLINGS if math.isnan(before.still_step) else AGAIN_DOUBLINGS
     turning = now.restless or (untouched(signs, look) and now.turning)
-    if need <= most * now.gain and not turning:
+    astray = below(signs, look, situation) and not falls(signs, look)
+    if need <= most * now.gain and not turning and not astray:
         return True
     if by_error(situation):
         return float(signs.error[look]) <= SMALL_RESIDUAL

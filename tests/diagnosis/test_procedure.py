@@ -88,6 +88,12 @@ def test_a_loss_far_below_the_error_is_undersampled_before_a_stall_can_be_known(
     assert STEPS[at] < 200
 
 
+def test_where_the_loss_falls_and_the_error_does_not_nothing_moves() -> None:
+    signs = history(STEPS, rising(1.5, 4000), error=1.0, loss_ratio=after(1000, 0.3, 1.0))
+    assert verdicts(courses(signs)) == [Verdict.UNDECIDED, Verdict.UNDERSAMPLED]
+    assert not any(course.stalled for course in courses(signs, replace(SITUATION, terms=2)))
+
+
 def test_a_loss_far_below_an_error_that_falls_says_nothing_before_it_stalls() -> None:
     said = courses(history(STEPS, rising(1.5, 200), loss_ratio=after(200, 0.005, 1.0)))
     assert not any(course.stalled for course in said)
