@@ -3,15 +3,15 @@
 1. *Diverged*: the error is not finite, or more than 3 times what it was and the training loss too.
 2. *Fitted*: the fitted share is at least .98; where it was so, until three looks in a row say otherwise, for
    mini-batches break what is fitted again and again. *Noise floor*: what is left is as flat as noise, and as small.
-3. *Undersampled*: the training loss fell 20 times further than the error that it should have taken with it.
+3. *Undersampled*: the training loss fell a hundred times further than the error, which does not fall with it.
 4. *Undecided*: too early, or too few looks.
 5. It moves: *sequential* or *progressing*.
 6. It does not: the first cause that what is known speaks for, else *stuck*.
 
 A stall, and anything that the error's size alone would call harmful, is said when three looks in a row have found it,
-over a fifth of the steps so far; of a fit that has not begun, over half of them. A cause too: until then it is *stuck*,
-or the cause that was said before. What is not known decides nothing. Without a training loss and a learning rate,
-causes within the network are not told from those two, so that none of them is named.
+over a fifth of the steps so far; of a fit that has not begun, over three quarters. A cause too: until then it is
+*stuck*, or the cause that was said before. What is not known decides nothing. Without a training loss and a learning
+rate, causes within the network are not told from those two, so that none of them is named.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from lightning_seqfit.diagnosis.progress import Progress, half_way, progress
+from lightning_seqfit.diagnosis.progress import LEAST_NEED, Progress, half_way, progress
 from lightning_seqfit.diagnosis.signs import Signs, Situation
 from lightning_seqfit.diagnosis.verdict import STALLED, Verdict
 
@@ -35,13 +35,15 @@ LEAST_STEP, LEAST_LOOKS = 1000, 8
 #: Looks in a row, and share of the steps so far, that what is harmful must last.
 LASTING_LOOKS, LASTING_SHARE = 3, 0.2
 #: The same share of a fit that has not begun, with nothing that could keep it from it: many begin late.
-WAITING_SHARE = 0.5
+WAITING_SHARE = 0.75
+#: Share of the error at half the steps, at or above which it does not fall.
+NOT_FALLING = 0.95
 #: Times its first value, the error's and the loss's, from which on a fit has diverged.
 DIVERGED = 3.0
 #: Least flatness of a residual of noise, and its largest size over the noise's.
 NOISE_FLATNESS, NOISE_SIZE = 0.45, 1.3
 #: Fall of the loss over that of the squared error: at once, and of a stalled fit; least error and step of the former.
-FAR_BELOW, BELOW, FAR_BELOW_ERROR, FAR_BELOW_STEP = 0.05, 0.5, 0.3, 50
+FAR_BELOW, BELOW, FAR_BELOW_ERROR, FAR_BELOW_STEP = 0.01, 0.5, 0.3, 50
 #: Largest coordinate, and least share of constant units, of inputs that are badly scaled or units driven out of range.
 MOST_BOUND, CONSTANT_SHARE = 10.0, 0.8
 #: Learning rate over its highest, and the largest relative update of a step that was ever seen, at or below which it is
@@ -187,8 +189,9 @@ def at_noise_floor(signs: Signs, look: int, situation: Situation) -> bool:
 def moves(signs: Signs, look: int, situation: Situation, now: Progress, before: Course) -> bool | None:
     """Whether a fit gets on; None: that cannot be told yet.
 
-    One that has not begun may begin at any time, so that the least gain will do that is more than the noise of
-    mini-batches; not at a learning rate that is too low for it.
+    One that is all but fitted, or was fitted in the last half of the steps, need not. One that has not begun may begin
+    at any time, so that the least gain will do that is more than the noise of mini-batches; not at a learning rate that
+    is too low for it, nor where the loss falls and the error does not.
     """
     if float(signs.step[look]) < LEAST_STEP or now.looks < LEAST_LOOKS or math.isnan(now.doublings):
         return None
@@ -198,10 +201,13 @@ def moves(signs: Signs, look: int, situation: Situation, now: Progress, before: 
     need = now.whole if idle else now.need
     most = MOST_DOUBLINGS if math.isnan(before.still_step) else AGAIN_DOUBLINGS
     turning = now.restless or (untouched(signs, look) and now.turning)
-    if need <= most * now.gain and not turning:
+    astray = below(signs, look, situation) and not falls(signs, look)
+    if need <= most * now.gain and not turning and not astray:
         return True
     if by_error(situation):
         return float(signs.error[look]) <= SMALL_RESIDUAL
+    if now.whole <= LEAST_NEED:  # all but fitted
+        return True
     return float(np.fmax.reduce(signs.fitted[half_way(signs, look) : look + 1])) >= FITTED_SHARE
 
 
@@ -229,7 +235,7 @@ def _verdict(signs: Signs, look: int, situation: Situation, course: Course, movi
         return Verdict.NOISE_FLOOR
     if course.suspect is Verdict.UNDERSAMPLED and sure and (moving is False or far_below(signs, look, situation)):
         return Verdict.UNDERSAMPLED
-    if course.verdict is Verdict.UNDERSAMPLED and below(signs, look, situation):
+    if course.verdict is Verdict.UNDERSAMPLED and below(signs, look, situation) and not falls(signs, look):
         return Verdict.UNDERSAMPLED
     if moving is None:
         return Verdict.UNDECIDED
@@ -264,10 +270,16 @@ def grown(signs: Signs, look: int, situation: Situation) -> bool:
     return float(signs.error[look]) > most and float(signs.loss[look]) > DIVERGED
 
 
+def falls(signs: Signs, look: int) -> bool:
+    """Whether the error has fallen since half the steps."""
+    return float(signs.error[look]) < NOT_FALLING * float(signs.error[half_way(signs, look)])
+
+
 def far_below(signs: Signs, look: int, situation: Situation) -> bool:
-    """Whether the loss fell so far below the error that it cannot have been asked where the error is."""
+    """Whether the loss fell so far below an error that does not fall that it cannot have been asked for that."""
     ratio, error = float(signs.loss_ratio[look]), float(signs.error[look])
-    return regression(situation) and ratio < FAR_BELOW and error >= FAR_BELOW_ERROR
+    low = regression(situation) and ratio < FAR_BELOW and error >= FAR_BELOW_ERROR
+    return low and not falls(signs, look)
 
 
 def below(signs: Signs, look: int, situation: Situation) -> bool:
@@ -291,7 +303,8 @@ def _inputs(signs: Signs, look: int, situation: Situation, now: Progress) -> boo
 
 def _rate_high(signs: Signs, look: int, situation: Situation, now: Progress) -> bool:
     later = float(signs.constant_share[look]) >= CONSTANT_SHARE > situation.first_constant_share
-    return now.restless or later
+    # a fit that has not begun is restless under the noise of mini-batches too, but no worse than none at all
+    return later or (now.restless and (not untouched(signs, look) or float(signs.error[look]) >= 1.0))
 
 
 def _undersampled(signs: Signs, look: int, situation: Situation, now: Progress) -> bool:

@@ -80,12 +80,23 @@ def test_what_is_left_of_noise_is_the_noise_floor() -> None:
 
 
 def test_a_loss_far_below_the_error_is_undersampled_before_a_stall_can_be_known() -> None:
-    said = courses(history(STEPS, rising(1.5, 4000), loss_ratio=after(60, 0.01, 1.0)))
-    first = next(course for course in said if course.verdict is Verdict.UNDERSAMPLED)
-    assert first.since == STEPS[STEPS > 60][0]
-    assert first.stalled
-    at = float(STEPS[[course.verdict for course in said].index(Verdict.UNDERSAMPLED)])
-    assert at < 200
+    signs = history(STEPS, rising(1.5, 4000), error=1.0, loss_ratio=after(60, 0.005, 1.0))
+    said = courses(signs)
+    at = [course.verdict for course in said].index(Verdict.UNDERSAMPLED)
+    assert said[at].since == STEPS[STEPS > 60][0]
+    assert said[at].stalled
+    assert STEPS[at] < 200
+
+
+def test_where_the_loss_falls_and_the_error_does_not_nothing_moves() -> None:
+    signs = history(STEPS, rising(1.5, 4000), error=1.0, loss_ratio=after(1000, 0.3, 1.0))
+    assert verdicts(courses(signs)) == [Verdict.UNDECIDED, Verdict.UNDERSAMPLED]
+    assert not any(course.stalled for course in courses(signs, replace(SITUATION, terms=2)))
+
+
+def test_a_loss_far_below_an_error_that_falls_says_nothing_before_it_stalls() -> None:
+    said = courses(history(STEPS, rising(1.5, 200), loss_ratio=after(200, 0.005, 1.0)))
+    assert not any(course.stalled for course in said)
 
 
 @pytest.mark.parametrize("equation", [{"terms": 2}, {"residual_beside": True}, {"residual": True}])
@@ -141,9 +152,9 @@ def test_a_fit_that_has_not_begun_is_waited_for_before_it_has_not_started() -> N
     said = courses(history(STEPS, flat(0.99)))
     assert verdicts(said) == [Verdict.UNDECIDED, Verdict.NOT_STARTED]
     at = float(STEPS[[course.verdict for course in said].index(Verdict.NOT_STARTED)])
-    assert 2000 <= at <= 2300
-    # one that begins at 1,700 has had no verdict by then
-    late = history(STEPS, lambda steps: np.where(steps < 1700, 0.99, 0.99 * (1700 / np.maximum(steps, 1)) ** 2))
+    assert 4000 <= at <= 4500
+    # one that begins at 3,500 has had no verdict by then
+    late = history(STEPS, lambda steps: np.where(steps < 3500, 0.99, 0.99 * (3500 / np.maximum(steps, 1)) ** 2))
     assert not any(course.stalled for course in courses(late))
 
 
@@ -175,6 +186,11 @@ def test_a_warm_up_is_no_low_learning_rate() -> None:
 
 def test_one_large_step_at_the_start_tells_a_flat_target_from_a_low_learning_rate() -> None:
     assert last(history(STEPS, flat(0.99), update=after(20, 3e-6, 1e-2))) is Verdict.NOT_STARTED
+
+
+def test_a_fit_that_is_all_but_fitted_and_stays_so_is_not_stalled() -> None:
+    assert not any(course.stalled for course in courses(history(STEPS, flat(0.04), fitted=0.95)))
+    assert last(history(STEPS, flat(0.08), fitted=0.95)) is Verdict.STUCK
 
 
 # --- when it is said ---
@@ -226,8 +242,9 @@ def test_a_cause_stays_until_another_has_lasted() -> None:
 
 
 def test_an_undersampled_fit_stays_so_while_the_loss_is_below_the_error() -> None:
-    signs = history(STEPS, rising(1.5, 4000), loss_ratio=np.where(STEPS < 60, 1.0, np.where(STEPS < 3000, 0.01, 0.3)))
-    assert last(signs) is Verdict.UNDERSAMPLED
+    ratio = np.where(STEPS < 60, 1.0, np.where(STEPS < 3000, 0.005, 0.3))
+    assert last(history(STEPS, rising(1.5, 4000), error=1.0, loss_ratio=ratio)) is Verdict.UNDERSAMPLED
+    assert last(history(STEPS, rising(1.5, 4000), loss_ratio=ratio)) is Verdict.PROGRESSING
 
 
 def test_a_fit_that_mini_batches_break_now_and_again_stays_fitted() -> None:
