@@ -175,7 +175,8 @@ def _pinn(case: _Case) -> list[Advice]:
 def _travelling(case: _Case) -> Advice:
     """Four changes that end it only together, in the plane and beyond."""
     waves = [wave for wave in case.waves if wave > 0.0]
-    squared = _over(max(waves), min(waves)) ** 2
+    ratio = _over(max(waves), min(waves))
+    squared = ratio * ratio
     omega_0 = 1.5 * 2 * math.pi * case.highest / 2.0
     change = {"network": "siren", "omega_0": omega_0, "learning_rate": 1e-3, "inputs": "[-1, 1]", "resample": True}
     divided = ""
