@@ -30,7 +30,10 @@ FIGURES = {"fit", "front", "arrival", "spectrum", "basis", "rank"}
 FIGURES_OF_A_PLANE = FIGURES - {"arrival"}
 
 #: Tags that the record has and loggers and monitors have not.
-KEPT = {"fourier/flatness", "training/update", *(f"stall/{name}" for name in (*NUMBERS, "since", "verdict"))}
+KEPT = {
+    *("basis/width", "fourier/flatness", "training/update"),
+    *(f"stall/{name}" for name in (*NUMBERS, "since", "verdict")),
+}
 
 
 class Net(L.LightningModule):
