@@ -180,7 +180,7 @@ def _replayed(run: Run, scene: Scene, diagnostics: list[Diagnostic]) -> tuple[Re
         scalars = error_of(scene.geometry, seen.residual, scale, scene.noise)
         for diagnostic in able:
             reading = diagnostic.look(seen, scale, int(run.total_steps[look]))
-            scalars |= reading.scalars
+            scalars |= {**reading.scalars, **reading.kept}
             arrays = {**reading.fields, **reading.arrays}
             row |= {f"{diagnostic.name}/{name}": np.asarray(array) for name, array in arrays.items()}
         scalars |= {tag: float(series[look]) for tag, series in others.items()}
@@ -198,4 +198,4 @@ def _outdated(diagnostics: list[Diagnostic]) -> tuple[str, ...]:
     """How notes begin that are of the target that the run had, or of none."""
     names = [each.name for each in diagnostics]
     absent = (f"{name}{said}" for name in names for said in (": ", " is absent: "))
-    return (*absent, "read against ", "noise: ", "values: ", NO_PROJECTION)
+    return (*absent, "stall is absent: ", "read against ", "noise: ", "values: ", NO_PROJECTION)
