@@ -26,7 +26,9 @@ from threadpoolctl import threadpool_limits
 from lightning_seqfit import Probe
 from lightning_seqfit.demos import SIREN, TanhMLP, sine
 from lightning_seqfit.diagnostics import DIAGNOSTICS, Scene, make_all
+from lightning_seqfit.diagnostics.base import Following, Seen
 from lightning_seqfit.record import Record
+from lightning_seqfit.watch.weights import Weights
 
 #: Network, width, learning rate (0: its own), and the most that a look may take.
 GOALS: list[tuple[Callable[..., torch.nn.Module], int, float, str, str]] = [
@@ -36,6 +38,9 @@ GOALS: list[tuple[Callable[..., torch.nn.Module], int, float, str, str]] = [
     (SIREN, 1024, 0.0, "2", "forward passes"),
     (SIREN, 1024, 1e-3, "no goal,", "forward passes"),
 ]
+
+#: What a look has of a stall diagnosis; what it costs more with it than without is the last column of the goals.
+STALL = ("stall", "weights", "judging")
 
 
 def product(points: torch.Tensor) -> torch.Tensor:
@@ -66,7 +71,7 @@ def measure(
         diagnostic.begin(scene)
     read_outs = [diagnostic.read_out for diagnostic in diagnostics if diagnostic.read_out is not None]
     points = torch.as_tensor(probe.geometry.points).float()
-    record = Record()
+    record, weights = Record(), Weights()
     times: dict[str, list[float]] = {}
 
     def clock(part: str, function: Callable[[], Any]) -> Any:
@@ -79,34 +84,46 @@ def measure(
         with torch.no_grad():
             clock("forward", lambda: module(points))
         seen = clock("evaluation", lambda: probe.observe(module, expected, read_outs=read_outs))
-        row: dict[str, Any] = {"steps": step, "prediction": probe.geometry.coarsen(seen.prediction)}
+        row: dict[str, Any] = {"total_steps": 50 * step, "prediction": probe.geometry.coarsen(seen.prediction)}
+        scalars, fields = {"error/relative_rmse": 1.0, "training/loss": 1.0, "training/learning_rate": 1e-3}, {}
         for diagnostic in diagnostics:
-            reading = clock(diagnostic.name, partial(diagnostic.look, seen, trend.variance, step))
+            own = seen if diagnostic.read_out is None else seen.at(diagnostic.read_out)
+            reading = clock(diagnostic.name, partial(diagnostic.look, own, trend.variance, step))
+            scalars |= {**reading.scalars, **reading.kept}
+            fields |= {f"{diagnostic.name}/{name}": values for name, values in reading.fields.items()}
             row |= {f"scalar/{tag}": value for tag, value in reading.scalars.items()}
             row |= {name: probe.geometry.coarsen(values) for name, values in reading.fields.items()} | reading.arrays
         clock("record", partial(record.append, row))
+        scalars |= clock("weights", partial(weights.update, [optimizer], step))
+        following = Seen(scalars, fields, record.__getitem__, record.amend)
+        for diagnostic in diagnostics:
+            if isinstance(diagnostic, Following):
+                clock("judging", partial(diagnostic.follow, following, 50 * step))
     return {part: [1e3 * each for each in spent[1:]] for part, spent in times.items()}
 
 
 def show_goals(repeats: int) -> None:
     """Print the looks that have a goal: their median, in its unit, and the range of nine in ten."""
-    print("| network, 512 points | goal | look | 5 % to 95 % | look, ms | forward, ms |")
-    print("|" + "---|" * 6)
+    print("| network, 512 points | goal | look | 5 % to 95 % | look, ms | forward, ms | stall diagnosis |")
+    print("|" + "---|" * 7)
     for kind, width, rate, goal, unit in GOALS:
         spent = measure(kind, width, (512,), repeats, rate)
         forward = statistics.median(spent.pop("forward"))
         looks = [sum(parts) for parts in zip(*spent.values(), strict=True)]
         one = forward if unit == "forward passes" else 1.0
+        stalls = [sum(parts) for parts in zip(*(spent[part] for part in STALL), strict=True)]
+        more = statistics.median(stall / (look - stall) for look, stall in zip(looks, stalls, strict=True))
         low, *_, high = (each / one for each in statistics.quantiles(looks, n=20))
         look = statistics.median(looks)
         network = f"{kind.__name__} {width}" + (f", learning rate {rate:g}" if rate else "")
-        said = f"{look / one:.2f} | {low:.2f} to {high:.2f} | {look:.2f} | {forward:.2f}"
+        said = f"{look / one:.2f} | {low:.2f} to {high:.2f} | {look:.2f} | {forward:.2f} | +{100 * more:.1f} %"
         print(f"| {network} | {goal} {unit} | {said} |", flush=True)
 
 
 def show_parts(repeats: int, *, plane: bool) -> None:
     """Print what a look takes at networks of several widths, and which part of it takes how much."""
-    parts = ["evaluation", *(kind.name for kind in DIAGNOSTICS if kind.name != "change"), "record"]
+    names = [kind.name for kind in DIAGNOSTICS if kind.name != "change"]
+    parts = ["evaluation", *names, "record", "weights", "judging"]
     print("\n| network | width | points | forward, ms | look, ms | look / forward | " + " | ".join(parts) + " |")
     print("|" + "---|" * (6 + len(parts)))
     sizes: list[tuple[int, tuple[int, ...]]] = [(width, (n,)) for width in (50, 256, 1024) for n in (512, 4096)]

@@ -60,6 +60,5 @@ class Weights:
             if before is None or steps <= 0 or before.shape != now.shape:
                 return {}
             before = before.to(now)
-            norm = torch.linalg.vector_norm
-            moved, size = torch.stack([norm(now - before), norm(before)]).tolist()
+            moved, size = torch.dist(now, before).item(), torch.linalg.vector_norm(before).item()
         return {"training/update": moved / size / steps} if size > 0.0 and math.isfinite(moved) else {}
