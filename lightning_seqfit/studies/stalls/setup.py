@@ -1,0 +1,157 @@
+"""What is trained, as plain values: a training is told from another by them, and advice changes them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_TAU = 2 * math.pi
+
+
+def _under(envelope: Callable[[Tensor], Tensor], cycles: float) -> Callable[[Tensor], Tensor]:
+    return lambda x: torch.sin(_TAU * cycles * x[:, 0]) * envelope(x[:, 0])
+
+
+def _hann(power: int) -> Callable[[Tensor], Tensor]:
+    return lambda x: torch.sin(math.pi * x).square() ** power
+
+
+def _bump(x: Tensor) -> Tensor:
+    return torch.exp(-(((x - 0.5) / 0.25) ** 6))
+
+
+#: Targets by name: places in the unit box, shape (N, d), to values (N,).
+TARGETS: dict[str, Callable[[Tensor], Tensor]] = {
+    **{
+        f"{name} {cycles}": lambda x, wave=wave, cycles=cycles: wave(_TAU * cycles * x[:, 0])
+        for name, wave in (("sine", torch.sin), ("cosine", torch.cos))
+        for cycles in (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 16, 18, 20, 25, 30)
+    },
+    "windowed 20": _under(_hann(4), 20),
+    "windowed 14": _under(_hann(4), 14),
+    "gabor 16": _under(lambda x: torch.exp(-(((x - 0.5) / 0.12) ** 2)), 16),
+    "bump 13": _under(_bump, 13),
+    "bump 17": _under(_bump, 17),
+    "decaying 8": _under(lambda x: torch.exp(-2 * x), 8),
+    "decaying 6": _under(lambda x: torch.exp(-2.5 * x), 6),
+    "growing 7": _under(lambda x: 0.3 + x, 7),
+    "chirp 2 to 12": lambda x: torch.sin(_TAU * (2 * x[:, 0] + 5 * x[:, 0] ** 2)),
+    "chirp 1 to 9": lambda x: torch.cos(_TAU * (x[:, 0] + 4 * x[:, 0] ** 2)),
+    "chirp 3 to 15": lambda x: torch.cos(_TAU * (3 * x[:, 0] + 6 * x[:, 0] ** 2)),
+    "octaves 1 to 8": lambda x: sum(torch.cos(_TAU * f * x[:, 0]) / f**0.5 for f in (1, 2, 4, 8)),
+    "3 and 9": lambda x: torch.sin(_TAU * 3 * x[:, 0]) + 0.6 * torch.cos(_TAU * 9 * x[:, 0]),
+    "2, 5 and 11": lambda x: sum(torch.sin(_TAU * f * x[:, 0] + f) / f**0.5 for f in (2, 5, 11)),
+    "parabola and 18": lambda x: 4 * (x[:, 0] - 0.5) ** 2 * 8 + 0.3 * torch.sin(_TAU * 18 * x[:, 0]),
+    "exponential and 15": lambda x: torch.exp(3 * x[:, 0]) + 0.3 * torch.sin(_TAU * 15 * x[:, 0]),
+    "line and 8": lambda x: 3 * x[:, 0] + torch.sin(_TAU * 8 * x[:, 0]),
+    "parabola and 5": lambda x: 4 * x[:, 0] ** 2 + torch.cos(_TAU * 5 * x[:, 0]),
+    "gap 12": _under(lambda x: ((x < 0.35) | (x > 0.65)).to(x), 12),
+    "gap 9": _under(lambda x: ((x < 0.3) | (x > 0.6)).to(x), 9),
+    "plane 4": lambda x: torch.sin(_TAU * 4 * x[:, 0]),
+    "product 2": lambda x: torch.sin(_TAU * 2 * x).prod(dim=1),
+    "rings 3": lambda x: torch.sin(_TAU * 3 * (x - 0.5).square().sum(dim=1).sqrt() * 2),
+    "windowed product 6": lambda x: (torch.sin(_TAU * 6 * x) * torch.sin(math.pi * x) ** 4).prod(dim=1),
+}
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A training.
+
+    Attributes
+    ----------
+    target : name in :data:`TARGETS`; of an equation it is not asked for.
+    steps : of Adam's or SGD's; of L-BFGS as many evaluations of the gradient.
+    bounds : box on which the target's unit box is laid, (low, high) per axis.
+    points : training points, evenly spaced, ends included; per axis.
+    at_random : they are drawn from the box instead, ``points`` in all.
+    noise : standard deviation of the training values' noise over that of the target.
+    watch_data : the probe's target are the training values with their noise, not the function.
+    batch_size : None: all points in each step.
+    network : "tanh", "relu", "gelu", "siren" or "fourier".
+    inputs : ``"[-1, 1]"``: mapped to it before the network; empty: as they are.
+    optimizer : "adam", "sgd" or "lbfgs".
+    schedule : "constant", "cosine", or "decayed": a hundredth from step ``decay_at`` on.
+    equation : "oscillator", "poisson", "convection" or "reaction", solved by its residual; empty: a regression.
+    coefficient : of the equation: oscillations on the line, half waves, speed or rate.
+    data_weight : of the initial and boundary values in an equation's loss.
+    residual_factor : of the residual, which enters the loss squared.
+    resample : whether the residual's points are drawn anew in each step.
+    """
+
+    target: str = "sine 13"
+    steps: int = 5_000
+    bounds: tuple[tuple[float, float], ...] = ((0.0, 1.0),)
+    points: int = 400
+    at_random: bool = False
+    noise: float = 0.0
+    watch_data: bool = False
+    batch_size: int | None = None
+    network: str = "tanh"
+    width: int = 50
+    depth: int = 2
+    omega_0: float = 30.0
+    sigma: float = 10.0
+    inputs: str = ""
+    optimizer: str = "adam"
+    learning_rate: float = 5e-3
+    schedule: str = "constant"
+    decay_at: int = 0
+    equation: str = ""
+    coefficient: float = 1.0
+    data_weight: float = 1.0
+    residual_factor: float = 1.0
+    resample: bool = False
+
+    def values(self, points: Tensor) -> Tensor:
+        """Target at points (N, d) of the box, shape (N,)."""
+        low, high = torch.tensor(self.bounds, dtype=points.dtype, device=points.device).T
+        values: Tensor = TARGETS[self.target]((points - low) / (high - low))
+        return values
+
+
+_REPLACED = (
+    "network",
+    "omega_0",
+    "sigma",
+    "inputs",
+    "learning_rate",
+    "schedule",
+    "optimizer",
+    "width",
+    "points",
+    "data_weight",
+    "residual_factor",
+    "resample",
+)
+
+
+def changed(setup: Setup, change: Mapping[str, Any]) -> Setup:
+    """Apply the ``change`` of an advice, which leaves the number of gradient evaluations as it is.
+
+    Raises
+    ------
+    ValueError
+        If the advice changes what a setup does not have.
+
+    Examples
+    --------
+    >>> changed(Setup(learning_rate=0.1), {"learning_rate_factor": 0.2, "random_points": 30})  # doctest: +ELLIPSIS
+    Setup(target='sine 13', steps=5000, ..., points=30, at_random=True, ..., learning_rate=0.02, ...)
+    """
+    unknown = [name for name in change if name not in (*_REPLACED, "learning_rate_factor", "random_points")]
+    if unknown:
+        raise ValueError(f"change={dict(change)!r}: {', '.join(unknown)} cannot be applied to a training of the study")
+    setup = replace(setup, **{name: value for name, value in change.items() if name in _REPLACED})
+    if "learning_rate_factor" in change:
+        setup = replace(setup, learning_rate=setup.learning_rate * change["learning_rate_factor"])
+    if "points" in change:
+        setup = replace(setup, at_random=False)
+    if "random_points" in change:
+        setup = replace(setup, points=change["random_points"], at_random=True)
+    return setup
