@@ -4,14 +4,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lightning_seqfit.diagnosis import Diagnosis, diagnose
     from lightning_seqfit.probe import Observation, Probe
     from lightning_seqfit.record import Run, load
 
-__all__ = ["Observation", "Probe", "Run", "load"]
+__all__ = ["Diagnosis", "Observation", "Probe", "Run", "diagnose", "load"]
 __version__ = "0.1.0"
 
 # Imported when first asked for: every Trainer of an environment with this package imports it, for its entry point.
-_HOMES = {"Observation": "probe", "Probe": "probe", "Run": "record", "load": "record"}
+_HOMES = {
+    **dict.fromkeys(("Diagnosis", "diagnose"), "diagnosis"),
+    **dict.fromkeys(("Observation", "Probe"), "probe"),
+    **dict.fromkeys(("Run", "load"), "record"),
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -93,7 +94,6 @@ class Situation:
     terms : terms of the training's loss; 0: it is one, or they are not known.
     oscillates : the target has oscillations.
     relative : the error is relative to something of the target's own, or to a given scale; False: to the first look's.
-    training_points : in the training's data; NaN: not known.
     """
 
     axes: tuple[str, ...] = ()
@@ -110,5 +110,35 @@ class Situation:
     terms: int = 0
     oscillates: bool = True
     relative: bool = True
-    training_points: float = math.nan
-    faces: Mapping[str, float] = field(default_factory=dict)
+
+    def as_arrays(self) -> dict[str, Any]:
+        """Arrays by name, as a record holds them."""
+        return {
+            "facts": np.array([float(getattr(self, name)) for name in _FACTS]),
+            "frequencies": np.array(self.frequencies),
+            "lengths": np.array(self.lengths),
+        }
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, Any], axes: Sequence[str]) -> Situation:
+        """Situation of what :meth:`as_arrays` made; facts that an older record lacks are not known.
+
+        Examples
+        --------
+        >>> situation = Situation(("x",), (13.0,), (2.0,), bound=1.0, terms=2)
+        >>> Situation.of_arrays(situation.as_arrays(), ["x"]).terms
+        2
+        """
+        facts: dict[str, Any] = dict(zip(_FACTS, (float(fact) for fact in arrays["facts"]), strict=False))
+        for name in ("residual", "residual_beside", "oscillates", "relative"):
+            facts[name] = bool(facts[name])
+        facts["terms"] = int(facts["terms"])
+        frequencies, lengths = (tuple(float(each) for each in arrays[name]) for name in ("frequencies", "lengths"))
+        return cls(axes=tuple(axes), frequencies=frequencies, lengths=lengths, **facts)
+
+
+#: In the order in which a record has them: only ever append.
+_FACTS = (
+    *("bound", "width", "first_error", "first_constant_share", "first_rank_share", "noise"),
+    *("residual", "residual_beside", "terms", "oscillates", "relative"),
+)

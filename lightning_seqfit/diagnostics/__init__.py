@@ -14,6 +14,7 @@ from lightning_seqfit.diagnostics.change import ChangeDiagnostic
 from lightning_seqfit.diagnostics.front import FrontDiagnostic
 from lightning_seqfit.diagnostics.oscillations import OscillationDiagnostic
 from lightning_seqfit.diagnostics.spectrum import SpectrumDiagnostic
+from lightning_seqfit.diagnostics.stall import StallDiagnostic
 from lightning_seqfit.probe.checks.arguments import checked_name
 from lightning_seqfit.probe.read_out import ReadOut
 
@@ -24,6 +25,7 @@ DIAGNOSTICS: tuple[type[Diagnostic], ...] = (
     SpectrumDiagnostic,
     BasisDiagnostic,
     ChangeDiagnostic,
+    StallDiagnostic,
 )
 
 #: What no diagnostic of a user's own can be called, and none of its tags begins with: what arrays and tags of ours do,
@@ -44,6 +46,7 @@ __all__ = [
     "ReadOut",
     "Reading",
     "Scene",
+    "StallDiagnostic",
     "checked_own",
     "make_all",
 ]

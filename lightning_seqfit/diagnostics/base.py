@@ -95,11 +95,31 @@ class Reading:
     scalars : numbers by tag, as they stand under ``seqfit/``; NaN: not known.
     fields : by name, shape ``(N,)``, for the record, which keeps block means.
     arrays : by name, of any one shape, at most 1,024 values each, for the record.
+    kept : numbers by tag that are recorded with the scalars, and neither logged nor monitored.
     """
 
     scalars: Mapping[str, float] = field(default_factory=dict)
     fields: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    kept: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was measured at one look, for a diagnostic that goes by what others measure.
+
+    Attributes
+    ----------
+    scalars : by tag, what is only kept and what is known of the training among them.
+    fields : by name, such as ``front/local_error``, shape ``(N,)``.
+    recorded : a column of the record by its name in it, shape ``(looks, ...)``, up to and with this look.
+    keep : puts numbers by tag, and arrays by name, into the record's row of this look.
+    """
+
+    scalars: Mapping[str, float]
+    fields: Mapping[str, FloatArray]
+    recorded: Callable[[str], NDArray[Any]]
+    keep: Callable[[Mapping[str, float], Mapping[str, NDArray[Any]]], None]
 
 
 @dataclass(frozen=True)
@@ -110,18 +130,19 @@ class Stored:
     ----------
     arrays : by name, without the diagnostic's own before it.
     scalars : values per look by tag, shape ``(looks,)``.
-    looks : their number.
-    faces : names of the faces of the probe's domain.
+    steps : of the looks, counted over all fits, shape ``(looks,)``.
+    axes, faces : names of the axes and of the faces of the probe's domain.
     """
 
     arrays: Mapping[str, NDArray[Any]]
     scalars: Mapping[str, FloatArray]
-    looks: int
+    steps: NDArray[np.int64]
+    axes: Sequence[str]
     faces: Sequence[str]
 
     def scalar(self, tag: str) -> FloatArray:
         """Values of a tag, NaN where there are none."""
-        return self.scalars.get(tag, np.full(self.looks, np.nan))
+        return self.scalars.get(tag, np.full(len(self.steps), np.nan))
 
 
 @dataclass(frozen=True)
@@ -236,6 +257,18 @@ class Diagnostic(ABC):
     def figures(cls, run: Run) -> Mapping[str, Callable[[Run], Figure]]:
         """What draws it, by the name that a figure gets as tag and file."""
         return {}
+
+
+class Following(Diagnostic):
+    """A diagnostic of what the others have measured; it follows them at each look."""
+
+    def look(self, observation: Observation, scale: float, step: int) -> Reading:
+        """Nothing is measured yet."""
+        return Reading()
+
+    @abstractmethod
+    def follow(self, seen: Seen, step: int) -> Mapping[str, float]:
+        """Go by what was measured at a look, whose row is in the record; scalars by tag, to be logged."""
 
 
 class Accumulating(Diagnostic):

@@ -161,7 +161,8 @@ class BasisDiagnostic(Diagnostic):
         self.latest = (step, features, observation.weights)
         if not self.snapshots or step >= self.growth * self.snapshots[-1]["step"]:
             self._snapshot()
-        return Reading({f"{self.name}/{name}": float(getattr(seen, name)) for name in _MEASURED})
+        width = {f"{self.name}/width": float(features.shape[1])}
+        return Reading({f"{self.name}/{name}": float(getattr(seen, name)) for name in _MEASURED}, kept=width)
 
     def _snapshot(self) -> None:
         """Keep the latest look; when all places are taken every second one goes, and the next come half as often."""

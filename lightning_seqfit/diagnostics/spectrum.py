@@ -26,6 +26,7 @@ from lightning_seqfit.diagnostics.base import (
 from lightning_seqfit.figures import training
 from lightning_seqfit.geometry import BoolArray, FloatArray
 from lightning_seqfit.measures import spectrum
+from lightning_seqfit.measures.highest import flatness
 from lightning_seqfit.measures.oscillations import roughness
 from lightning_seqfit.probe import Observation
 
@@ -123,7 +124,8 @@ class SpectrumDiagnostic(Accumulating):
             "fourier/front_frequency": spectrum.front_frequency(self.target, seen, self.tolerance),
             "fourier/spectral_order": self._order,
         }
-        return Reading(scalars, arrays={"power": self._recorded(seen.power)})
+        kept = {"fourier/flatness": flatness(seen.power[1:])}
+        return Reading(scalars, arrays={"power": self._recorded(seen.power)}, kept=kept)
 
     def _recorded(self, power: FloatArray) -> FloatArray:
         """Power in the shells around whole frequencies; along several axes whatever the direction."""

@@ -128,6 +128,26 @@ class ReadOut:
         return f"{asked} called with an input of shape ({size}, width): name with layer= one that sees a row per point"
 
 
+class FirstLayer(ReadOut):
+    """The first ``nn.Linear`` that ran with a row per point and a column per coordinate: how a network sees its inputs.
+
+    Parameters
+    ----------
+    dimension : coordinates of a point.
+    """
+
+    def __init__(self, dimension: int) -> None:
+        super().__init__()
+        self._dimension = dimension
+
+    def choose(self, module: nn.Module, heard: dict[str, Tensor], size: int) -> tuple[Tensor, Tensor] | None:
+        """Input of the layer that ran first; None where it is none with a column per coordinate."""
+        first = dict(list(heard.items())[:1])
+        if not first or next(iter(first.values())).shape[1] != self._dimension:
+            return None
+        return super().choose(module, first, size)
+
+
 def output_weights(layer: nn.Module, width: int) -> Tensor:
     """Weights by which a layer makes its outputs, shape ``(outputs, width)``; none where it is no linear layer."""
     weight = getattr(layer, "weight", None)

@@ -73,6 +73,27 @@ class Record:
         self.size += 1
         self.looks += 1
 
+    def amend(self, row: Mapping[str, Any]) -> None:
+        """Put further values into the latest row, as :meth:`append` takes them.
+
+        Examples
+        --------
+        >>> record = Record()
+        >>> record.append({"steps": 0})
+        >>> record.amend({"scalar/stall/stalled": 0.0})
+        >>> record["scalar/stall/stalled"].tolist()
+        [0.0]
+        """
+        for name, value in row.items():
+            shape = getattr(value, "shape", ())
+            if name in self._columns and shape != self._columns[name].shape[1:]:
+                raise ValueError(f"{name!r} has shape {shape}, and {self._columns[name].shape[1:]} at the looks before")
+        with np.errstate(all="ignore"):
+            for name, value in row.items():
+                if name not in self._columns:
+                    self._columns[name] = self._empty(value)
+                self._columns[name][self.size - 1] = value
+
     def _empty(self, value: Any) -> Column:
         array = np.asarray(value)
         dtype = np.float32 if array.ndim else np.int64 if isinstance(value, int) else np.float64

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lightning_seqfit.diagnostics.front import FrontRecord
     from lightning_seqfit.diagnostics.oscillations import OscillationsRecord
     from lightning_seqfit.diagnostics.spectrum import SpectrumRecord
+    from lightning_seqfit.diagnostics.stall import StallRecord
 
 #: Version of the files written here, and all that can be read.
 FILE_VERSION = 2
@@ -199,6 +200,11 @@ class Run:
         return self.sections.get("change")
 
     @property
+    def stall(self) -> StallRecord | None:
+        """Whether it got on, at each look."""
+        return self.sections.get("stall")
+
+    @property
     def losses(self) -> dict[str, FloatArray]:
         """Terms of the training's loss by name, shape ``(looks,)``; the whole is ``scalars["training/loss"]``."""
         tag = "training/loss/"
@@ -287,6 +293,7 @@ class Run:
         seen = read_against(self, target, tolerance=tolerance, noise=noise, relative=relative, scale=scale)
         run = as_run(contents(seen.record, seen.fixed, seen.about))
         others = {name: section for name, section in self.sections.items() if run.sections.get(name) is None}
+        others.pop("stall", None)  # it went by the other target
         if others.get("basis") is not None:
             unknown = np.full(len(self.steps), np.nan)
             others["basis"] = replace(others["basis"], projection_error=unknown)
@@ -313,11 +320,11 @@ def contents(record: Record, fixed: Mapping[str, Any], about: Mapping[str, Any])
     fixed : arrays that belong to the run, not to a look.
     about : what JSON can hold.
     """
-    tags = [name for name in record.names if name.startswith("scalar/")]
+    tags = [name for name in record.names if name.startswith(("scalar/", "kept/"))]
     arrays = {name: record[name] for name in record.names if name not in tags and name != "look"}
     arrays |= {name: np.asarray(value) for name, value in fixed.items()}
     arrays["scalars"] = np.stack([record[tag] for tag in tags], axis=1) if tags else np.zeros((len(record), 0))
-    arrays["tags"] = np.array([tag.removeprefix("scalar/") for tag in tags], dtype=np.str_)
+    arrays["tags"] = np.array([tag.partition("/")[2] for tag in tags], dtype=np.str_)
     names = sorted([*arrays, "about"])  # what is missing later was lost
     arrays["about"] = np.array(json.dumps({"version": FILE_VERSION, "arrays": names, **about}))
     return arrays
@@ -350,14 +357,14 @@ def check_version(about: Mapping[str, Any], source: str) -> None:
 
 
 def stored_sections(
-    arrays: Mapping[str, Column], scalars: Mapping[str, FloatArray], faces: Sequence[str]
+    arrays: Mapping[str, Column], scalars: Mapping[str, FloatArray], axes: Sequence[str], faces: Sequence[str]
 ) -> Callable[[str], Stored]:
     """Return what gives the part of a file that belongs to a diagnostic, by its name."""
 
     def stored(name: str) -> Stored:
         prefix = f"{name}/"
         own = {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
-        return Stored(own, scalars, len(arrays["steps"]), faces)
+        return Stored(own, scalars, arrays["total_steps"], axes, faces)
 
     return stored
 
@@ -384,7 +391,7 @@ def as_run(
     check_version(about, source)
     values = {str(tag): arrays["scalars"][:, i] for i, tag in enumerate(arrays["tags"])}
     faces = tuple(about.get("faces", ())) or _faces(about["axes"])
-    stored = stored_sections(arrays, values, faces)
+    stored = stored_sections(arrays, values, about["axes"], faces)
     run = Run(
         name=about["name"],
         quantity=about["quantity"],

@@ -10,7 +10,7 @@ import lightning.pytorch as pl
 from lightning.pytorch.utilities.rank_zero import rank_zero_only  # type: ignore[attr-defined]
 from torch import nn
 
-from lightning_seqfit.diagnostics import Diagnostic, ReadOut
+from lightning_seqfit.diagnostics import Diagnostic, Reading, ReadOut
 from lightning_seqfit.probe import Observation, Probe
 from lightning_seqfit.watch.contents import Components
 from lightning_seqfit.watch.cost import Cost
@@ -107,15 +107,17 @@ class Column:
         self.keeping.archive.go_on(kept.lineage, self.state.total)
         return True
 
-    def take(self, seen: Observation, more: Mapping[str, float], step: int, logger_step: int) -> dict[str, float]:
+    def take(self, seen: Observation, more: Reading, step: int, logger_step: int) -> dict[str, float]:
         """Measure what was seen at a step, and take it into the record; scalars by short tag, none where that fails."""
         if "looking" in self.failures:
             return {}
         try:
             look = self.measuring.read(seen, self.state.scale, step, step + self.state.offset)
-            look.scalars |= more
+            look.scalars |= more.scalars
+            look.kept |= more.kept
             assert self.measuring.scene is not None
             self.state.take(look, step, logger_step, self.probe.geometry, self.measuring.scene.cells)
+            self.measuring.follow(look, self.state.record, step + self.state.offset)
         except Exception as error:  # nothing of ours ends a training
             self.failures.switch_off("looking", error)
             return {}

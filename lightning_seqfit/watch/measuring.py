@@ -11,15 +11,17 @@ from typing import Any
 
 import lightning.pytorch as pl
 import numpy as np
+from numpy.typing import NDArray
 
 from lightning_seqfit.diagnostics import DIAGNOSTICS, TAKEN, Diagnostic, Reading, ReadOut, Scene
-from lightning_seqfit.diagnostics.base import MOST_VALUES
+from lightning_seqfit.diagnostics.base import MOST_VALUES, Following, Seen
 from lightning_seqfit.geometry import FloatArray
 from lightning_seqfit.measures.lengths import lengths
 from lightning_seqfit.measures.scale import combined, error_of, scale_of
 from lightning_seqfit.measures.trend import Trend
 from lightning_seqfit.probe import Observation, Probe
 from lightning_seqfit.probe.guard import INCOMPLETE, leave_generators_untouched, one_blas_thread
+from lightning_seqfit.record import Record
 from lightning_seqfit.watch.failures import Failures
 from lightning_seqfit.watch.tensors import to_tensors
 
@@ -35,13 +37,14 @@ class Look:
 
     Attributes
     ----------
-    scalars : by tag.
+    scalars : by tag; ``kept``: those that only the record has.
     fields : shape ``(N,)``, by their names in the record; ``arrays``: of any shape.
     scale : the mean square that errors are relative to.
     components : predictions of several outputs that are watched as one, shape ``(N,)`` each.
     """
 
     scalars: dict[str, float] = field(default_factory=dict)
+    kept: dict[str, float] = field(default_factory=dict)
     fields: dict[str, FloatArray] = field(default_factory=dict)
     arrays: dict[str, Any] = field(default_factory=dict)
     scale: float = math.nan
@@ -164,6 +167,23 @@ class Measuring:
                     self._failures.switch_off(name, error)
         return look
 
+    def follow(self, look: Look, record: Record, step: int) -> None:
+        """Let those go by what was measured that follow the others; the look is the latest row of the record."""
+
+        def keep(numbers: Mapping[str, float], arrays: Mapping[str, NDArray[Any]]) -> None:
+            record.amend({**{f"kept/{tag}": value for tag, value in numbers.items()}, **arrays})
+
+        seen = Seen({**look.kept, **look.scalars}, look.fields, record.__getitem__, keep)
+        with np.errstate(all="ignore"), one_blas_thread:
+            for name, diagnostic in self.working.items():
+                if isinstance(diagnostic, Following):
+                    try:
+                        found = {tag: float(value) for tag, value in diagnostic.follow(seen, step).items()}
+                        record.amend({f"scalar/{tag}": value for tag, value in found.items()})
+                        look.scalars |= found
+                    except Exception as error:
+                        self._failures.switch_off(name, error)
+
     def _error(self, observation: Observation, scale: float, step: int) -> Look:
         """What is known of every look: the error."""
         assert self.scene is not None
@@ -182,17 +202,17 @@ class Measuring:
             )
         scalars = error_of(self.scene.geometry, residual, scale, self.scene.noise, largest) if self.scene.known else {}
         components = [part.prediction for part in observation.parts]
-        return Look(scalars, {"prediction": observation.prediction}, {}, scale, components)
+        return Look(scalars, {}, {"prediction": observation.prediction}, {}, scale, components)
 
     def _take(self, look: Look, name: str, reading: Reading) -> None:
         """Take a reading into a look, all of it or nothing: those who write a diagnostic make mistakes."""
         if not isinstance(reading, Reading):
             raise TypeError(f"look returned {type(reading).__name__}: return a Reading(scalars, fields, arrays)")
-        for key in (*reading.scalars, *reading.fields, *reading.arrays):
+        for key in (*reading.scalars, *reading.kept, *reading.fields, *reading.arrays):
             if not isinstance(key, str) or not key.isprintable() or not key:
                 raise ValueError(f"{key!r} names a value or an array: use letters, digits and marks")
-        for tag in sorted(reading.scalars):
-            if tag in look.scalars or (name not in TAKEN and tag.partition("/")[0] in TAKEN):
+        for tag in sorted((*reading.scalars, *reading.kept)):
+            if tag in look.scalars or tag in look.kept or (name not in TAKEN and tag.partition("/")[0] in TAKEN):
                 raise ValueError(f"the tag {tag!r} is another's: choose one that begins with {name}/")
         points, cells = look.fields["prediction"].shape, self._cells
         fields = {f"{name}/{key}": np.asarray(values) for key, values in reading.fields.items()}
@@ -211,9 +231,12 @@ class Measuring:
                 raise ValueError(f"{key} has shape {values.shape}, and {before} at the looks before")
         if fields.keys() & arrays.keys():
             raise ValueError(f"{min(fields.keys() & arrays.keys())} is both a field and an array: choose another name")
-        scalars = {tag: float(value) for tag, value in reading.scalars.items()}
+        scalars, kept = (
+            {tag: float(value) for tag, value in given.items()} for given in (reading.scalars, reading.kept)
+        )
         self.recorded |= {**dict.fromkeys(fields, cells), **{key: values.shape for key, values in arrays.items()}}
         look.scalars |= scalars
+        look.kept |= kept
         look.fields |= fields
         look.arrays |= arrays
 

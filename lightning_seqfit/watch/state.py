@@ -70,6 +70,7 @@ class State:
                 **{name: geometry.coarsen(values, cells) for name, values in look.fields.items()},
                 **look.arrays,
                 **{f"scalar/{tag}": value for tag, value in look.scalars.items()},
+                **{f"kept/{tag}": value for tag, value in look.kept.items()},
             }
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 
-from lightning_seqfit.diagnostics import Diagnostic
+from lightning_seqfit.diagnostics import Diagnostic, Reading
 from lightning_seqfit.probe import Observation, Probe
 from lightning_seqfit.watch.archive import log_directory
 from lightning_seqfit.watch.column import Column
@@ -24,6 +24,7 @@ from lightning_seqfit.watch.lightning_internals import (
 from lightning_seqfit.watch.losses import Losses
 from lightning_seqfit.watch.readiness import is_lazy, is_unfinished
 from lightning_seqfit.watch.schedule import Cadence, Phase, Schedule
+from lightning_seqfit.watch.weights import Weights
 from lightning_seqfit.words import warn
 
 
@@ -38,7 +39,7 @@ class Watch:
         self.failures = self.columns[0].failures  # of what is of no column alone
         self.evaluation = Evaluation(probe, self.columns)
         self.schedule = Schedule([], -1, self.failures)
-        self.steps, self.cost, self.losses = Steps(), Cost(), self._no_losses()
+        self.steps, self.cost, self.losses, self.weights = Steps(), Cost(), self._no_losses(), Weights()
         self.phase = Phase.IDLE
         self.module: weakref.ref[Any] | None = None
 
@@ -119,7 +120,7 @@ class Watch:
         if early and not ready:
             return
         looks = self.phase is Phase.WAITING and not late and ready
-        self.cost, self.losses = Cost(), self._no_losses()
+        self.cost, self.losses, self.weights = Cost(), self._no_losses(), Weights()
         if going_on := [column for column in self.columns if column.goes_on]:  # others may have joined
             self.losses.go_on(going_on[0].state.losses)
         self.phase = Phase.RUNNING
@@ -165,7 +166,7 @@ class Watch:
             scalars: list[dict[str, float]] = [{} for _ in looking]
             if evaluates(trainer):
                 seen = self.evaluation.look(trainer, module, step) if seen is None else seen
-                more = self.losses.scalars(trainer, module) | self.cost.scalars() if seen else {}
+                more = self._of_training(trainer, module, step) if seen else Reading()
                 for column, each in zip(self.columns, seen, strict=False):
                     if column in looking:
                         scalars[looking.index(column)] = column.take(each, more, step, self.steps.logged)
@@ -177,6 +178,10 @@ class Watch:
             return
         for column in self.columns:
             column.keep(trainer, self.cost, self.steps.logged)
+
+    def _of_training(self, trainer: pl.Trainer, module: pl.LightningModule, step: int) -> Reading:
+        scalars = self.losses.scalars(trainer, module) | self.cost.scalars()
+        return Reading(scalars, kept=self.weights.kept(module, step))
 
     def checkpoint(self, trainer: pl.Trainer, module: pl.LightningModule) -> dict[str, Any] | None:
         """Take a look that is due, write the records, and return the state to save; None where nothing was seen."""

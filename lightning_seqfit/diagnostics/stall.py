@@ -1,0 +1,244 @@
+"""Whether a fit still gets on, and if not, why: what is kept of each look for it, and what is said."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightning_seqfit.diagnosis import Course, Diagnosis, Situation, Tally, conclude, judge
+from lightning_seqfit.diagnosis.forecast import forecast
+from lightning_seqfit.diagnosis.signs import NUMBERS, Signs
+from lightning_seqfit.diagnosis.verdict import STALLED, Verdict
+from lightning_seqfit.diagnostics.base import NO_TARGET, Fact, Following, Form, Scene, Seen, Stored
+from lightning_seqfit.geometry import FloatArray
+from lightning_seqfit.measures.front import active_points, local_scale
+from lightning_seqfit.measures.highest import highest_frequencies
+from lightning_seqfit.probe import Observation
+from lightning_seqfit.probe.read_out import FirstLayer
+
+if TYPE_CHECKING:
+    from lightning_seqfit.diagnostics.base import Reading
+    from lightning_seqfit.record import Run
+
+#: Cells on which it is kept how far each place has got.
+MOST_CELLS = 256
+
+_TAGS = {
+    "fitted": "front/fitted",
+    "sequentiality": "front/sequentiality",
+    "loss": "training/loss",
+    "learning_rate": "training/learning_rate",
+    "projection_error": "basis/projection_error",
+    "median_laps": "basis/median_laps",
+    "constant_share": "basis/constant_share",
+    "update": "training/update",
+    "flatness": "fourier/flatness",
+}
+_FORECAST = ("forecast_step", "forecast_low", "forecast_high")
+
+
+@dataclass(frozen=True)
+class StallRecord:
+    """What was said of a fit at each look.
+
+    Attributes
+    ----------
+    verdict : words, shape ``(looks,)``; empty: none was said.
+    stalled : shape ``(looks,)``, 0 or 1.
+    doublings : of the step count that are still needed, shape ``(looks,)``; ``inf``: it does not move.
+    forecast_step, forecast_low, forecast_high : shape ``(looks,)``; ``inf``: more than 4 times as many steps.
+    signs, situation : what it goes by.
+    """
+
+    verdict: NDArray[np.str_]
+    stalled: FloatArray
+    doublings: FloatArray
+    forecast_step: FloatArray
+    forecast_low: FloatArray
+    forecast_high: FloatArray
+    signs: Signs
+    situation: Situation
+
+
+class StallDiagnostic(Following):
+    """Whether a fit gets on, judged at each look from what front, spectrum, basis and training tell.
+
+    Attributes
+    ----------
+    beside : a residual is watched in the same trainer, by another probe.
+    course : what is remembered from look to look; of the latest one.
+    """
+
+    name = "stall"
+    section = "stall"
+
+    def __init__(self) -> None:
+        self.beside = False
+        self._forget()
+
+    def _forget(self) -> None:
+        self.course, self._tally = Course(), Tally()
+        self._seen: tuple[float, ...] = ()  # lengths of the domain as the network sees it, and the largest coordinate
+        self._latest: tuple[Signs, Situation] | None = None
+        self._width, self._terms = math.nan, 0
+
+    def unable(self, scene: Scene) -> str:
+        """Without a target."""
+        return "" if scene.known else NO_TARGET
+
+    def begin(self, scene: Scene) -> None:
+        """Find the active points and the frequencies that matter, and listen how the network sees its inputs."""
+        self.scene = scene
+        geometry, trend = scene.geometry, scene.trend
+        local = local_scale(geometry, trend, noise=scene.noise) if scene.relative == "local" else None
+        self._active = active_points(geometry, trend, noise=scene.noise, local=local)
+        share = geometry.coarsen(self._active.astype(np.float64), MOST_CELLS)
+        self._share = np.where(share > 0.0, share, np.nan)
+        known = [highest_frequencies(part.geometry, part.trend) for part in scene.each]
+        self._frequencies = tuple(max(each) for each in zip(*known, strict=True))
+        self.read_out = FirstLayer(geometry.dimension)
+
+    def look(self, observation: Observation, scale: float, step: int) -> Reading:
+        """Hear once which inputs the network sees, behind a normalisation of its own."""
+        if self.read_out is not None and not self._seen:
+            heard = observation.features
+            if heard is not None:
+                low, high = heard.min(axis=0), heard.max(axis=0)
+                asked = self.scene.geometry.asked
+                lengths = (high - low) / np.ptp(asked, axis=0) * self.scene.geometry.lengths
+                self._seen = (*(float(each) for each in lengths), float(np.max(np.abs([low, high]))))
+        self.read_out = None
+        return super().look(observation, scale, step)
+
+    def follow(self, seen: Seen, step: int) -> dict[str, float]:
+        """Keep the signs of a look, and judge by them."""
+        local = seen.fields.get("front/local_error")
+        if local is None:
+            return {}
+        error = np.minimum(local, 1.0)
+        error[np.isnan(error)] = 1.0
+        clipped = self.scene.geometry.coarsen(error * self._active, MOST_CELLS) / self._share
+        numbers = {name: seen.scalars.get(tag, math.nan) for name, tag in _TAGS.items()}
+        width = seen.scalars.get("basis/width", math.nan)
+        self._width = self._width if math.isnan(width) else width
+        numbers |= {
+            "error": seen.scalars["error/relative_rmse"],
+            "mean_error": float(error[self._active].mean()),
+            "rank_share": seen.scalars.get("basis/numerical_rank", math.nan) / (width or math.nan),
+        }
+        taken = self._tally.take(step, numbers, clipped)
+        seen.keep({f"stall/{name}": value for name, value in taken.items()}, {"stall/clipped": clipped})
+        self._terms = max(self._terms, sum(tag.startswith("training/loss/") for tag in seen.scalars))
+        signs = Signs.of(
+            {name: seen.recorded(f"kept/stall/{name}") for name in NUMBERS},
+            seen.recorded("total_steps"),
+            seen.recorded("stall/clipped"),
+        )
+        situation = self._situation()
+        self._latest = signs, situation
+        self.course = judge(signs, len(signs) - 1, situation, self.course)
+        coming = forecast(signs, len(signs) - 1)
+        verdict = self.course.verdict or Verdict.UNDECIDED
+        seen.keep({"stall/verdict": float(verdict.code)}, {})
+        steps = (coming.step, coming.low, coming.high) if coming else (math.nan,) * 3
+        return {
+            "stall/stalled": float(verdict in STALLED),
+            "stall/doublings": self.course.doublings,
+            **{f"stall/{name}": value for name, value in zip(_FORECAST, steps, strict=True)},
+        }
+
+    def _situation(self) -> Situation:
+        scene, first = self.scene, self._tally.first
+        size = scene.scale.mean_square
+        *lengths, bound = self._seen or (
+            *scene.geometry.lengths,
+            float(np.max(np.abs(scene.geometry.asked))),
+        )
+        return Situation(
+            axes=tuple(scene.geometry.axes),
+            frequencies=self._frequencies,
+            lengths=tuple(lengths),
+            bound=bound,
+            width=self._width,
+            first_error=first.get("error", math.nan),
+            first_constant_share=first.get("constant_share", math.nan),
+            first_rank_share=first.get("rank_share", math.nan),
+            noise=scene.noise / math.sqrt(size) if size > 0.0 else 0.0,
+            residual=not np.any(scene.target),
+            residual_beside=self.beside,
+            terms=self._terms,
+            oscillates=scene.trend.variance > 0.0,
+            relative=scene.scale.of != "first look",
+        )
+
+    def diagnosis(self) -> Diagnosis | None:
+        """Everything there is to say of the latest look; None: there was none."""
+        return None if self._latest is None else conclude(*self._latest, self.course)
+
+    def fixed(self) -> dict[str, Any]:
+        """The situation."""
+        return {} if self._latest is None else self._latest[1].as_arrays()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The tally, and what was said."""
+        if self._latest is None:
+            return {}
+        course = self.course.as_numbers()
+        heard = [*self._seen, self._width, float(self._terms)]
+        return {"tally": self._tally.state_dict(), "course": course, "heard": heard}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take them back; an empty state begins anew."""
+        self._forget()
+        if state:
+            self._tally.load_state_dict(state["tally"])
+            self.course = Course.of_numbers(state["course"])
+            *seen, self._width, terms = (float(value) for value in state["heard"])
+            self._seen, self._terms = tuple(seen), int(terms)
+
+    @classmethod
+    def forms(cls) -> Mapping[str, Form]:
+        """How far each place had got at each look, and the situation."""
+        return {
+            "clipped": ("f", "looks parts"),
+            "facts": ("f", "facts"),
+            "frequencies": ("f", "axes"),
+            "lengths": ("f", "axes"),
+        }
+
+    @classmethod
+    def read(cls, stored: Stored) -> StallRecord | None:
+        """What was said at each look."""
+        if "clipped" not in stored.arrays:
+            return None
+        codes = stored.scalar("stall/verdict")
+        words = [Verdict.of_code(code).value if math.isfinite(code) else "" for code in codes]
+        return StallRecord(
+            verdict=np.array(words, dtype=np.str_),
+            **{name: stored.scalar(f"stall/{name}") for name in ("stalled", "doublings", *_FORECAST)},
+            signs=Signs.of(
+                {name: stored.scalar(f"stall/{name}") for name in NUMBERS},
+                stored.steps.astype(np.float64),
+                stored.arrays["clipped"],
+            ),
+            situation=Situation.of_arrays(stored.arrays, stored.axes),
+        )
+
+    @classmethod
+    def facts(cls, run: Run) -> list[Fact]:
+        """What was said last."""
+        seen = run.stall
+        if seen is None or not len(seen.verdict) or not seen.verdict[-1]:
+            return []
+        word = str(seen.verdict[-1])
+        return [Fact("verdict", word, word, headline=True)]
+
+    @classmethod
+    def figures(cls, run: Run) -> Mapping[str, Callable[[Run], Any]]:
+        """None of its own."""
+        return {}
