@@ -1,29 +1,328 @@
-"""Provisional."""
+"""What a fit is found to be at a look: the first that matches.
+
+1. *Diverged*: the error is not finite, or more than 3 times what it was and the training loss too.
+2. *Fitted*: the fitted share is at least .98; where it was so, until three looks in a row say otherwise, for mini-batches
+   break what is fitted again and again. *Noise floor*: what is left is as flat as noise, and as small.
+3. *Undersampled*: the training loss fell a hundred times further than the error that it should have taken with it.
+4. *Undecided*: too early, or too few looks.
+5. It moves: *sequential* or *progressing*.
+6. It does not: the first cause that what is known speaks for, else *stuck*.
+
+A stall, and anything that the error's size alone would call harmful, is said when three looks in a row have found it,
+over a fifth of the steps so far. A cause too: until then it is *stuck*, or the cause that was said before. What is not
+known decides nothing. Without a training loss and a learning rate, causes within the network are not told from those
+two, so that none of them is named.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
 
+import numpy as np
+
+from lightning_seqfit.diagnosis.progress import Progress, half_way, progress
 from lightning_seqfit.diagnosis.signs import Signs, Situation
-from lightning_seqfit.diagnosis.verdict import Verdict
+from lightning_seqfit.diagnosis.verdict import STALLED, Verdict
+
+#: Fitted share of a fit that is done; and relative residual, of a residual of which nobody knows when that is.
+FITTED_SHARE, SMALL_RESIDUAL = 0.98, 0.03
+#: Doublings that are still needed, up to which a fit moves.
+MOST_DOUBLINGS = 6.0
+#: Step and looks in the last half of the steps, below which nothing is decided.
+LEAST_STEP, LEAST_LOOKS = 1000, 8
+#: Looks in a row, and share of the steps so far, that what is harmful must last.
+LASTING_LOOKS, LASTING_SHARE = 3, 0.2
+#: Times its first value, the error's and the loss's, from which on a fit has diverged.
+DIVERGED = 3.0
+#: Least flatness of a residual of noise, and its largest size over the noise's.
+NOISE_FLATNESS, NOISE_SIZE = 0.45, 1.3
+#: Fall of the loss over that of the squared error: at once, and of a stalled fit; least error and step of the former.
+FAR_BELOW, BELOW, FAR_BELOW_ERROR, FAR_BELOW_STEP = 0.01, 0.5, 0.3, 50
+#: Largest coordinate, and least share of constant units, of inputs that are badly scaled or units driven out of range.
+MOST_BOUND, CONSTANT_SHARE = 10.0, 0.8
+#: Learning rate over its highest, and the largest relative update of a step that was ever seen, at or below which it is
+#: too low. Healthy trainings (Adam, SGD, SIRENs from 5e-4) begin with 3e-3 to 5e-2, Adam at 1e-5, SGD at 1e-3 and a
+#: SIREN at 1e-7 with 1e-4 at most. Later on a healthy training that waits for a tapered target takes steps of 3e-6.
+DECAYED, LOW_UPDATE = 0.1, 2e-4
+#: Projection error over error; rank over width now and at the first look; laps of a unit over those of the target.
+READ_OUT, FULL_RANK, FIRST_RANK, LAPS = 0.5, 0.9, 0.7, 4.0
+#: Error above which nothing has been fitted yet.
+UNTOUCHED = 0.9
 
 
 @dataclass(frozen=True)
 class Course:
-    verdict: Verdict | None = None
+    """What is remembered from look to look, and what is said at the latest.
+
+    Attributes
+    ----------
+    verdict : what is said.
+    stalled : it does not get on by itself.
+    since : step since which that holds; NaN: it does not.
+    doublings : of the step count that are still needed; NaN: not known.
+    fitted_step, fitted_looks : step and number of the latest look at which it was fitted; NaN: none.
+    still_step, still_looks : the first of the looks in a row at which it did not move; NaN: it does.
+    suspect : the cause that the latest looks in a row speak for.
+    suspect_step, suspect_looks : the first of these.
+
+    Examples
+    --------
+    >>> Course.of_numbers(Course(Verdict.STUCK, stalled=True, since=900.0).as_numbers()).verdict
+    <Verdict.STUCK: 'stuck'>
+    """
+
+    verdict: Verdict = Verdict.UNDECIDED
     stalled: bool = False
     since: float = math.nan
     doublings: float = math.nan
+    fitted_step: float = math.nan
+    fitted_looks: float = math.nan
+    still_step: float = math.nan
+    still_looks: float = math.nan
+    suspect: Verdict | None = None
+    suspect_step: float = math.nan
+    suspect_looks: float = math.nan
 
     def as_numbers(self) -> dict[str, float]:
-        return {}
+        """Plain numbers, for a checkpoint; NaN: none."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        codes = {name: math.nan if value is None else value.code for name, value in values.items() if name in _CODED}
+        return {name: float(value) for name, value in (values | codes).items()}
 
     @classmethod
     def of_numbers(cls, numbers: Mapping[str, float]) -> Course:
-        return cls()
+        """What :meth:`as_numbers` was made of.
+
+        Raises
+        ------
+        KeyError, ValueError
+            If a number is missing, or stands for no verdict.
+        """
+        values = {each.name: float(numbers[each.name]) for each in fields(cls) if each.name not in (*_CODED, "stalled")}
+        suspect = float(numbers["suspect"])
+        return cls(
+            verdict=Verdict.of_code(float(numbers["verdict"])),
+            stalled=bool(numbers["stalled"]),
+            suspect=None if math.isnan(suspect) else Verdict.of_code(suspect),
+            **values,
+        )
+
+
+_CODED = ("verdict", "suspect")
 
 
 def judge(signs: Signs, look: int, situation: Situation, before: Course) -> Course:
-    return Course(Verdict.UNDECIDED)
+    """Say what a fit is at a look, given what was said of it at the look before.
+
+    Parameters
+    ----------
+    signs : of the looks up to this one at least; later ones are not read.
+    look : number of the look, 0 and up.
+    situation : what is known of the run as a whole.
+    before : of the look before, ``Course()`` before the first.
+
+    Examples
+    --------
+    >>> steps = np.arange(0.0, 3000.0, 50.0)
+    >>> flat = {name: np.ones(len(steps)) for name in ("error", "mean_error", "loss", "loss_ratio", "learning_rate")}
+    >>> flat |= {"fitted": 0 * steps, "path": 0 * steps, "looks": 1 + steps / 50, "highest_rate": flat["loss"]}
+    >>> signs, course = Signs.of(flat, steps, np.ones((len(steps), 9))), Course()
+    >>> for look in range(len(signs)):
+    ...     course = judge(signs, look, Situation(), course)
+    >>> course.verdict, course.stalled, course.since
+    (<Verdict.STUCK: 'stuck'>, True, 1000.0)
+    """
+    step, looks = float(signs.step[look]), float(signs.looks[look])
+    now = progress(signs, look, by_error=by_error(situation))
+    if done(signs, look, situation):
+        before = replace(before, fitted_step=step, fitted_looks=looks)
+    moving = moves(signs, look, situation, now)
+    still = moving is False
+    after = replace(
+        before,
+        doublings=now.doublings,
+        still_step=_first(before.still_step, step) if still else math.nan,
+        still_looks=_first(before.still_looks, looks) if still else math.nan,
+    )
+    after = _suspecting(after, _suspect(signs, look, situation, now, still), step, looks)
+    verdict = _verdict(signs, look, situation, after, moving)
+    stalled = verdict in STALLED
+    since = math.nan
+    if stalled:
+        start = after.still_step if still else after.suspect_step
+        since = before.since if before.stalled else _first(start, step)
+    return replace(after, verdict=verdict, stalled=stalled, since=since)
+
+
+def by_error(situation: Situation) -> bool:
+    """Whether only the error's fall tells of progress: of a residual in units of its own first look."""
+    return situation.residual and not situation.relative
+
+
+def regression(situation: Situation) -> bool:
+    """Whether the training's loss should fall as the squared error does."""
+    return not (situation.residual or situation.residual_beside or situation.terms >= 2)
+
+
+def done(signs: Signs, look: int, situation: Situation) -> bool:
+    """Whether it is fitted at a look."""
+    return not by_error(situation) and float(signs.fitted[look]) >= FITTED_SHARE
+
+
+def at_noise_floor(signs: Signs, look: int, situation: Situation) -> bool:
+    """Whether what is left at a look is noise of the target's own."""
+    small = float(signs.error[look]) <= NOISE_SIZE * situation.noise
+    return situation.noise > 0.0 and small and float(signs.flatness[look]) >= NOISE_FLATNESS
+
+
+def moves(signs: Signs, look: int, situation: Situation, now: Progress) -> bool | None:
+    """Whether a fit gets on; None: that cannot be told yet."""
+    if float(signs.step[look]) < LEAST_STEP or now.looks < LEAST_LOOKS or math.isnan(now.doublings):
+        return None
+    if now.doublings <= MOST_DOUBLINGS and not now.restless:
+        return True
+    if by_error(situation):
+        return float(signs.error[look]) <= SMALL_RESIDUAL
+    return float(np.fmax.reduce(signs.fitted[half_way(signs, look) : look + 1])) >= FITTED_SHARE
+
+
+def _first(before: float, value: float) -> float:
+    return value if math.isnan(before) else before
+
+
+def _lasting(step: float, looks: float, since_step: float, since_looks: float) -> bool:
+    """Whether that has been so for three looks in a row, and a fifth of the steps."""
+    return looks - since_looks >= LASTING_LOOKS - 1 and step - since_step >= LASTING_SHARE * step
+
+
+def _suspecting(course: Course, suspect: Verdict | None, step: float, looks: float) -> Course:
+    if suspect is None:
+        return replace(course, suspect=None, suspect_step=math.nan, suspect_looks=math.nan)
+    if suspect is course.suspect:
+        return course
+    return replace(course, suspect=suspect, suspect_step=step, suspect_looks=looks)
+
+
+def _verdict(signs: Signs, look: int, situation: Situation, course: Course, moving: bool | None) -> Verdict:
+    step, looks = float(signs.step[look]), float(signs.looks[look])
+    if float(signs.error[look]) == math.inf:
+        return Verdict.DIVERGED
+    sure = _lasting(step, looks, course.suspect_step, course.suspect_looks)
+    if course.suspect is Verdict.DIVERGED and sure:
+        return Verdict.DIVERGED
+    if course.fitted_step == step:
+        return Verdict.FITTED
+    if course.verdict is Verdict.FITTED and not _lasting(step, looks, course.fitted_step, course.fitted_looks):
+        return Verdict.FITTED
+    if at_noise_floor(signs, look, situation):
+        return Verdict.NOISE_FLOOR
+    if course.suspect is Verdict.UNDERSAMPLED and sure and (moving is False or far_below(signs, look, situation)):
+        return Verdict.UNDERSAMPLED
+    if moving is None:
+        return Verdict.UNDECIDED
+    if moving:
+        return Verdict.SEQUENTIAL if float(signs.sequentiality[look]) >= 0.5 else Verdict.PROGRESSING
+    if not _lasting(step, looks, course.still_step, course.still_looks):
+        return course.verdict if course.verdict in _BEFORE_A_STALL else Verdict.UNDECIDED
+    if course.suspect is not None and sure:
+        return course.suspect
+    return course.verdict if course.verdict in STALLED else Verdict.STUCK
+
+
+_BEFORE_A_STALL = STALLED | {Verdict.SEQUENTIAL, Verdict.PROGRESSING}
+
+
+def _suspect(signs: Signs, look: int, situation: Situation, now: Progress, still: bool) -> Verdict | None:
+    if float(signs.step[look]) >= FAR_BELOW_STEP:
+        if grown(signs, look, situation):
+            return Verdict.DIVERGED
+        if far_below(signs, look, situation):
+            return Verdict.UNDERSAMPLED
+    if not still:
+        return None
+    return next((cause for cause, speaks in CAUSES.items() if speaks(signs, look, situation, now)), Verdict.STUCK)
+
+
+def grown(signs: Signs, look: int, situation: Situation) -> bool:
+    """Whether both the error and the training loss are 3 times what they were."""
+    most = DIVERGED * max(situation.first_error, 1.0)
+    return float(signs.error[look]) > most and float(signs.loss[look]) > DIVERGED
+
+
+def far_below(signs: Signs, look: int, situation: Situation) -> bool:
+    """Whether the loss fell so far below the error that it cannot have been asked where the error is."""
+    ratio, error = float(signs.loss_ratio[look]), float(signs.error[look])
+    return regression(situation) and ratio < FAR_BELOW and error >= FAR_BELOW_ERROR
+
+
+def _known(signs: Signs, look: int) -> bool:
+    """Whether the training itself has been seen: without it, every cause below looks like another."""
+    return not math.isnan(float(signs.loss_ratio[look])) and not math.isnan(float(signs.learning_rate[look]))
+
+
+def _inputs(signs: Signs, look: int, situation: Situation, now: Progress) -> bool:
+    return situation.bound > MOST_BOUND or situation.first_constant_share >= CONSTANT_SHARE
+
+
+def _rate_high(signs: Signs, look: int, situation: Situation, now: Progress) -> bool:
+    later = float(signs.constant_share[look]) >= CONSTANT_SHARE > situation.first_constant_share
+    return now.restless or later
+
+
+def _undersampled(signs: Signs, look: int, situation: Situation, now: Progress) -> bool:
+    return regression(situation) and float(signs.loss_ratio[look]) < BELOW
+
+
+def _wrong_solution(signs: Signs, look: int, situation: Situation, now: Progress) -> bool:
+    equation = not situation.residual and not regression(situation)
+    return equation and float(signs.loss_ratio[look]) < BELOW
+
+
+def _rate_decayed(signs: Signs, look: int, situation: Situation, now: Progress) -> bool:
+    return float(signs.learning_rate[look]) <= DECAYED * float(signs.highest_rate[look])
+
+
+def highest_update(signs: Signs, look: int) -> float:
+    """Largest relative update of a step so far; NaN: not known."""
+    return float(np.fmax.reduce(signs.update[: look + 1]))
+
+
+def _rate_low(signs: Signs, look: int, situation: Situation, now: Progress) -> bool:
+    return highest_update(signs, look) <= LOW_UPDATE
+
+
+def _read_out(signs: Signs, look: int, situation: Situation, now: Progress) -> bool:
+    could = float(signs.projection_ratio[look]) <= READ_OUT
+    return could and regression(situation) and _known(signs, look)
+
+
+def _capacity(signs: Signs, look: int, situation: Situation, now: Progress) -> bool:
+    full = float(signs.rank_share[look]) >= FULL_RANK and situation.first_rank_share < FIRST_RANK
+    return full and _known(signs, look)
+
+
+def _too_fine(signs: Signs, look: int, situation: Situation, now: Progress) -> bool:
+    frequency = max(situation.frequencies, default=0.0)
+    return float(signs.median_laps[look]) > LAPS * frequency > 0.0 and _known(signs, look)
+
+
+def _not_started(signs: Signs, look: int, situation: Situation, now: Progress) -> bool:
+    untouched = float(signs.error[look]) >= UNTOUCHED and float(signs.best_error[look]) >= UNTOUCHED
+    return untouched and _known(signs, look)
+
+
+#: What speaks for a cause of a stall, in the order in which they are asked.
+CAUSES: Mapping[Verdict, Callable[[Signs, int, Situation, Progress], bool]] = {
+    Verdict.INPUTS: _inputs,
+    Verdict.RATE_HIGH: _rate_high,
+    Verdict.UNDERSAMPLED: _undersampled,
+    Verdict.WRONG_SOLUTION: _wrong_solution,
+    Verdict.RATE_DECAYED: _rate_decayed,
+    Verdict.RATE_LOW: _rate_low,
+    Verdict.READ_OUT: _read_out,
+    Verdict.CAPACITY: _capacity,
+    Verdict.TOO_FINE: _too_fine,
+    Verdict.NOT_STARTED: _not_started,
+}
