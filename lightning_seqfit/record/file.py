@@ -13,7 +13,8 @@ import re
 import struct
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -112,8 +113,26 @@ def runs_in(folder: Place) -> list[Place]:
 
 def find(run_dir: str | os.PathLike[str] | Place, name: str = "") -> Place:
     """Return the file that :func:`load` reads; it raises what that does where there is none."""
-    try:
+    with _reaching(run_dir):
         return _find(place(run_dir), name)
+
+
+def find_all(run_dir: str | os.PathLike[str] | Place) -> list[Place]:
+    """Return the files of all probes of a run, that of the unnamed one first; otherwise as :func:`find`."""
+    with _reaching(run_dir):
+        where = place(run_dir)
+        for root in () if where.is_file() else (where / FOLDER, where):
+            files = [(run, run / entry) for run in runs_in(root) for entry in run.names() if entry.endswith(".npz")]
+            if files:
+                folder, _ = _newest(root, files)
+                return sorted((file for run, file in files if run == folder), key=lambda file: file.name != file_of(""))
+        return [_find(where, "")]
+
+
+@contextmanager
+def _reaching(run_dir: str | os.PathLike[str] | Place) -> Iterator[None]:
+    try:
+        yield
     except ImportError as error:
         raise ImportError(f"{run_dir} cannot be reached: {error}; install that package with pip") from error
 
@@ -123,18 +142,9 @@ def _find(where: Place, name: str) -> Place:
         return where
     file = file_of(name)
     for root in (where / FOLDER, where):
-        found = [run for run in runs_in(root) if (run / file).is_file()]
-        if len(found) > 1:  # a store may know seconds only: the higher number then
-            newest = max(enumerate(found), key=lambda pair: ((pair[1] / file).written(), pair[0]))[1]
-            warnings.warn(
-                f"seqfit: {len(found)} runs in {root}: {newest.name}, the newest, is loaded; give its folder for "
-                f"another, or its file, such as {found[0] / file}",
-                UserWarning,
-                stacklevel=4,
-            )
-            return newest / file
+        found = [(run, run / file) for run in runs_in(root) if (run / file).is_file()]
         if found:
-            return found[0] / file
+            return _newest(root, found)[1]
     there = {
         entry.removesuffix(".npz")
         for root in (where / FOLDER, where)
@@ -144,6 +154,21 @@ def _find(where: Place, name: str) -> Place:
     }
     hint = f"there are records of: {', '.join(sorted(there))}" if there else "it holds no record"
     raise FileNotFoundError(f"no {file} in {where / FOLDER}: {hint}; give the run's log directory and the probe's name")
+
+
+def _newest(root: Place, found: Sequence[tuple[Place, Place]]) -> tuple[Place, Place]:
+    """Of folders and files in them, those that were written last; it warns where there are several folders."""
+    if len({run for run, _ in found}) == 1:
+        return found[0]
+    # a store may know seconds only: the higher number then
+    newest = max(enumerate(found), key=lambda pair: (pair[1][1].written(), pair[0]))[1]
+    warnings.warn(
+        f"seqfit: {len({run for run, _ in found})} runs in {root}: {newest[0].name}, the newest, is loaded; give its "
+        f"folder for another, or its file, such as {found[0][1]}",
+        UserWarning,
+        stacklevel=5,
+    )
+    return newest
 
 
 class _OtherVersionError(ValueError):

@@ -1,0 +1,199 @@
+"""What is said of a diagnosis: a line for a console, a text for loggers, a table for a terminal, a mapping for JSON."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from lightning_seqfit.diagnosis.diagnosis import Diagnosis, Forecast
+from lightning_seqfit.diagnosis.verdict import Verdict
+from lightning_seqfit.words import significant
+
+#: Columns of a table.
+WIDTH = 100
+#: Said where a fit is stalled and no advice can be given.
+NOTHING_HELPS = "nothing that was tried ends this"
+
+
+def line(diagnosis: Diagnosis, max_steps: int | None = None, oscillations: tuple[float, float] | None = None) -> str:
+    """Say it in a line, the verdict first.
+
+    Parameters
+    ----------
+    diagnosis : of a look.
+    max_steps : of the training, to compare the forecast with.
+    oscillations : how many are fitted, and how many there are.
+
+    Examples
+    --------
+    >>> forecast = Forecast(9_400.0, 7_100.0, 13_500.0)
+    >>> of = Diagnosis(6_000, Verdict.SEQUENTIAL, False, None, 0.7, (), forecast, (), ())
+    >>> line(of, 8_000, (13, 20))
+    'sequential: 13 of 20 oscillations; fitted at about step 9,400 (7,100 to 13,500); training ends at 8,000'
+    """
+    said = []
+    if oscillations is not None and all(map(math.isfinite, oscillations)):
+        said.append("{} of {} oscillations".format(*(significant(count, 3) for count in oscillations)))
+    if diagnosis.forecast is not None:
+        said.append(_coming(diagnosis.forecast, diagnosis.step))
+        if max_steps is not None and max_steps > 0:
+            said.append(f"training ends at {max_steps:,}")
+    if diagnosis.advice:
+        said.append(f"{'try ' if _in_trouble(diagnosis) else ''}{diagnosis.advice[0].do}")
+    elif _in_trouble(diagnosis):
+        said.append(NOTHING_HELPS)
+    words = _verdict(diagnosis)
+    return _flat(f"{words}: {'; '.join(said)}" if said else words)
+
+
+def markdown(diagnosis: Diagnosis) -> str:
+    """Say all of it as a text that loggers show."""
+    said = [f"**{diagnosis.verdict.value}** at step {diagnosis.step:,}{_since(diagnosis)}"]
+    if diagnosis.forecast is not None:
+        said.append(_coming(diagnosis.forecast, diagnosis.step, interval=True))
+    if diagnosis.advice:
+        listed = (
+            f"{number}. {each.do}. Expected: {each.expect} ({each.measured})"
+            for number, each in enumerate(diagnosis.advice, 1)
+        )
+        said.append(_list("What to do", listed))
+    elif _in_trouble(diagnosis):
+        said.append(f"{NOTHING_HELPS[0].upper()}{NOTHING_HELPS[1:]}.")
+    for speaks, title in (("for", "What speaks for it"), ("against", "What speaks against it")):
+        figures = (
+            f"- {each.name} {_figure(each.value)} (bound {_figure(each.bound)}): {each.says}"
+            for each in diagnosis.evidence
+            if each.speaks == speaks
+        )
+        said.append(_list(title, figures))
+    said.append(_list("Not checked", (f"- {each}" for each in diagnosis.not_checked)))
+    return "\n\n".join(part for part in said if part)
+
+
+def table(diagnosis: Diagnosis) -> str:
+    """Say all of it for a terminal, in lines of at most 100 columns.
+
+    Examples
+    --------
+    >>> from lightning_seqfit.diagnosis.diagnosis import Evidence
+    >>> evidence = (Evidence("doublings", math.inf, 6.0, "for", "it has not moved since step 2,000"),)
+    >>> print(table(Diagnosis(4_000, Verdict.STUCK, True, 2_400, math.inf, evidence, None, (), ("no training loss",))))
+      verdict      stuck since step 2,400
+      step         4,000
+      to do        nothing that was tried ends this
+      for          doublings  inf  bound 6  it has not moved since step 2,000
+      not checked  no training loss
+    """
+    rows = [("verdict", "", _verdict(diagnosis)), ("step", "", f"{diagnosis.step:,}")]
+    if diagnosis.forecast is not None:
+        rows.append(("forecast", "", _coming(diagnosis.forecast, diagnosis.step, interval=True)))
+    for number, advice in enumerate(diagnosis.advice, 1):
+        mark = f"{number}. " if len(diagnosis.advice) > 1 else ""
+        rows.append(("to do", mark, advice.do))
+        rows.append(("to do", " " * len(mark), f"expected: {advice.expect} ({advice.measured})"))
+    if _in_trouble(diagnosis) and not diagnosis.advice:
+        rows.append(("to do", "", NOTHING_HELPS))
+    figures = [(each.name, _figure(each.value), f"bound {_figure(each.bound)}") for each in diagnosis.evidence]
+    widths = [max(map(len, column)) for column in zip(*figures, strict=True)]
+    for each, (name, value, bound) in zip(diagnosis.evidence, figures, strict=True):
+        head = f"{name:<{widths[0]}}  {value:>{widths[1]}}  {bound:<{widths[2]}}  "
+        rows.append((each.speaks, head, each.says))
+    rows += [("not checked", "", each) for each in diagnosis.not_checked]
+    return "\n".join(_lines(rows))
+
+
+def as_dict(diagnosis: Diagnosis) -> dict[str, Any]:
+    """Return it as what JSON can hold; None for a number that is infinite or not known.
+
+    Examples
+    --------
+    >>> found = as_dict(Diagnosis(9, Verdict.STUCK, True, 5, math.inf, (), None, (), ()))
+    >>> found["verdict"], found["stalled"], found["since"], found["doublings"]
+    ('stuck', True, 5, None)
+    """
+    plain: dict[str, Any] = _plain(
+        {
+            "step": diagnosis.step,
+            "verdict": diagnosis.verdict.value,
+            "stalled": bool(diagnosis.stalled),
+            "since": diagnosis.since,
+            "doublings": diagnosis.doublings,
+            "forecast": None if diagnosis.forecast is None else vars(diagnosis.forecast),
+            "evidence": [vars(each) for each in diagnosis.evidence],
+            "advice": [vars(each) for each in diagnosis.advice],
+            "not_checked": diagnosis.not_checked,
+        }
+    )
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(name): _plain(each) for name, each in value.items()}
+    if isinstance(value, Iterable):
+        return [_plain(each) for each in value]
+    return str(value)
+
+
+def _in_trouble(diagnosis: Diagnosis) -> bool:
+    return diagnosis.stalled or diagnosis.verdict is Verdict.DIVERGED
+
+
+def _verdict(diagnosis: Diagnosis) -> str:
+    return f"{diagnosis.verdict.value}{_since(diagnosis)}"
+
+
+def _since(diagnosis: Diagnosis) -> str:
+    return "" if diagnosis.since is None or not _in_trouble(diagnosis) else f" since step {diagnosis.since:,}"
+
+
+def _coming(forecast: Forecast, step: int, *, interval: bool = False) -> str:
+    """When it is fitted, rounded to the second digit of that step."""
+    if not math.isfinite(forecast.step):
+        return f"fitted only after more than 4 times the {step:,} steps so far"
+    unit = 10.0 ** max(math.floor(math.log10(forecast.step)) - 1, 0) if forecast.step > 0.0 else 1.0
+    at, low, high = (
+        f"{max(round(each / unit) * unit, 0.0):,.0f}" if math.isfinite(each) else "later"
+        for each in (forecast.step, forecast.low, forecast.high)
+    )
+    return f"fitted at about step {at} ({low} to {high}{', four times in five' if interval else ''})"
+
+
+def _figure(value: float) -> str:
+    if math.isnan(value):
+        return "unknown"
+    return significant(value, 3) if math.isfinite(value) else str(float(value))
+
+
+def _list(title: str, listed: Iterable[str]) -> str:
+    said = "\n".join(map(_flat, listed))
+    return f"{title}:\n\n{said}" if said else ""
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _lines(rows: Sequence[tuple[str, str, str]]) -> Iterator[str]:
+    """Labels, what stands before a text, and texts, beside each other; a label that repeats is left out."""
+    width, before = max(len(label) for label, _, _ in rows), ""
+    for label, head, text in rows:
+        first = f"  {'' if label == before else label:<{width}}  "
+        if len(first) + len(head) > WIDTH // 2:  # too wide to write beside it
+            head, text = "", f"{head}{text}"
+        hang = " " * (len(first) + len(head))
+        yield from textwrap.wrap(_flat(text) or "-", WIDTH, initial_indent=first + head, subsequent_indent=hang)
+        before = label
