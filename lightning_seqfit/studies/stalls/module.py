@@ -83,7 +83,7 @@ class Regression(Fit):
         setup = self.setup
         if not setup.watch_data:
             return [Probe.grid(setup.bounds, setup.values)]
-        return [Probe.grid(setup.bounds, self.targets.numpy(), resolution=setup.points, ends=True)]
+        return [Probe.grid(setup.bounds, self.targets.numpy(), resolution=_along(setup), ends=True)]
 
 
 class Solver(Fit):
@@ -102,9 +102,9 @@ class Solver(Fit):
         if self.setup.resample:
             points = _uniform(self.setup, len(points)).float()
         left = self.equation.residual(self, points.requires_grad_(), create_graph=True)
-        residual = (self.setup.residual_factor * left).square().mean()
-        known = self.equation.known(self)
-        return {"loss": residual + self.setup.data_weight * known, "residual": residual, "data": known}
+        residual, known = left.square().mean(), self.equation.known(self)
+        loss = self.setup.residual_factor * residual + self.setup.data_weight * known
+        return {"loss": loss, "residual": residual, "data": known}
 
     def train_dataloader(self) -> Batches:
         """Return an epoch of 1,000 steps."""
@@ -188,9 +188,15 @@ def make_network(setup: Setup) -> nn.Module:
 
 def _places(setup: Setup) -> Tensor:
     if setup.at_random:
-        return _uniform(setup, setup.points)
-    lines = [torch.linspace(low, high, setup.points, dtype=torch.float64) for low, high in setup.bounds]
+        return _uniform(setup, _along(setup)[0])
+    axes = zip(setup.bounds, _along(setup), strict=True)
+    lines = [torch.linspace(low, high, count, dtype=torch.float64) for (low, high), count in axes]
     return torch.stack([line.ravel() for line in torch.meshgrid(*lines, indexing="ij")], dim=1)
+
+
+def _along(setup: Setup) -> list[int]:
+    """Points along each axis."""
+    return [setup.points] * len(setup.bounds) if isinstance(setup.points, int) else list(setup.points)
 
 
 def _uniform(setup: Setup, count: int) -> Tensor:

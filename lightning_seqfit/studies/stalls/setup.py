@@ -68,7 +68,7 @@ class Setup:
     target : name in :data:`TARGETS`; of an equation it is not asked for.
     steps : of Adam's or SGD's; of L-BFGS as many evaluations of the gradient.
     bounds : box on which the target's unit box is laid, (low, high) per axis.
-    points : training points, evenly spaced, ends included; per axis.
+    points : training points, evenly spaced, ends included: along each axis, or a number for each.
     at_random : they are drawn from the box instead, ``points`` in all.
     noise : standard deviation of the training values' noise over that of the target.
     watch_data : the probe's target are the training values with their noise, not the function.
@@ -80,14 +80,14 @@ class Setup:
     equation : "oscillator", "poisson", "convection" or "reaction", solved by its residual; empty: a regression.
     coefficient : of the equation: oscillations on the line, half waves, speed or rate.
     data_weight : of the initial and boundary values in an equation's loss.
-    residual_factor : of the residual, which enters the loss squared.
+    residual_factor : of the residual's term of the loss.
     resample : whether the residual's points are drawn anew in each step.
     """
 
     target: str = "sine 13"
     steps: int = 5_000
     bounds: tuple[tuple[float, float], ...] = ((0.0, 1.0),)
-    points: int = 400
+    points: int | tuple[int, ...] = 400
     at_random: bool = False
     noise: float = 0.0
     watch_data: bool = False
@@ -129,6 +129,7 @@ _REPLACED = (
     "residual_factor",
     "resample",
 )
+_COMPUTED = ("learning_rate_factor", "points_factor", "random_points")
 
 
 def changed(setup: Setup, change: Mapping[str, Any]) -> Setup:
@@ -144,14 +145,18 @@ def changed(setup: Setup, change: Mapping[str, Any]) -> Setup:
     >>> changed(Setup(learning_rate=0.1), {"learning_rate_factor": 0.2, "random_points": 30})  # doctest: +ELLIPSIS
     Setup(target='sine 13', steps=5000, ..., points=30, at_random=True, ..., learning_rate=0.02, ...)
     """
-    unknown = [name for name in change if name not in (*_REPLACED, "learning_rate_factor", "random_points")]
+    unknown = [name for name in change if name not in (*_REPLACED, *_COMPUTED)]
     if unknown:
         raise ValueError(f"change={dict(change)!r}: {', '.join(unknown)} cannot be applied to a training of the study")
-    setup = replace(setup, **{name: value for name, value in change.items() if name in _REPLACED})
+    new = {name: value for name, value in change.items() if name in _REPLACED}
     if "learning_rate_factor" in change:
-        setup = replace(setup, learning_rate=setup.learning_rate * change["learning_rate_factor"])
+        new["learning_rate"] = setup.learning_rate * change["learning_rate_factor"]
     if "points" in change:
-        setup = replace(setup, at_random=False)
+        new["at_random"] = False
+    if "points_factor" in change:
+        assert isinstance(setup.points, int)
+        dimension = 1 if setup.at_random else len(setup.bounds)
+        new["points"] = round(setup.points * change["points_factor"] ** (1 / dimension))
     if "random_points" in change:
-        setup = replace(setup, points=change["random_points"], at_random=True)
-    return setup
+        new |= {"points": change["random_points"], "at_random": True}
+    return replace(setup, **new)
