@@ -96,9 +96,7 @@ def train(kind: Kind, seed: int, folder: Path, measure: Callable[[Run], M], max_
     about = {"version": __version__, "seed": seed, "steps": steps, **about}
     done = folder / "measures.json"
     if not done.exists() or json.loads(done.read_text(encoding="utf-8"))["about"] != about:
-        done.unlink(missing_ok=True)
         logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-        shutil.rmtree(folder / "seqfit", ignore_errors=True)  # of a training that broke off, or of another one
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Lightning's, of loggers and workers
             trainer = L.Trainer(
@@ -111,6 +109,8 @@ def train(kind: Kind, seed: int, folder: Path, measure: Callable[[Run], M], max_
                 enable_progress_bar=False,
                 enable_model_summary=False,
             )
+            done.unlink(missing_ok=True)
+            shutil.rmtree(folder / "seqfit", ignore_errors=True)  # of a training that broke off, or of another one
             trainer.fit(module)
     found = measure(load(folder))
     done.write_text(json.dumps({"about": about, "measures": found}), encoding="utf-8")
@@ -128,7 +128,7 @@ def train_all(
     jobs = sorted(dict.fromkeys(jobs), key=lambda job: job[0].cost, reverse=True)
     results: dict[tuple[K, int], M] = {}
     with ProcessPoolExecutor(processes or os.cpu_count() or 1, mp_context=get_context("spawn")) as pool:
-        waiting = {pool.submit(train, *job, folder, measure, max_steps): job for job in jobs}
+        waiting = {pool.submit(train, kind, seed, folder, measure, max_steps): (kind, seed) for kind, seed in jobs}
         try:
             for future in tqdm(as_completed(waiting), total=len(jobs), desc="trainings", unit=""):
                 results[waiting[future]] = future.result()

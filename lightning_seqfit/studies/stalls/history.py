@@ -7,7 +7,6 @@ from typing import Any, TypedDict
 from lightning_seqfit.diagnosis.forecast import forecast
 from lightning_seqfit.diagnosis.procedure import Course, judge
 from lightning_seqfit.diagnosis.reading import conclude, read
-from lightning_seqfit.diagnosis.verdict import Verdict
 from lightning_seqfit.record import Run
 
 
@@ -38,7 +37,7 @@ def history(run: Run) -> History:
     course, verdicts, forecasts = Course(), [], []
     for look in range(len(signs)):
         course = judge(signs, look, situation, course)
-        verdicts.append((course.verdict or Verdict.UNDECIDED).value)
+        verdicts.append(course.verdict.value)
         coming = forecast(signs, look)
         forecasts.append(None if coming is None else (coming.step, coming.low, coming.high))
     advice = conclude(signs, situation, course).advice

@@ -27,7 +27,7 @@ class Fit(L.LightningModule):
 
     def __init__(self, setup: Setup) -> None:
         super().__init__()
-        self.setup = setup
+        self.config = setup
         self.network = make_network(setup)
 
     def forward(self, points: Tensor) -> Tensor:
@@ -37,7 +37,7 @@ class Fit(L.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Return the optimizer, with its schedule where the rate is not constant."""
-        setup, parameters = self.setup, self.parameters()
+        setup, parameters = self.config, self.parameters()
         optimizer: torch.optim.Optimizer
         if setup.optimizer == "lbfgs":
             optimizer = torch.optim.LBFGS(parameters, max_eval=EVALUATIONS, line_search_fn="strong_wolfe")
@@ -76,11 +76,11 @@ class Regression(Fit):
 
     def train_dataloader(self) -> Batches:
         """Return an epoch of 1,000 steps."""
-        return Batches(self.points, self.targets, size=self.setup.batch_size)
+        return Batches(self.points, self.targets, size=self.config.batch_size)
 
     def probes(self) -> list[Probe]:
         """Look at the target, or at the training values."""
-        setup = self.setup
+        setup = self.config
         if not setup.watch_data:
             return [Probe.grid(setup.bounds, setup.values)]
         return [Probe.grid(setup.bounds, self.targets.numpy(), resolution=_along(setup), ends=True)]
@@ -99,20 +99,20 @@ class Solver(Fit):
     def training_step(self, batch: tuple[Tensor]) -> dict[str, Tensor]:
         """Return the loss, and its terms: the mean squares of the residual and of what is known."""
         (points,) = batch
-        if self.setup.resample:
-            points = _uniform(self.setup, len(points)).float()
+        if self.config.resample:
+            points = _uniform(self.config, len(points)).float()
         left = self.equation.residual(self, points.requires_grad_(), create_graph=True)
         residual, known = left.square().mean(), self.equation.known(self)
-        loss = self.setup.residual_factor * residual + self.setup.data_weight * known
+        loss = self.config.residual_factor * residual + self.config.data_weight * known
         return {"loss": loss, "residual": residual, "data": known}
 
     def train_dataloader(self) -> Batches:
         """Return an epoch of 1,000 steps."""
-        return Batches(self.points, size=self.setup.batch_size)
+        return Batches(self.points, size=self.config.batch_size)
 
     def probes(self) -> list[Probe]:
         """Look at the solution and at the residual."""
-        box: dict[str, Any] = {"bounds": self.setup.bounds, "axes": self.equation.axes}
+        box: dict[str, Any] = {"bounds": self.config.bounds, "axes": self.equation.axes}
         box["resolution"] = 512 if len(self.equation.axes) == 1 else 48
         solution = Probe.grid(target=self.equation.solution, **box)
         left = Probe.grid(target=0.0, predict=residual, needs_grad=True, name="residual", quantity="residual", **box)

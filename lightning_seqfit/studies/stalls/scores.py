@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from lightning_seqfit.diagnosis.verdict import STALLED, Verdict
@@ -21,7 +22,8 @@ SOON = 0.2
 ALARMS = frozenset(verdict.value for verdict in (*STALLED, Verdict.DIVERGED))
 
 
-class Outcome(NamedTuple):
+@dataclass(frozen=True)
+class Outcome:
     """A case with a seed: what was said of it, and of the same training with the first advice (None: none to apply)."""
 
     case: Case

@@ -13,48 +13,60 @@ from torch import Tensor
 _TAU = 2 * math.pi
 
 
-def _under(envelope: Callable[[Tensor], Tensor], cycles: float) -> Callable[[Tensor], Tensor]:
+Target = Callable[[Tensor], Tensor]
+
+
+def _wave(cycles: float, of: Target = torch.sin) -> Target:
+    return lambda x: of(_TAU * cycles * x[:, 0])
+
+
+def _under(envelope: Target, cycles: float) -> Target:
     return lambda x: torch.sin(_TAU * cycles * x[:, 0]) * envelope(x[:, 0])
 
 
-def _hann(power: int) -> Callable[[Tensor], Tensor]:
-    return lambda x: torch.sin(math.pi * x).square() ** power
+def _beside(trend: Target, size: float, wave: Target) -> Target:
+    return lambda x: trend(x[:, 0]) + size * wave(x)
 
 
-def _bump(x: Tensor) -> Tensor:
-    return torch.exp(-(((x - 0.5) / 0.25) ** 6))
+def _waves(*cycles: float) -> Target:
+    """Waves whose power falls as 1 / cycles, with phases that differ."""
+    f = torch.tensor(cycles)
+    return lambda x: (torch.cos(_TAU * f * x[:, :1] + f - 1) / f.sqrt()).sum(dim=1)
+
+
+def _chirp(start: float, end: float, of: Target) -> Target:
+    return lambda x: of(_TAU * (start * x[:, 0] + (end - start) / 2 * x[:, 0] ** 2))
+
+
+def _hann_to_the_4th(x: Tensor) -> Tensor:
+    return torch.sin(math.pi * x) ** 8
 
 
 #: Targets by name: places in the unit box, shape (N, d), to values (N,).
-TARGETS: dict[str, Callable[[Tensor], Tensor]] = {
-    **{
-        f"{name} {cycles}": lambda x, wave=wave, cycles=cycles: wave(_TAU * cycles * x[:, 0])
-        for name, wave in (("sine", torch.sin), ("cosine", torch.cos))
-        for cycles in (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 16, 18, 20, 25, 30)
-    },
-    "windowed 20": _under(_hann(4), 20),
-    "windowed 14": _under(_hann(4), 14),
+TARGETS: dict[str, Target] = {
+    **{f"sine {cycles}": _wave(cycles) for cycles in (2, 3, 5, 6, 7, 8, 9, 10, 12, 13, 14, 18, 20)},
+    **{f"cosine {cycles}": _wave(cycles, torch.cos) for cycles in (5, 6, 9, 13)},
+    "windowed 20": _under(_hann_to_the_4th, 20),
     "gabor 16": _under(lambda x: torch.exp(-(((x - 0.5) / 0.12) ** 2)), 16),
-    "bump 13": _under(_bump, 13),
-    "bump 17": _under(_bump, 17),
+    "bump 17": _under(lambda x: torch.exp(-(((x - 0.5) / 0.25) ** 6)), 17),
     "decaying 8": _under(lambda x: torch.exp(-2 * x), 8),
     "decaying 6": _under(lambda x: torch.exp(-2.5 * x), 6),
     "growing 7": _under(lambda x: 0.3 + x, 7),
-    "chirp 2 to 12": lambda x: torch.sin(_TAU * (2 * x[:, 0] + 5 * x[:, 0] ** 2)),
-    "chirp 1 to 9": lambda x: torch.cos(_TAU * (x[:, 0] + 4 * x[:, 0] ** 2)),
-    "chirp 3 to 15": lambda x: torch.cos(_TAU * (3 * x[:, 0] + 6 * x[:, 0] ** 2)),
-    "octaves 1 to 8": lambda x: sum(torch.cos(_TAU * f * x[:, 0]) / f**0.5 for f in (1, 2, 4, 8)),
-    "3 and 9": lambda x: torch.sin(_TAU * 3 * x[:, 0]) + 0.6 * torch.cos(_TAU * 9 * x[:, 0]),
-    "2, 5 and 11": lambda x: sum(torch.sin(_TAU * f * x[:, 0] + f) / f**0.5 for f in (2, 5, 11)),
-    "parabola and 18": lambda x: 4 * (x[:, 0] - 0.5) ** 2 * 8 + 0.3 * torch.sin(_TAU * 18 * x[:, 0]),
-    "exponential and 15": lambda x: torch.exp(3 * x[:, 0]) + 0.3 * torch.sin(_TAU * 15 * x[:, 0]),
-    "line and 8": lambda x: 3 * x[:, 0] + torch.sin(_TAU * 8 * x[:, 0]),
-    "parabola and 5": lambda x: 4 * x[:, 0] ** 2 + torch.cos(_TAU * 5 * x[:, 0]),
     "gap 12": _under(lambda x: ((x < 0.35) | (x > 0.65)).to(x), 12),
     "gap 9": _under(lambda x: ((x < 0.3) | (x > 0.6)).to(x), 9),
-    "plane 4": lambda x: torch.sin(_TAU * 4 * x[:, 0]),
+    "chirp 2 to 12": _chirp(2, 12, torch.sin),
+    "chirp 1 to 9": _chirp(1, 9, torch.cos),
+    "chirp 3 to 15": _chirp(3, 15, torch.cos),
+    "octaves 1 to 8": _waves(1, 2, 4, 8),
+    "3 and 9": _waves(3, 9),
+    "2, 5 and 11": _waves(2, 5, 11),
+    "parabola and 18": _beside(lambda x: 32 * (x - 0.5) ** 2, 0.3, _wave(18)),
+    "exponential and 15": _beside(lambda x: torch.exp(3 * x), 0.3, _wave(15)),
+    "line and 8": _beside(lambda x: 3 * x, 1.0, _wave(8)),
+    "parabola and 5": _beside(lambda x: 4 * x**2, 1.0, _wave(5, torch.cos)),
+    "plane 4": _wave(4),
     "product 2": lambda x: torch.sin(_TAU * 2 * x).prod(dim=1),
-    "rings 3": lambda x: torch.sin(_TAU * 3 * (x - 0.5).square().sum(dim=1).sqrt() * 2),
+    "rings 3": lambda x: torch.sin(_TAU * 6 * (x - 0.5).square().sum(dim=1).sqrt()),
     "windowed product 6": lambda x: (torch.sin(_TAU * 6 * x) * torch.sin(math.pi * x) ** 4).prod(dim=1),
 }
 

@@ -28,7 +28,7 @@ def study(
         [(trial, outcomes[number].seed) for number, trial in advised.items()], runs, history, max_steps, processes
     )
     return [
-        one._replace(after=again[advised[number], one.seed]) if number in advised else one
+        replace(one, after=again[advised[number], one.seed]) if number in advised else one
         for number, one in enumerate(outcomes)
     ]
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 
 from lightning_seqfit.diagnosis.verdict import Verdict
+from lightning_seqfit.studies.stalls.history import History
 from lightning_seqfit.studies.stalls.scores import Outcome, delay, done_at, helped, known_from, said_at, scores
 
 #: The two sets: a word for each, and whether it is the one that was held out.
@@ -86,25 +87,33 @@ def counterfactuals(outcomes: Sequence[Outcome]) -> str:
         if of[0].case.healthy:
             continue
         words = Counter(helped(one) for one in of)
+        of_before, of_after = [one.before for one in of], [one.after for one in of]
         rows.append(
             [
                 of[0].case.title,
                 _listed(one.said for one in of),
                 _listed(one.before["do"] or "none" for one in of),
-                *(
-                    f"{_listed(read(one.before) for one in of)} → "
-                    f"{_listed('' if one.after is None else read(one.after) for one in of)}"
-                    for read in (
-                        lambda of: f"{of['fitted'][-1]:.2f}",
-                        lambda of: f"{of['error'][-1]:.2f}",
-                        lambda of: _steps(done_at(of)),
-                    )
-                ),
+                *(f"{_listed(map(read, of_before))} → {_listed(map(read, of_after))}" for read in _READ),
                 ", ".join(f"{word} {count}" if len(words) > 1 else word for word, count in words.items()),
             ]
         )
     header = ["training", "said", "first advice", "fitted", "error", "steps to 98 %", "it ended, halved or left it"]
     return _table(header, rows)
+
+
+def _fitted(of: History | None) -> str:
+    return f"{of['fitted'][-1]:.2f}" if of else ""
+
+
+def _error(of: History | None) -> str:
+    return f"{of['error'][-1]:.2f}" if of else ""
+
+
+def _done(of: History | None) -> str:
+    return _steps(done_at(of)) if of else ""
+
+
+_READ = (_fitted, _error, _done)
 
 
 def by_case(outcomes: Iterable[Outcome]) -> list[list[Outcome]]:
