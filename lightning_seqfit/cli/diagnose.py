@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from argparse import ArgumentParser
 from json import dumps
 
@@ -11,6 +12,7 @@ from lightning_seqfit.cli.values import Refused, whole
 from lightning_seqfit.diagnosis import Diagnosis, Verdict, diagnose
 from lightning_seqfit.diagnosis.words import as_dict, table
 from lightning_seqfit.record import Run, find, find_all, load
+from lightning_seqfit.record.file import file_of
 from lightning_seqfit.words import percent
 
 
@@ -26,7 +28,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(run: str, name: str | None, at: int | None, json: bool, check: bool) -> None:
     """Print what is said of each probe's fit, or nothing but JSON."""
     try:
-        runs = [load(file) for file in (find_all(run) if name is None else [find(run, name)])]
+        files = there = find_all(run)
+        if name is not None:
+            files = [file for file in there if file.name == file_of(name)] or [find(run, name)]
+        runs = [load(file) for file in files]
     except (FileNotFoundError, ValueError, ImportError) as error:
         raise Refused(str(error)) from error
     found, unable = {}, {}
@@ -45,6 +50,8 @@ def run(run: str, name: str | None, at: int | None, json: bool, check: bool) -> 
     else:
         parts = [f"{said}:\n{table(each)}" if len(runs) > 1 else table(each) for said, each in found.items()]
         notes = [f"note  {said}: {why}" for said, why in unable.items()]
+        if others := [file.name.removesuffix(".npz") for file in there if file not in files]:
+            notes.append(f"note  of the same training there {'are' if others[1:] else 'is'} also: {', '.join(others)}")
         print("\n\n".join([*parts, *_together(runs, found, at), *notes]))
     if check and any(each.stalled or each.verdict is Verdict.DIVERGED for each in found.values()):
         raise SystemExit(1)
@@ -66,17 +73,17 @@ def _together(runs: list[Run], found: dict[str, Diagnosis], at: int | None) -> l
     solutions = [run for run in runs if run.known and run not in residuals and (run.name or "probe") in found]
     said = []
     for solution in solutions if residuals else []:
-        diagnosis = found[solution.name or "probe"]
-        of = ", ".join(f"{run.name or 'probe'} is {_size(run, at)}" for run in residuals)
-        words = f"together  {solution.name or 'probe'} is {_size(solution, at)}, the residual {of}"
-        if diagnosis.verdict is Verdict.WRONG_SOLUTION:
-            words += ": the loss falls, the error does not"
-        said.append(words)
+        name = solution.name or "probe"
+        words = [f"{name} {_size(solution, at)}", *(f"{run.name or 'probe'} {_size(run, at)}" for run in residuals)]
+        wrong = found[name].verdict is Verdict.WRONG_SOLUTION
+        said.append(f"together  {'; '.join(words)}{': the equation is met, the solution is not' if wrong else ''}")
     return said
 
 
 def _size(run: Run, at: int | None) -> str:
     error = float(run.scalars["error/relative_rmse"][_look(run, at)])
+    if not math.isfinite(error):
+        return "is not finite"
     if run.scale_of == "first look":
-        return f"at {percent(error)} of its first value"
-    return f"{percent(error)} off"
+        return f"is at {percent(error)} of its first value"
+    return f"has a relative error of {error:.3g}"

@@ -349,7 +349,7 @@ def _adam(rate: float, note: str, expect: str) -> Advice:
 
 
 def _stop(case: _Case) -> list[Advice]:
-    return [Advice("stop here: it is fitted", "further steps gain little", MEASURED)]
+    return [Advice("stop here: it is fitted", "nothing is left to fit", MEASURED)]
 
 
 def _stop_at_noise(case: _Case) -> list[Advice]:

@@ -1,17 +1,17 @@
 """What a fit is found to be at a look: the first that matches.
 
 1. *Diverged*: the error is not finite, or more than 3 times what it was and the training loss too.
-2. *Fitted*: the fitted share is at least .98; where it was so, until three looks in a row say otherwise, for mini-batches
-   break what is fitted again and again. *Noise floor*: what is left is as flat as noise, and as small.
-3. *Undersampled*: the training loss fell a hundred times further than the error that it should have taken with it.
+2. *Fitted*: the fitted share is at least .98; where it was so, until three looks in a row say otherwise, for
+   mini-batches break what is fitted again and again. *Noise floor*: what is left is as flat as noise, and as small.
+3. *Undersampled*: the training loss fell 20 times further than the error that it should have taken with it.
 4. *Undecided*: too early, or too few looks.
 5. It moves: *sequential* or *progressing*.
 6. It does not: the first cause that what is known speaks for, else *stuck*.
 
 A stall, and anything that the error's size alone would call harmful, is said when three looks in a row have found it,
-over a fifth of the steps so far. A cause too: until then it is *stuck*, or the cause that was said before. What is not
-known decides nothing. Without a training loss and a learning rate, causes within the network are not told from those
-two, so that none of them is named.
+over a fifth of the steps so far; of a fit that has not begun, over half of them. A cause too: until then it is *stuck*,
+or the cause that was said before. What is not known decides nothing. Without a training loss and a learning rate,
+causes within the network are not told from those two, so that none of them is named.
 """
 
 from __future__ import annotations
@@ -28,18 +28,20 @@ from lightning_seqfit.diagnosis.verdict import STALLED, Verdict
 
 #: Fitted share of a fit that is done; and relative residual, of a residual of which nobody knows when that is.
 FITTED_SHARE, SMALL_RESIDUAL = 0.98, 0.03
-#: Doublings that are still needed, up to which a fit moves.
-MOST_DOUBLINGS = 6.0
+#: Doublings that are still needed, up to which a fit moves that did, and one that did not.
+MOST_DOUBLINGS, AGAIN_DOUBLINGS = 10.0, 6.0
 #: Step and looks in the last half of the steps, below which nothing is decided.
 LEAST_STEP, LEAST_LOOKS = 1000, 8
 #: Looks in a row, and share of the steps so far, that what is harmful must last.
 LASTING_LOOKS, LASTING_SHARE = 3, 0.2
+#: The same share of a fit that has not begun, with nothing that could keep it from it: many begin late.
+WAITING_SHARE = 0.5
 #: Times its first value, the error's and the loss's, from which on a fit has diverged.
 DIVERGED = 3.0
 #: Least flatness of a residual of noise, and its largest size over the noise's.
 NOISE_FLATNESS, NOISE_SIZE = 0.45, 1.3
 #: Fall of the loss over that of the squared error: at once, and of a stalled fit; least error and step of the former.
-FAR_BELOW, BELOW, FAR_BELOW_ERROR, FAR_BELOW_STEP = 0.01, 0.5, 0.3, 50
+FAR_BELOW, BELOW, FAR_BELOW_ERROR, FAR_BELOW_STEP = 0.05, 0.5, 0.3, 50
 #: Largest coordinate, and least share of constant units, of inputs that are badly scaled or units driven out of range.
 MOST_BOUND, CONSTANT_SHARE = 10.0, 0.8
 #: Learning rate over its highest, and the largest relative update of a step that was ever seen, at or below which it is
@@ -138,7 +140,7 @@ def judge(signs: Signs, look: int, situation: Situation, before: Course) -> Cour
     now = progress(signs, look, by_error=by_error(situation))
     if done(signs, look, situation):
         before = replace(before, fitted_step=step, fitted_looks=looks)
-    moving = moves(signs, look, situation, now)
+    moving = moves(signs, look, situation, now, before)
     still = moving is False
     after = replace(
         before,
@@ -177,11 +179,21 @@ def at_noise_floor(signs: Signs, look: int, situation: Situation) -> bool:
     return situation.noise > 0.0 and small and float(signs.flatness[look]) >= NOISE_FLATNESS
 
 
-def moves(signs: Signs, look: int, situation: Situation, now: Progress) -> bool | None:
-    """Whether a fit gets on; None: that cannot be told yet."""
+def moves(signs: Signs, look: int, situation: Situation, now: Progress, before: Course) -> bool | None:
+    """Whether a fit gets on; None: that cannot be told yet.
+
+    One that has not begun may begin at any time, so that the least gain will do that is more than the noise of
+    mini-batches; not at a learning rate that is too low for it.
+    """
     if float(signs.step[look]) < LEAST_STEP or now.looks < LEAST_LOOKS or math.isnan(now.doublings):
         return None
-    if now.doublings <= MOST_DOUBLINGS and not now.restless:
+    idle = not by_error(situation) and (
+        _rate_decayed(signs, look, situation, now) or _rate_low(signs, look, situation, now)
+    )
+    need = now.whole if idle else now.need
+    most = MOST_DOUBLINGS if math.isnan(before.still_step) else AGAIN_DOUBLINGS
+    turning = now.restless or (untouched(signs, look) and now.turning)
+    if need <= most * now.gain and not turning:
         return True
     if by_error(situation):
         return float(signs.error[look]) <= SMALL_RESIDUAL
@@ -192,9 +204,9 @@ def _first(before: float, value: float) -> float:
     return value if math.isnan(before) else before
 
 
-def _lasting(step: float, looks: float, since_step: float, since_looks: float) -> bool:
-    """Whether that has been so for three looks in a row, and a fifth of the steps."""
-    return looks - since_looks >= LASTING_LOOKS - 1 and step - since_step >= LASTING_SHARE * step
+def _lasting(step: float, looks: float, since: tuple[float, float], share: float = LASTING_SHARE) -> bool:
+    """Whether it has been so since a step and a look for three looks in a row, and a share of the steps."""
+    return looks - since[1] >= LASTING_LOOKS - 1 and step - since[0] >= share * step
 
 
 def _suspecting(course: Course, suspect: Verdict | None, step: float, looks: float) -> Course:
@@ -209,22 +221,26 @@ def _verdict(signs: Signs, look: int, situation: Situation, course: Course, movi
     step, looks = float(signs.step[look]), float(signs.looks[look])
     if float(signs.error[look]) == math.inf:
         return Verdict.DIVERGED
-    sure = _lasting(step, looks, course.suspect_step, course.suspect_looks)
+    sure = _lasting(step, looks, (course.suspect_step, course.suspect_looks))
     if course.suspect is Verdict.DIVERGED and sure:
         return Verdict.DIVERGED
     if course.fitted_step == step:
         return Verdict.FITTED
-    if course.verdict is Verdict.FITTED and not _lasting(step, looks, course.fitted_step, course.fitted_looks):
+    if course.verdict is Verdict.FITTED and not _lasting(step, looks, (course.fitted_step, course.fitted_looks)):
         return Verdict.FITTED
     if at_noise_floor(signs, look, situation):
         return Verdict.NOISE_FLOOR
     if course.suspect is Verdict.UNDERSAMPLED and sure and (moving is False or far_below(signs, look, situation)):
         return Verdict.UNDERSAMPLED
+    if course.verdict is Verdict.UNDERSAMPLED and below(signs, look, situation):
+        return Verdict.UNDERSAMPLED
     if moving is None:
         return Verdict.UNDECIDED
     if moving:
         return Verdict.SEQUENTIAL if float(signs.sequentiality[look]) >= 0.5 else Verdict.PROGRESSING
-    if not _lasting(step, looks, course.still_step, course.still_looks):
+    waiting = course.suspect in (Verdict.NOT_STARTED, Verdict.STUCK) and untouched(signs, look)
+    share = WAITING_SHARE if waiting and not course.stalled else LASTING_SHARE
+    if not _lasting(step, looks, (course.still_step, course.still_looks), share):
         return course.verdict if course.verdict in _BEFORE_A_STALL else Verdict.UNDECIDED
     if course.suspect is not None and sure:
         return course.suspect
@@ -257,6 +273,16 @@ def far_below(signs: Signs, look: int, situation: Situation) -> bool:
     return regression(situation) and ratio < FAR_BELOW and error >= FAR_BELOW_ERROR
 
 
+def below(signs: Signs, look: int, situation: Situation) -> bool:
+    """Whether the loss of a regression fell further than the error; healthy ones stay above .44."""
+    return regression(situation) and float(signs.loss_ratio[look]) < BELOW
+
+
+def untouched(signs: Signs, look: int) -> bool:
+    """Whether nothing has been fitted yet."""
+    return float(signs.error[look]) >= UNTOUCHED and float(signs.best_error[look]) >= UNTOUCHED
+
+
 def _known(signs: Signs, look: int) -> bool:
     """Whether the training itself has been seen: without it, every cause below looks like another."""
     return not math.isnan(float(signs.loss_ratio[look])) and not math.isnan(float(signs.learning_rate[look]))
@@ -272,7 +298,7 @@ def _rate_high(signs: Signs, look: int, situation: Situation, now: Progress) -> 
 
 
 def _undersampled(signs: Signs, look: int, situation: Situation, now: Progress) -> bool:
-    return regression(situation) and float(signs.loss_ratio[look]) < BELOW
+    return below(signs, look, situation)
 
 
 def _wrong_solution(signs: Signs, look: int, situation: Situation, now: Progress) -> bool:
@@ -290,7 +316,8 @@ def highest_update(signs: Signs, look: int) -> float:
 
 
 def _rate_low(signs: Signs, look: int, situation: Situation, now: Progress) -> bool:
-    return highest_update(signs, look) <= LOW_UPDATE
+    rising = float(signs.learning_rate[look]) > float(signs.learning_rate[half_way(signs, look)])
+    return not rising and highest_update(signs, look) <= LOW_UPDATE
 
 
 def _read_out(signs: Signs, look: int, situation: Situation, now: Progress) -> bool:
@@ -309,8 +336,7 @@ def _too_fine(signs: Signs, look: int, situation: Situation, now: Progress) -> b
 
 
 def _not_started(signs: Signs, look: int, situation: Situation, now: Progress) -> bool:
-    untouched = float(signs.error[look]) >= UNTOUCHED and float(signs.best_error[look]) >= UNTOUCHED
-    return untouched and _known(signs, look)
+    return untouched(signs, look) and _known(signs, look)
 
 
 #: What speaks for a cause of a stall, in the order in which they are asked.

@@ -7,8 +7,8 @@ Of a look at step s, with j the first look at a step of at least s / 2:
 - need = max(L* - L, .6) once the error has begun to fall, 1 - min(e, 1)^2 >= .1, else .6: nobody can tell yet how long
   the rest takes, only whether it begins.
 - doublings = need / gain; ``inf`` without a gain.
-- churn = mean |dz| from one look to the next, net = mean |z(s) - z(j)|. *Restless*: churn >= .01 and churn >= .9 net:
-  from one look to the next as much changes as from the first of them to the last.
+- churn = mean |dz| from one look to the next, net = mean |z(s) - z(j)|. *Restless*: churn >= .01 and churn >= .7 net:
+  from one look to the next about as much changes as from the first of them to the last, however many there are.
 
 Of 215 trainings that fitted in the end, 9 to 4 had a look at which that was above a threshold of 4 to 15.
 """
@@ -28,7 +28,7 @@ FITTED_ERROR, FLOOR = 0.03, 0.002
 #: Least need, and share of the target's variance that is explained once a fit has begun.
 LEAST_NEED, BEGUN = 0.6, 0.1
 #: Of a restless fit: least churn, and least churn over net change.
-LEAST_CHURN, CHURN_OVER_NET = 0.01, 0.9
+LEAST_CHURN, CHURN_OVER_NET = 0.01, 0.7
 
 
 @dataclass(frozen=True)
@@ -39,19 +39,21 @@ class Progress:
     ----------
     doublings : of the step count that are still needed, above 0; ``inf``: it gains nothing.
     gain : in log odds of the mean clipped error, per doubling of the step count.
-    need : the same that is still needed.
+    need : the same that is still needed; ``whole``: also before the error has begun to fall.
     churn, path, net : mean change of the clipped error from look to look, its sum, and from the first look to the last;
         in [0, 1] but for the sum.
-    restless : as much changes from look to look as from the first to the last.
+    turning : about as much changes from look to look as from the first to the last; ``restless``: and it is not little.
     looks : number of looks, the first and the last among them, also of those that a record has no longer.
     """
 
     doublings: float
     gain: float
     need: float
+    whole: float
     churn: float
     path: float
     net: float
+    turning: bool
     restless: bool
     looks: int
 
@@ -87,20 +89,24 @@ def progress(signs: Signs, look: int, *, by_error: bool = False) -> Progress:
     level = _log_odds(signs, look, by_error)
     gain = (level - _log_odds(signs, first, by_error)) / doubled
     begun = not by_error and 1.0 - min(error, 1.0) ** 2 >= BEGUN
-    need = max(_odds(FITTED_ERROR) - level, LEAST_NEED) if begun else LEAST_NEED
+    whole = max(_odds(FITTED_ERROR) - level, LEAST_NEED)
+    need = whole if begun else LEAST_NEED
     path = float(signs.path[look]) - float(signs.path[first])
     churn = path / looks if looks > 0.0 else math.nan
     change = signs.clipped[look] - signs.clipped[first]
     change = np.abs(change[change == change])  # quiet cells are NaN
     net = float(change.sum()) / len(change) if len(change) and looks > 0.0 else math.nan
+    turning = churn > 0.0 and churn >= CHURN_OVER_NET * net
     return Progress(
         doublings=math.nan if math.isnan(gain) else need / gain if gain > 0.0 else math.inf,
         gain=gain,
         need=need,
+        whole=whole,
         churn=churn,
         path=path,
         net=net,
-        restless=churn >= LEAST_CHURN and churn >= CHURN_OVER_NET * net,
+        turning=turning,
+        restless=turning and churn >= LEAST_CHURN,
         looks=int(looks) + 1 if looks == looks else 0,
     )
 

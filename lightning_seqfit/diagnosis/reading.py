@@ -15,7 +15,7 @@ from lightning_seqfit.diagnosis.forecast import forecast
 from lightning_seqfit.diagnosis.procedure import Course, judge
 from lightning_seqfit.diagnosis.signs import Signs, Situation
 from lightning_seqfit.diagnosis.tally import Tally
-from lightning_seqfit.diagnosis.verdict import STALLED, Verdict
+from lightning_seqfit.diagnosis.verdict import STALLED
 from lightning_seqfit.geometry import FloatArray
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def diagnose(run: Run, at: int | None = None) -> Diagnosis:
 
 def conclude(signs: Signs, situation: Situation, course: Course) -> Diagnosis:
     """Say all there is to say of the last look, which has been judged."""
-    look, verdict = len(signs) - 1, course.verdict or Verdict.UNDECIDED
+    look, verdict = len(signs) - 1, course.verdict
     said, not_checked = evidence(signs, look, situation, course)
     return Diagnosis(
         step=int(signs.step[look]),

@@ -98,7 +98,7 @@ def table(diagnosis: Diagnosis) -> str:
         rows.append(("to do", " " * len(mark), f"expected: {advice.expect} ({advice.measured})"))
     if _in_trouble(diagnosis) and not diagnosis.advice:
         rows.append(("to do", "", NOTHING_HELPS))
-    figures = [(each.name, _figure(each.value), f"bound {_figure(each.bound)}") for each in diagnosis.evidence]
+    figures = [(_flat(each.name), _figure(each.value), f"bound {_figure(each.bound)}") for each in diagnosis.evidence]
     widths = [max(map(len, column)) for column in zip(*figures, strict=True)]
     for each, (name, value, bound) in zip(diagnosis.evidence, figures, strict=True):
         head = f"{name:<{widths[0]}}  {value:>{widths[1]}}  {bound:<{widths[2]}}  "

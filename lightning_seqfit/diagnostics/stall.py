@@ -143,7 +143,7 @@ class StallDiagnostic(Following):
         self._latest = signs, situation
         self.course = judge(signs, len(signs) - 1, situation, self.course)
         coming = forecast(signs, len(signs) - 1)
-        verdict = self.course.verdict or Verdict.UNDECIDED
+        verdict = self.course.verdict
         seen.keep({"stall/verdict": float(verdict.code)}, {})
         steps = (coming.step, coming.low, coming.high) if coming else (math.nan,) * 3
         return {
