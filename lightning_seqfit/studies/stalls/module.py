@@ -201,4 +201,5 @@ def _along(setup: Setup) -> list[int]:
 
 def _uniform(setup: Setup, count: int) -> Tensor:
     low, high = torch.tensor(setup.bounds, dtype=torch.float64).T
-    return low + (high - low) * torch.rand(count, len(setup.bounds), dtype=torch.float64)
+    points: Tensor = low + (high - low) * torch.rand(count, len(setup.bounds), dtype=torch.float64)
+    return points
