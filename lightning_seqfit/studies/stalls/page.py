@@ -9,13 +9,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lightning_seqfit.diagnosis.verdict import STALLED, Verdict
+from lightning_seqfit.diagnosis.verdict import Verdict
 from lightning_seqfit.figures import as_image, save
 from lightning_seqfit.record import Run, load
 from lightning_seqfit.studies.panels import draw_arrival, draw_error
 from lightning_seqfit.studies.stalls import tables
 from lightning_seqfit.studies.stalls.history import History
 from lightning_seqfit.studies.stalls.scores import Outcome, at_all_looks, at_the_end, helped
+from lightning_seqfit.studies.stalls.trainings import ALARMS
 
 TEXT = """# Reading a stall
 
@@ -35,8 +36,9 @@ The procedure was tuned on some trainings and is shown on others, of other targe
 
 {summary}
 
-A stall can be known, by hindsight, when the steps have doubled since the error last came nearer to its best (but not
-before step 1,000; undersampled: at step 50; diverged: at once). Forecasts count where it was fitted in the end.
+A stall can be known, by hindsight, when the steps have doubled since the error last fell by 0.02, but not before step
+1,000 (undersampled: at step 50; diverged: at once). Forecasts count where it was fitted in the end. What creeps, so
+that it may be said to get on or not, is neither healthy nor a stall here.
 
 ### At the last look
 
@@ -178,6 +180,6 @@ def _course(axes: Axes, before: History, after: History | None) -> None:
 
 def _tone(word: str) -> str:
     verdict = Verdict(word)
-    if verdict in STALLED or verdict is Verdict.DIVERGED:
+    if verdict in ALARMS:
         return "stalled"
     return "undecided" if verdict is Verdict.UNDECIDED else "fine"
