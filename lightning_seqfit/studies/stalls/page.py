@@ -22,7 +22,7 @@ TEXT = """# Reading a stall
 
 Is it still working on the oscillations, or stuck, and what is to be changed? Below: what each verdict means, with a
 training that has it; then [what was asked of the diagnosis and what came out](#what-was-asked). Made by
-`seqfit stalls` from {trainings} trainings, {cases} kinds with the seeds {first} to {last}, none left out. The procedure
+`seqfit stalls` from {trainings} trainings, {cases} kinds with seeds {seeds}, none left out. The procedure
 and its numbers: [`diagnosis/`](../../lightning_seqfit/diagnosis).
 
 In the pictures: on the left the error over the steps and the domain, on the right the fitted share and the relative
@@ -64,8 +64,9 @@ Held out:
 ### The first advice, applied
 
 The same training, the same seed and as many evaluations of the gradient, with the first advice applied by a program.
-Ended: it is fitted at the end; halved: the unfitted share or the error is at most half. A value a seed, one for all
-where they agree.
+Ended: it is fitted at the end; halved: the unfitted share or the error is at most half (of 1, where it had diverged). A
+value a seed, one for all where they agree. Steps to 98 % are those of the first look at which it was fitted: it may
+have been lost again since.
 
 {counterfactuals}
 
@@ -108,8 +109,7 @@ def write_page(outcomes: Sequence[Outcome], runs: Path, out: Path) -> None:
     text = TEXT.format(
         trainings=len(outcomes) + sum(one.after is not None for one in outcomes),
         cases=len(tables.by_case(outcomes)),
-        first=seeds[0],
-        last=seeds[-1],
+        seeds=", ".join(map(str, seeds)),
         verdicts="\n".join(_section(verdict, outcomes, runs, out) for verdict in Verdict),
         summary=tables.summary(outcomes),
         tuned_end=tables.confusion(at_the_end(sets["tuned on"])),
@@ -130,7 +130,7 @@ def _section(verdict: Verdict, outcomes: Sequence[Outcome], runs: Path, out: Pat
     lines = [f"## {verdict.value[0].upper()}{verdict.value[1:]}", _SAYS[verdict]]
     shown = next((one for one in said if one.is_right), None)
     if shown is None:
-        return "\n\n".join([*lines, "No training of the study ended with it.", ""])
+        return "\n\n".join([*lines, "No training of the study ended with it."]) + "\n"
     name = verdict.value.replace(" ", "-")
     save(as_image(picture(shown, runs)), out / f"{name}.png")
     lines.append(f"![{shown.case.title}: {verdict.value}]({name}.png)")
@@ -144,7 +144,7 @@ def _section(verdict: Verdict, outcomes: Sequence[Outcome], runs: Path, out: Pat
             if advice
             else "No advice: nothing that was tried ends this."
         )
-    return "\n\n".join([*lines, ""])
+    return "\n\n".join(lines) + "\n"
 
 
 def picture(outcome: Outcome, runs: Path) -> Figure:

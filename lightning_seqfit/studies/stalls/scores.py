@@ -137,7 +137,8 @@ def forecasts(outcomes: Iterable[Outcome]) -> Forecasts:
 def helped(outcome: Outcome) -> str:
     """What the first advice did: "ended" the trouble, "halved" it, "no"; "none": there was nothing to apply.
 
-    Ended: at the last look it is fitted. Halved: the unfitted share or the error is at most half of what it was.
+    Ended: at the last look it is fitted. Halved: the unfitted share or the error is at most half of what it was, the error
+    of a training that diverged counted as 1, that of no fit at all.
     """
     if outcome.after is None:
         return "none"
@@ -145,7 +146,7 @@ def helped(outcome: Outcome) -> str:
     if after["fitted"][-1] >= DONE:
         return "ended"
     unfitted = 1 - after["fitted"][-1] <= 0.5 * (1 - before["fitted"][-1])
-    return "halved" if unfitted or after["error"][-1] <= 0.5 * before["error"][-1] else "no"
+    return "halved" if unfitted or after["error"][-1] <= 0.5 * min(before["error"][-1], 1.0) else "no"
 
 
 class Score(NamedTuple):
