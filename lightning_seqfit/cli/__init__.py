@@ -20,6 +20,7 @@ from lightning_seqfit.cli.values import Refused
 COMMANDS = {
     "demo": "train a network and watch how it fits",
     "claims": "measure what the article claims",
+    "stalls": "measure what is said of trainings in trouble, and whether the advice helps",
     "diagnose": "say whether a fit gets on, and what to change where it does not",
     "report": "say and draw what a record holds, also against a target",
 }

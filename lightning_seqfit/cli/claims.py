@@ -31,8 +31,8 @@ def run(seeds: int, quick: bool, max_steps: int | None, runs: Path, out: Path | 
     except ImportError as error:
         raise Refused(str(error)) from error
     out, numbers = out or runs, range(1 if quick else seeds)
-    trainings = [training for claim in CLAIMS for training in claim.trainings]
-    verdicts = judge(CLAIMS, numbers, train_all(trainings, numbers, runs, measures, max_steps))
+    jobs = [(training, seed) for claim in CLAIMS for training in claim.trainings for seed in numbers]
+    verdicts = judge(CLAIMS, numbers, train_all(jobs, runs, measures, max_steps))
     write_page(TEXT, verdicts, numbers, runs, out)
     print(table(verdicts, numbers))
     print(f"\npage  {out / 'README.md'}")

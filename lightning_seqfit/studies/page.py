@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from lightning_seqfit.demos.catalogue import DEMOS
 from lightning_seqfit.figures import as_image, save
 from lightning_seqfit.record import Run, load
+from lightning_seqfit.studies.panels import draw_arrival, draw_error
 from lightning_seqfit.studies.training import Training
 from lightning_seqfit.studies.verdict import Claim, Verdict, table
 
@@ -45,11 +46,11 @@ def picture(claim: Claim, said: str, records: dict[Training, Run]) -> Figure:
         _progress(figure.add_subplot(), records)
         return figure
     panels: dict[str, list[Callable[[Axes, Run], None]]] = {
-        "error": [_arrival if any(len(run.axes) > 1 for run in records.values()) else _error],
+        "error": [draw_arrival if any(len(run.axes) > 1 for run in records.values()) else draw_error],
         "basis": [_basis],
         "rank": [_rank],
-        "target": [_target, _error],
-        "order": [_bands, _arrival if any(len(run.axes) > 1 for run in records.values()) else _error],
+        "target": [_target, draw_error],
+        "order": [_bands, draw_arrival if any(len(run.axes) > 1 for run in records.values()) else draw_error],
     }
     kinds = [(training, run, draw) for training, run in records.items() for draw in panels[claim.shows]]
     for number, (training, run, draw) in enumerate(kinds):
@@ -63,39 +64,6 @@ def _label(training: Training) -> str:
     optimizer = {"adam": "Adam", "soap": "SOAP", "lbfgs": "L-BFGS"}[training.optimizer]
     network = {"tanh": "tanh", "siren": "SIREN", "fourier": "Fourier features"}[training.network]
     return f"{network}, {optimizer}: {DEMOS[training.demo].title}"
-
-
-def _error(axes: Axes, run: Run) -> None:
-    """Local error over position and step."""
-    assert run.front is not None
-    low, high = run.bounds[0]
-    error = np.sqrt(run.front.local_error)
-    steps = np.append(run.steps, run.steps[-1] + 1)
-    places = np.linspace(low, high, error.shape[1] + 1)
-    image = axes.pcolormesh(steps, places, error.T, cmap="viridis", vmin=0.0, vmax=1.0, rasterized=True)
-    axes.set(xlabel="optimizer step", ylabel=run.axes[0])
-    axes.figure.colorbar(image, ax=axes, label="relative error (yellow: nothing learned)")
-
-
-def _arrival(axes: Axes, run: Run) -> None:
-    """When each place of the plane was fitted."""
-    run = run.fine or run
-    assert run.front is not None
-    came = np.where(np.isfinite(run.front.arrival) & run.front.active, run.front.arrival, np.nan).reshape(run.shape)
-    colours = colormaps["viridis"].with_extremes(bad="0.8")
-    (left, right), (low, high) = run.bounds[:2]
-    known = came[np.isfinite(came)]
-    first, last = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
-    image = axes.imshow(
-        came.T,
-        origin="lower",
-        extent=(left, right, low, high),
-        cmap=colours,
-        vmin=min(first, last / 2),  # what came nearly at once looks nearly alike
-        vmax=max(last, 1.0),
-    )
-    axes.set(xlabel=run.axes[0], ylabel=run.axes[1])
-    axes.figure.colorbar(image, ax=axes, label="step of arrival (grey: flat, or not yet)", location="bottom")
 
 
 def _bands(axes: Axes, run: Run) -> None:
