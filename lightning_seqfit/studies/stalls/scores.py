@@ -137,7 +137,7 @@ def forecasts(outcomes: Iterable[Outcome]) -> Forecasts:
 def helped(outcome: Outcome) -> str:
     """What the first advice did: "ended" the trouble, "halved" it, "no"; "none": there was nothing to apply.
 
-    Ended: at the last look it is fitted. Halved: the unfitted share or the error is at most half of what it was, where the
+    Ended: at the last look it is fitted. Halved: the unfitted share or the error is at most half of what it was. The
     error of what had diverged counts as 1, that of no fit at all.
     """
     if outcome.after is None:
