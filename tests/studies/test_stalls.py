@@ -66,6 +66,13 @@ def test_a_training_is_healthy_where_no_right_verdict_is_an_alarm() -> None:
     ]
 
 
+def test_what_creeps_is_neither_healthy_nor_a_stall() -> None:
+    creeps = case(V.STUCK, V.PROGRESSING)
+    assert not creeps.healthy
+    assert not creeps.stalls
+    assert scores([Outcome(creeps, 0, said(V.STUCK))])[2].found == "not known"
+
+
 def test_confusion_counts_what_was_said_by_what_is_right() -> None:
     outcomes = [
         Outcome(case(V.STUCK, V.NOT_STARTED), 0, said(V.UNDECIDED, V.NOT_STARTED)),
@@ -100,7 +107,7 @@ def test_an_alarm_at_any_look_counts() -> None:
     ("right", "error", "expected"),
     [
         (V.STUCK, [1.0, 1.0, 1.0, 1.0], 1_000),  # nothing ever moved
-        (V.CAPACITY, [1.0, 0.8, 0.52, 0.5], 4_000),  # at 2,000 it was last a tenth above the best
+        (V.CAPACITY, [1.0, 0.8, 0.51, 0.5], 4_000),  # at 2,000 it was last far from the best
         (V.CAPACITY, [1.0, 0.5, 0.9, 0.9], 2_000),  # what was lost again is no gain
         (V.UNDERSAMPLED, [1.0, 1.0, 1.0, 1.0], 50),
         (V.UNDERSAMPLED, [1.0, 0.4, 0.4, 0.4], 1_000),
@@ -141,6 +148,12 @@ def test_advice_ends_halves_or_leaves_the_trouble(fitted: float, error: float, e
     before, after = said(V.STUCK, fitted=[0.2], error=[0.8]), said(V.STUCK, fitted=[fitted], error=[error])
     assert helped(Outcome(case(), 0, before, after)) == expected
     assert helped(Outcome(case(), 0, before)) == "none"
+
+
+def test_of_what_diverged_half_an_error_of_1_is_half() -> None:
+    before = said(V.DIVERGED, error=[math.inf])
+    after = [said(V.STUCK, error=[error]) for error in (0.5, 0.51)]
+    assert [helped(Outcome(case(V.DIVERGED), 0, before, each)) for each in after] == ["halved", "no"]
 
 
 def test_scores_say_what_is_met() -> None:

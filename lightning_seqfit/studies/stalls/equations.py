@@ -89,7 +89,7 @@ class _Evolution(Equation):
 
     def known(self, network: Network) -> Tensor:
         """Return the mean squared errors at t = 0 and between the two ends of x."""
-        x, t = torch.linspace(0, 2 * math.pi, 101)[:, None], torch.linspace(0, 1, 51)[:, None]
+        x, t = torch.linspace(0, 2 * math.pi, 65)[:, None], torch.linspace(0, 1, 33)[:, None]
         start = torch.cat([x, torch.zeros_like(x)], dim=1)
         jump = network(torch.cat([torch.zeros_like(t), t], dim=1)) - network(
             torch.cat([torch.full_like(t, 2 * math.pi), t], dim=1)

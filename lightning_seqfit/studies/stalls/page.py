@@ -9,19 +9,20 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lightning_seqfit.diagnosis.verdict import STALLED, Verdict
+from lightning_seqfit.diagnosis.verdict import Verdict
 from lightning_seqfit.figures import as_image, save
 from lightning_seqfit.record import Run, load
 from lightning_seqfit.studies.panels import draw_arrival, draw_error
 from lightning_seqfit.studies.stalls import tables
 from lightning_seqfit.studies.stalls.history import History
 from lightning_seqfit.studies.stalls.scores import Outcome, at_all_looks, at_the_end, helped
+from lightning_seqfit.studies.stalls.trainings import ALARMS
 
 TEXT = """# Reading a stall
 
 Is it still working on the oscillations, or stuck, and what is to be changed? Below: what each verdict means, with a
 training that has it; then [what was asked of the diagnosis and what came out](#what-was-asked). Made by
-`seqfit stalls` from {trainings} trainings, {cases} kinds with the seeds {first} to {last}, none left out. The procedure
+`seqfit stalls` from {trainings} trainings, {cases} kinds with seeds {seeds}, none left out. The procedure
 and its numbers: [`diagnosis/`](../../lightning_seqfit/diagnosis).
 
 In the pictures: on the left the error over the steps and the domain, on the right the fitted share and the relative
@@ -35,8 +36,9 @@ The procedure was tuned on some trainings and is shown on others, of other targe
 
 {summary}
 
-A stall can be known, by hindsight, when the steps have doubled since the error last came nearer to its best (but not
-before step 1,000; undersampled: at step 50; diverged: at once). Forecasts count where it was fitted in the end.
+A stall can be known, by hindsight, when the steps have doubled since the error last fell by 0.02, but not before step
+1,000 (undersampled: at step 50; diverged: at once). Forecasts count where it was fitted in the end. What creeps, so
+that it may be said to get on or not, is neither healthy nor a stall here.
 
 ### At the last look
 
@@ -62,8 +64,9 @@ Held out:
 ### The first advice, applied
 
 The same training, the same seed and as many evaluations of the gradient, with the first advice applied by a program.
-Ended: it is fitted at the end; halved: the unfitted share or the error is at most half. A value a seed, one for all
-where they agree.
+Ended: it is fitted at the end; halved: the unfitted share or the error is at most half (of 1, where it had diverged). A
+value a seed, one for all where they agree. Steps to 98 % are those of the first look at which it was fitted: it may
+have been lost again since.
 
 {counterfactuals}
 
@@ -106,8 +109,7 @@ def write_page(outcomes: Sequence[Outcome], runs: Path, out: Path) -> None:
     text = TEXT.format(
         trainings=len(outcomes) + sum(one.after is not None for one in outcomes),
         cases=len(tables.by_case(outcomes)),
-        first=seeds[0],
-        last=seeds[-1],
+        seeds=", ".join(map(str, seeds)),
         verdicts="\n".join(_section(verdict, outcomes, runs, out) for verdict in Verdict),
         summary=tables.summary(outcomes),
         tuned_end=tables.confusion(at_the_end(sets["tuned on"])),
@@ -128,7 +130,7 @@ def _section(verdict: Verdict, outcomes: Sequence[Outcome], runs: Path, out: Pat
     lines = [f"## {verdict.value[0].upper()}{verdict.value[1:]}", _SAYS[verdict]]
     shown = next((one for one in said if one.is_right), None)
     if shown is None:
-        return "\n\n".join([*lines, "No training of the study ended with it.", ""])
+        return "\n\n".join([*lines, "No training of the study ended with it."]) + "\n"
     name = verdict.value.replace(" ", "-")
     save(as_image(picture(shown, runs)), out / f"{name}.png")
     lines.append(f"![{shown.case.title}: {verdict.value}]({name}.png)")
@@ -142,7 +144,7 @@ def _section(verdict: Verdict, outcomes: Sequence[Outcome], runs: Path, out: Pat
             if advice
             else "No advice: nothing that was tried ends this."
         )
-    return "\n\n".join([*lines, ""])
+    return "\n\n".join(lines) + "\n"
 
 
 def picture(outcome: Outcome, runs: Path) -> Figure:
@@ -178,6 +180,6 @@ def _course(axes: Axes, before: History, after: History | None) -> None:
 
 def _tone(word: str) -> str:
     verdict = Verdict(word)
-    if verdict in STALLED or verdict is Verdict.DIVERGED:
+    if verdict in ALARMS:
         return "stalled"
     return "undecided" if verdict is Verdict.UNDECIDED else "fine"

@@ -8,18 +8,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from lightning_seqfit.diagnosis.verdict import STALLED, Verdict
+from lightning_seqfit.diagnosis.verdict import Verdict
 from lightning_seqfit.studies.stalls.history import History
-from lightning_seqfit.studies.stalls.trainings import Case
+from lightning_seqfit.studies.stalls.trainings import ALARMS, Case
 
 #: Fitted share of a training that is done.
 DONE = 0.98
 #: Step before which a stall cannot be known; two verdicts need no stretch in which nothing moves.
 EARLIEST, AT_ONCE = 1_000, {Verdict.UNDERSAMPLED.value: 50, Verdict.DIVERGED.value: 1}
+#: Least fall of the relative error that is a gain.
+LEAST_GAIN = 0.02
 #: Share of a training's steps within which a stall should be said.
 SOON = 0.2
-#: Words that are an alarm.
-ALARMS = frozenset(verdict.value for verdict in (*STALLED, Verdict.DIVERGED))
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Outcome:
     @property
     def alarmed(self) -> bool:
         """Whether there was an alarm at any look."""
-        return not ALARMS.isdisjoint(self.before["verdicts"])
+        return any(Verdict(word) in ALARMS for word in self.before["verdicts"])
 
 
 def at_the_end(outcomes: Iterable[Outcome]) -> dict[str, Counter[str]]:
@@ -71,8 +71,8 @@ def at_all_looks(outcomes: Iterable[Outcome]) -> dict[str, Counter[str]]:
 def known_from(case: Case, of: History) -> float:
     """Step from which a stall can be known, by hindsight.
 
-    That is twice the step at which the error was last a tenth above the best that it ever came to: by then the steps
-    have doubled without a gain. A verdict of :data:`AT_ONCE` needs no doubling.
+    That is twice the step at which the error was last 0.02 above the best that it ever came to: by then the steps have
+    doubled without a gain. A verdict of :data:`AT_ONCE` needs no doubling.
     """
     if case.known is not None:
         return float(case.known)
@@ -81,7 +81,7 @@ def known_from(case: Case, of: History) -> float:
     gained = 0
     for step, error in zip(of["steps"], of["error"], strict=True):
         best = min(best, error)
-        gained = step if best > 1.1 * lowest else gained
+        gained = step if best > lowest + LEAST_GAIN else gained
     if word in AT_ONCE:
         return max(AT_ONCE[word], gained if word == Verdict.UNDERSAMPLED.value else 0)
     return max(EARLIEST, 2 * gained)
@@ -137,7 +137,8 @@ def forecasts(outcomes: Iterable[Outcome]) -> Forecasts:
 def helped(outcome: Outcome) -> str:
     """What the first advice did: "ended" the trouble, "halved" it, "no"; "none": there was nothing to apply.
 
-    Ended: at the last look it is fitted. Halved: the unfitted share or the error is at most half of what it was.
+    Ended: at the last look it is fitted. Halved: the unfitted share or the error is at most half of what it was; the error
+    of what had diverged counts as 1, that of no fit at all.
     """
     if outcome.after is None:
         return "none"
@@ -145,7 +146,7 @@ def helped(outcome: Outcome) -> str:
     if after["fitted"][-1] >= DONE:
         return "ended"
     unfitted = 1 - after["fitted"][-1] <= 0.5 * (1 - before["fitted"][-1])
-    return "halved" if unfitted or after["error"][-1] <= 0.5 * before["error"][-1] else "no"
+    return "halved" if unfitted or after["error"][-1] <= 0.5 * min(before["error"][-1], 1.0) else "no"
 
 
 class Score(NamedTuple):
@@ -160,7 +161,7 @@ class Score(NamedTuple):
 def scores(outcomes: Sequence[Outcome]) -> list[Score]:
     """Hold a set of trainings against what is asked."""
     healthy = [one for one in outcomes if one.case.healthy]
-    stalls = [one for one in outcomes if not one.case.healthy]
+    stalls = [one for one in outcomes if one.case.stalls]
     soon = [delay(one) <= SOON for one in stalls]
     coming = forecasts(outcomes)
     cases: Mapping[str, list[str]] = _by_case(stalls)

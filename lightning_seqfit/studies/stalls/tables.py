@@ -75,7 +75,7 @@ def delays(outcomes: Sequence[Outcome]) -> str:
             _listed("never" if math.isinf(delay(one)) else f"{100 * delay(one):.0f} %" for one in of),
         ]
         for of in by_case(outcomes)
-        if not of[0].case.healthy
+        if of[0].case.stalls
     )
     return _table(["training", "can be known from step", "said at step", "later by, of all steps"], rows)
 
