@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import lightning.pytorch as pl
+from torch import Tensor
 
 from lightning_seqfit.diagnostics import Diagnostic, checked_own
 from lightning_seqfit.probe import Probe
@@ -123,7 +124,7 @@ class ProbeCallback(pl.Callback):
         """Let every probe know whether another one watches a residual: whichever begins last knows of all."""
         watches = [callback._watch for callback in {*_ours(trainer), self} if callback._watch is not None]
         for watch in watches:
-            watch.set_beside(any(other.of_residual for other in watches if other is not watch))
+            watch.verdicts.set_beside(any(other.verdicts.of_residual for other in watches if other is not watch))
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Check the module and take the first look, if the module does nothing in this hook, which comes after ours."""
@@ -139,16 +140,19 @@ class ProbeCallback(pl.Callback):
     def _begin(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *, early: bool = False) -> None:
         watch = self._watch
         if watch is not None and watch.waiting:
-            self._hide_hooks(trainer, but="on_train_batch_start" if early else "")
+            self._hide_hooks(trainer, but="on_train_batch_start" if early else "on_before_backward")
             self._or_stand_aside(trainer, lambda: watch.begin(trainer, pl_module, early=early))
         elif not early:
-            self._hide_hooks(trainer)
+            self._hide_hooks(trainer, but="on_before_backward" if watch is not None else "")
 
     def on_before_zero_grad(self, *args: Any) -> None:
         """Nothing."""
 
-    def on_before_backward(self, *args: Any) -> None:
-        """Nothing."""
+    def on_before_backward(self, trainer: pl.Trainer, pl_module: pl.LightningModule, loss: Tensor) -> None:
+        """Look once whether the loss is made of derivatives: whether an equation is solved."""
+        if self._watch is not None:
+            self._watch.verdicts.look_at_loss(pl_module, loss)
+        self._hide_hooks(trainer)
 
     def on_after_backward(self, *args: Any) -> None:
         """Nothing."""

@@ -18,8 +18,11 @@ from lightning_seqfit.words import percent, significant
 
 #: Error over the best so far from which on something was lost, and the best error that is worth it.
 LOST, WORTH = 2.0, 0.5
+#: Depth from a face from which on a fit came from there.
+LEAST_REACH = 0.05
 
 _MOVING = frozenset({Verdict.SEQUENTIAL, Verdict.PROGRESSING})
+_STILL = STALLED - {Verdict.UNDERSAMPLED, Verdict.NOT_STARTED}
 _SATISFIED = frozenset({Verdict.UNDERSAMPLED, Verdict.WRONG_SOLUTION})
 
 
@@ -77,6 +80,7 @@ def _figures(signs: Signs, look: int, situation: Situation, course: Course, now:
     at = {name: float(getattr(signs, name)[look]) for name in _READ}
     yield from _size(signs, look, situation, course, at)
     yield from _motion(course, now)
+    yield from _reach(signs, look) if course.verdict in _STILL else ()
     yield from _training(signs, look, situation, at)
     yield from _network(situation, at)
 
@@ -142,6 +146,23 @@ def _motion(course: Course, now: Progress) -> Iterator[_Figure]:
         times = now.churn / now.net
         says = f"from look to look changes {significant(times, 2)} times what changes over the last half of the steps"
         yield _Figure("churn", times, CHURN_OVER_NET, now.restless, frozenset({Verdict.RATE_HIGH}), says)
+
+
+def _reach(signs: Signs, look: int) -> Iterator[_Figure]:
+    """From which face a stalled fit came, and how far."""
+    reached = {face: float(values[look]) for face, values in signs.depth.items()}
+    if not reached:
+        return
+    face = max(reached, key=lambda each: -1.0 if math.isnan(reached[each]) else reached[each])
+    depth = reached[face]
+    came = LEAST_REACH <= depth < 1.0
+    yield _Figure(
+        *(f"depth from {face}", depth, LEAST_REACH, came),
+        *(
+            _STILL if came else frozenset(),
+            f"the fit reaches {percent(depth)} of the way from {face}, and stopped there",
+        ),
+    )
 
 
 def _training(signs: Signs, look: int, situation: Situation, at: dict[str, float]) -> Iterator[_Figure]:
@@ -219,7 +240,7 @@ def _not_checked(signs: Signs, look: int, situation: Situation, now: Progress) -
         yield "whether the inputs are scaled: what the network sees of them is not known"
     if situation.noise > 0.0 and not seen("flatness"):
         yield "whether what is left is noise: its spectrum was not watched"
-    if situation.terms >= 2 and not (situation.residual or situation.residual_beside):
+    if not procedure.regression(situation) and not (situation.residual or situation.residual_beside):
         yield "whether the equation is satisfied where the solution is wrong: no probe watches its residual"
     if procedure.by_error(situation):
         yield "whether it is fitted: a residual has no size of its own but that of the first look"

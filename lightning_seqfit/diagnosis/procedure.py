@@ -172,7 +172,9 @@ def by_error(situation: Situation) -> bool:
 
 def regression(situation: Situation) -> bool:
     """Whether the training's loss should fall as the squared error does."""
-    return not (situation.residual or situation.residual_beside or situation.terms >= 2)
+    if situation.residual or situation.residual_beside or situation.equation:
+        return False
+    return situation.equation is False or situation.terms < 2
 
 
 def done(signs: Signs, look: int, situation: Situation) -> bool:

@@ -113,7 +113,7 @@ def read(run: Run) -> tuple[Signs, Situation]:
         seen = {name: float(values[look]) for name, values in columns.items() if values is not None}
         seen["mean_error"] = float(clipped[look].mean()) if clipped.shape[1] else math.nan
         numbers.append(tally.take(int(step), seen, clipped[look]))
-    signs = Signs.of(_stacked(numbers), run.total_steps.astype(np.float64), clipped)
+    signs = Signs.of(_stacked(numbers), run.total_steps.astype(np.float64), clipped, front.depth)
     return signs, _situation(run, tally)
 
 
@@ -136,15 +136,13 @@ def _stacked(numbers: list[dict[str, float]]) -> dict[str, FloatArray]:
 
 def _situation(run: Run, tally: Tally) -> Situation:
     """What an older record, or one of a few measures, tells of the run as a whole."""
-    low, high = np.transpose(run.bounds)
     noise: Any = run.scalars.get("error/noise")
     spectrum = run.spectrum
     highest = float(spectrum.edges[1:][spectrum.carrying][-1]) if spectrum and spectrum.carrying.any() else math.nan
     return Situation(
         axes=run.axes,
         frequencies=(highest,) * len(run.axes),
-        lengths=tuple(float(each) for each in high - low),
-        bound=float(np.max(np.abs([low, high]))),
+        lengths=(math.nan,) * len(run.axes),  # as the network sees it
         first_error=tally.first.get("error", math.nan),
         first_constant_share=tally.first.get("constant_share", math.nan),
         noise=float(noise[-1]) if noise is not None and math.isfinite(noise[-1]) else 0.0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,7 @@ class Signs:
     flatness : spectral flatness of the residual, in (0, 1]: geometric over arithmetic mean of its power.
     best_error, best_step : smallest relative RMS error so far, and when it was.
     clipped : z on at most 256 cells, shape ``(looks, cells)``; quiet cells are NaN.
+    depth : of the fit from each face, by its name, shape ``(looks,)`` each.
     """
 
     step: FloatArray
@@ -57,23 +58,33 @@ class Signs:
     best_error: FloatArray
     best_step: FloatArray
     clipped: FloatArray
+    depth: Mapping[str, FloatArray] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, columns: Mapping[str, FloatArray], steps: FloatArray, clipped: FloatArray) -> Signs:
+    def of(
+        cls,
+        columns: Mapping[str, FloatArray],
+        steps: FloatArray,
+        clipped: FloatArray,
+        depth: Mapping[str, FloatArray] | None = None,
+    ) -> Signs:
         """Make them of columns by name; what is missing is NaN."""
         missing = np.full(len(steps), np.nan)
-        return cls(step=steps, clipped=clipped, **{name: columns.get(name, missing) for name in NUMBERS})
+        numbers = {name: columns.get(name, missing) for name in NUMBERS}
+        return cls(step=steps, clipped=clipped, depth=depth or {}, **numbers)
 
     def __len__(self) -> int:
         return len(self.step)
 
     def until(self, look: int) -> Signs:
         """The first looks, up to and with a number."""
-        return Signs(**{each.name: getattr(self, each.name)[: look + 1] for each in fields(self)})
+        first = slice(look + 1)
+        arrays = {name: getattr(self, name)[first] for name in ("step", "clipped", *NUMBERS)}
+        return Signs(depth={face: values[first] for face, values in self.depth.items()}, **arrays)
 
 
 #: Names of the numbers of a look, beside its step.
-NUMBERS = tuple(each.name for each in fields(Signs) if each.name not in ("step", "clipped"))
+NUMBERS = tuple(each.name for each in fields(Signs) if each.name not in ("step", "clipped", "depth"))
 
 
 @dataclass(frozen=True)
@@ -94,6 +105,7 @@ class Situation:
     terms : terms of the training's loss; 0: it is one, or they are not known.
     oscillates : the target has oscillations.
     relative : the error is relative to something of the target's own, or to a given scale; False: to the first look's.
+    equation : the training's loss is made of derivatives with respect to the inputs; None: not known.
     """
 
     axes: tuple[str, ...] = ()
@@ -110,11 +122,12 @@ class Situation:
     terms: int = 0
     oscillates: bool = True
     relative: bool = True
+    equation: bool | None = None
 
     def as_arrays(self) -> dict[str, Any]:
         """Arrays by name, as a record holds them."""
         return {
-            "facts": np.array([float(getattr(self, name)) for name in _FACTS]),
+            "facts": np.array([math.nan if (fact := getattr(self, name)) is None else float(fact) for name in _FACTS]),
             "frequencies": np.array(self.frequencies),
             "lengths": np.array(self.lengths),
         }
@@ -133,6 +146,8 @@ class Situation:
         for name in ("residual", "residual_beside", "oscillates", "relative"):
             facts[name] = bool(facts[name])
         facts["terms"] = int(facts["terms"])
+        equation = facts.get("equation", math.nan)
+        facts["equation"] = None if math.isnan(equation) else bool(equation)
         frequencies, lengths = (tuple(float(each) for each in arrays[name]) for name in ("frequencies", "lengths"))
         return cls(axes=tuple(axes), frequencies=frequencies, lengths=lengths, **facts)
 
@@ -140,5 +155,5 @@ class Situation:
 #: In the order in which a record has them: only ever append.
 _FACTS = (
     *("bound", "width", "first_error", "first_constant_share", "first_rank_share", "noise"),
-    *("residual", "residual_beside", "terms", "oscillates", "relative"),
+    *("residual", "residual_beside", "terms", "oscillates", "relative", "equation"),
 )

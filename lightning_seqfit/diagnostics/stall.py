@@ -75,6 +75,7 @@ class StallDiagnostic(Following):
     Attributes
     ----------
     beside : a residual is watched in the same trainer, by another probe.
+    equation : the training's loss is made of derivatives; None: not known.
     course : what is remembered from look to look; of the latest one.
     """
 
@@ -83,6 +84,7 @@ class StallDiagnostic(Following):
 
     def __init__(self) -> None:
         self.beside = False
+        self.equation: bool | None = None
         self._forget()
 
     def _forget(self) -> None:
@@ -109,7 +111,6 @@ class StallDiagnostic(Following):
             axes=tuple(geometry.axes),
             frequencies=tuple(max(each) for each in zip(*known, strict=True)),
             lengths=tuple(float(each) for each in geometry.lengths),
-            bound=float(np.max(np.abs(geometry.asked))),
             noise=scene.noise / math.sqrt(size) if size > 0.0 else 0.0,
             residual=not np.any(scene.target),
             oscillates=trend.variance > 0.0,
@@ -152,6 +153,7 @@ class StallDiagnostic(Following):
             {name: seen.recorded(column) for name, column in _COLUMNS.items()},
             seen.recorded("total_steps"),
             seen.recorded("stall/clipped"),
+            {face: seen.recorded(f"scalar/front/depth/{face}") for face in self.scene.geometry.faces},
         )
         situation = self._situation()
         self._latest = signs, situation
@@ -169,9 +171,10 @@ class StallDiagnostic(Following):
     def _situation(self) -> Situation:
         """What is known of the run so far; after the first looks it hardly changes."""
         known, first = self._latest and self._latest[1], self._tally.first
-        if known and (known.width, known.terms, known.residual_beside) == (self._width, self._terms, self.beside):
+        now = self._width, self._terms, self.beside, self.equation
+        if known and (known.width, known.terms, known.residual_beside, known.equation) == now:
             return known
-        *lengths, bound = self._seen or (*self._fixed.lengths, self._fixed.bound)
+        *lengths, bound = self._seen or (*self._fixed.lengths, math.nan)
         return replace(
             self._fixed,
             lengths=tuple(lengths),
@@ -181,6 +184,7 @@ class StallDiagnostic(Following):
             first_constant_share=first.get("constant_share", math.nan),
             first_rank_share=first.get("rank_share", math.nan),
             residual_beside=self.beside,
+            equation=self.equation,
             terms=self._terms,
         )
 
@@ -198,7 +202,8 @@ class StallDiagnostic(Following):
             return {}
         course = self.course.as_numbers()
         heard = [*self._seen, self._width, float(self._terms)]
-        return {"tally": self._tally.state_dict(), "course": course, "heard": heard}
+        kept = {"tally": self._tally.state_dict(), "course": course, "heard": heard}
+        return kept if self.equation is None else {**kept, "equation": self.equation}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take them back; an empty state begins anew."""
@@ -208,6 +213,7 @@ class StallDiagnostic(Following):
             self.course = Course.of_numbers(state["course"])
             *seen, self._width, terms = (float(value) for value in state["heard"])
             self._seen, self._terms = tuple(seen), int(terms)
+            self.equation = None if (equation := state.get("equation")) is None else bool(equation)
 
     @classmethod
     def forms(cls) -> Mapping[str, Form]:
@@ -233,6 +239,7 @@ class StallDiagnostic(Following):
                 {name: stored.scalar(f"stall/{name}") for name in NUMBERS},
                 stored.steps.astype(np.float64),
                 stored.arrays["clipped"],
+                {face: stored.scalar(f"front/depth/{face}") for face in stored.faces},
             ),
             situation=Situation.of_arrays(stored.arrays, stored.axes),
         )

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Collection, Sequence
+from typing import Any
 
 import lightning.pytorch as pl
+import numpy as np
 from lightning.pytorch.utilities.rank_zero import rank_zero_info  # type: ignore[attr-defined]
 
 from lightning_seqfit.diagnosis import STALLED, Diagnosis, Verdict, words
+from lightning_seqfit.diagnostics import StallDiagnostic
 from lightning_seqfit.watch.column import Column
+from lightning_seqfit.watch.equation import has_derivatives
 from lightning_seqfit.watch.lightning_internals import steps_in_all
 
 #: Lines on the console in one fit of a probe, at the most.
 MOST_LINES = 10
+
+log = logging.getLogger(__name__)
 
 _TROUBLE = STALLED | {Verdict.DIVERGED}
 _DONE = {Verdict.FITTED, Verdict.NOISE_FLOOR}
@@ -36,6 +43,31 @@ class Verdicts:
         self.stop_on: Collection[str] = ()
         self._lines = 0
         self._said: list[Verdict] = []
+
+    @property
+    def _stalls(self) -> list[StallDiagnostic]:
+        return [stall for column in self._columns if (stall := column.measuring.stall) is not None]
+
+    @property
+    def of_residual(self) -> bool:
+        """Whether one of the targets is 0 everywhere."""
+        scenes = [column.measuring.scene for column in self._columns]
+        return any(scene is not None and not np.any(scene.target) for scene in scenes)
+
+    def set_beside(self, residual: bool) -> None:
+        """Say whether another probe watches a residual in the same trainer."""
+        for stall in self._stalls:
+            stall.beside = residual
+
+    def look_at_loss(self, module: pl.LightningModule, loss: Any) -> None:
+        """Look once whether a training's loss is an equation's."""
+        try:
+            equation = has_derivatives(loss, list(module.parameters()))
+        except Exception as error:  # it stays unknown
+            log.debug("the loss cannot be looked at", exc_info=error)
+            return
+        for stall in self._stalls:
+            stall.equation = equation
 
     def begin(self) -> None:
         """Begin a fit: what a restored record has said is not said again."""

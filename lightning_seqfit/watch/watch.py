@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import lightning.pytorch as pl
-import numpy as np
 
 from lightning_seqfit.diagnostics import Diagnostic, Reading
 from lightning_seqfit.probe import Observation, Probe
@@ -63,18 +62,6 @@ class Watch:
         """Watch with these, by name."""
         for column in self.columns:
             column.set_diagnostics(diagnostics)
-
-    @property
-    def of_residual(self) -> bool:
-        """Whether one of the targets is 0 everywhere."""
-        scenes = [column.measuring.scene for column in self.columns]
-        return any(scene is not None and not np.any(scene.target) for scene in scenes)
-
-    def set_beside(self, residual: bool) -> None:
-        """Say whether another probe watches a residual in the same trainer."""
-        for column in self.columns:
-            if column.measuring.stall is not None:
-                column.measuring.stall.beside = residual
 
     def start(
         self,
