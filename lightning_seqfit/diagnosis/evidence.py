@@ -16,8 +16,8 @@ from lightning_seqfit.diagnosis.signs import Signs, Situation
 from lightning_seqfit.diagnosis.verdict import STALLED, Verdict
 from lightning_seqfit.words import percent, significant
 
-#: Error over the best so far from which on something was lost, and the best error that is worth it.
-LOST, WORTH = 2.0, 0.5
+#: Best error that is worth it to say that it was lost.
+WORTH = 0.5
 #: Depth from a face from which on a fit came from there.
 LEAST_REACH = 0.05
 
@@ -109,12 +109,14 @@ def _size(signs: Signs, look: int, situation: Situation, course: Course, at: dic
         yield _Figure(
             "fitted", at["fitted"], procedure.FITTED_SHARE, done, frozenset({Verdict.FITTED}), f"{share} is fitted"
         )
-    lost = best <= WORTH and error >= LOST * best and course.verdict not in (Verdict.FITTED, Verdict.NOISE_FLOOR)
+    lost = (
+        best <= WORTH and error >= procedure.LOST * best and course.verdict not in (Verdict.FITTED, Verdict.NOISE_FLOOR)
+    )
     if lost:
         says = (
             f"the error was {significant(best, 2)} at step {at['best_step']:,.0f}: more was fitted then, and lost since"
         )
-        yield _Figure("best_error", best, error / LOST, True, STALLED | {Verdict.DIVERGED}, says)
+        yield _Figure("best_error", best, error / procedure.LOST, True, STALLED | {Verdict.DIVERGED}, says)
     if situation.noise > 0.0:
         flat, small = procedure.NOISE_FLATNESS, procedure.NOISE_SIZE * situation.noise
         floor = frozenset({Verdict.NOISE_FLOOR})

@@ -36,8 +36,16 @@ LEAST_STEP, LEAST_LOOKS = 1000, 8
 LASTING_LOOKS, LASTING_SHARE = 3, 0.2
 #: The same share of a fit that has not begun, with nothing that could keep it from it: many begin late.
 WAITING_SHARE = 0.75
-#: Share of the error at half the steps, at or above which it does not fall.
-NOT_FALLING = 0.95
+#: Share of the error at half the steps, at or above which it does not fall; and of one that the loss left far behind.
+NOT_FALLING, HARDLY_FALLING = 0.95, 0.8
+#: Fall of the mean error per doubling of the steps, as a share of it: of a fit that begins though its error is still no
+#: better than none, and of one that creeps, which is no stall unless something is known to hold it. Fits with GELU and ReLU creep so for thousands of
+#: steps, and then go on.
+BEGINNING, CREEPING = 0.01, 0.03
+#: Error over the best so far from which on something was lost.
+LOST = 2.0
+#: Mean change from look to look from which on it is the learning rate that is too high.
+MUCH_CHURN = 0.1
 #: Times its first value, the error's and the loss's, from which on a fit has diverged.
 DIVERGED = 3.0
 #: Least flatness of a residual of noise, and its largest size over the noise's.
@@ -182,18 +190,19 @@ def done(signs: Signs, look: int, situation: Situation) -> bool:
     return not by_error(situation) and float(signs.fitted[look]) >= FITTED_SHARE
 
 
-def at_noise_floor(signs: Signs, look: int, situation: Situation) -> bool:
-    """Whether what is left at a look is noise of the target's own."""
+def at_noise_floor(signs: Signs, look: int, situation: Situation, *, again: bool = False) -> bool:
+    """Whether what is left at a look is noise of the target's own; where it was so before, its size tells it."""
     small = float(signs.error[look]) <= NOISE_SIZE * situation.noise
-    return situation.noise > 0.0 and small and float(signs.flatness[look]) >= NOISE_FLATNESS
+    return situation.noise > 0.0 and small and (again or float(signs.flatness[look]) >= NOISE_FLATNESS)
 
 
 def moves(signs: Signs, look: int, situation: Situation, now: Progress, before: Course) -> bool | None:
     """Whether a fit gets on; None: that cannot be told yet.
 
     One that is all but fitted, or was fitted in the last half of the steps, need not. One that has not begun may begin
-    at any time, so that the least gain will do that is more than the noise of mini-batches; not at a learning rate that
-    is too low for it, nor where the loss falls and the error does not.
+    at any time, so that a slight gain will do that is more than the noise of mini-batches; not at a learning rate that
+    is too low for it, nor where the loss falls and the error does not. One that creeps gets on, unless there is a cause
+    that holds it.
     """
     if float(signs.step[look]) < LEAST_STEP or now.looks < LEAST_LOOKS or math.isnan(now.doublings):
         return None
@@ -202,12 +211,16 @@ def moves(signs: Signs, look: int, situation: Situation, now: Progress, before: 
     )
     need = now.whole if idle else now.need
     most = MOST_DOUBLINGS if math.isnan(before.still_step) else AGAIN_DOUBLINGS
-    turning = now.restless or (untouched(signs, look) and now.turning)
-    astray = below(signs, look, situation) and not falls(signs, look)
-    if need <= most * now.gain and not turning and not astray:
-        return True
     if by_error(situation):
-        return float(signs.error[look]) <= SMALL_RESIDUAL
+        return (need <= most * now.gain and not now.restless) or float(signs.error[look]) <= SMALL_RESIDUAL
+    better = float(signs.error[look]) < 1.0 or now.fall >= BEGINNING
+    begins = not untouched(signs, look) or (better and not now.turning)
+    astray = below(signs, look, situation) and not falls(signs, look)
+    held = now.restless or astray or not begins or _collapsed(signs, look, situation)
+    if need <= most * now.gain and not held:
+        return True
+    if now.fall >= CREEPING and begins and not now.restless and _cause(signs, look, situation, now) in _VAGUE:
+        return True
     if now.whole <= LEAST_NEED:  # all but fitted
         return True
     return float(np.fmax.reduce(signs.fitted[half_way(signs, look) : look + 1])) >= FITTED_SHARE
@@ -229,12 +242,12 @@ def _verdict(signs: Signs, look: int, situation: Situation, course: Course, movi
     sure = _lasting(step, looks, (course.suspect_step, course.suspect_looks))
     if course.suspect is Verdict.DIVERGED and sure:
         return Verdict.DIVERGED
+    if at_noise_floor(signs, look, situation, again=course.verdict is Verdict.NOISE_FLOOR):
+        return Verdict.NOISE_FLOOR
     if course.fitted_step == step:
         return Verdict.FITTED
     if course.verdict is Verdict.FITTED and not _lasting(step, looks - 1, (course.fitted_step, course.fitted_looks)):
         return Verdict.FITTED
-    if at_noise_floor(signs, look, situation):
-        return Verdict.NOISE_FLOOR
     if course.suspect is Verdict.UNDERSAMPLED and sure and (moving is False or far_below(signs, look, situation)):
         return Verdict.UNDERSAMPLED
     if course.verdict is Verdict.UNDERSAMPLED and below(signs, look, situation) and not falls(signs, look):
@@ -263,6 +276,10 @@ def _suspect(signs: Signs, look: int, situation: Situation, now: Progress, still
             return Verdict.UNDERSAMPLED
     if not still:
         return None
+    return _cause(signs, look, situation, now)
+
+
+def _cause(signs: Signs, look: int, situation: Situation, now: Progress) -> Verdict:
     return next((cause for cause, speaks in CAUSES.items() if speaks(signs, look, situation, now)), Verdict.STUCK)
 
 
@@ -272,16 +289,16 @@ def grown(signs: Signs, look: int, situation: Situation) -> bool:
     return float(signs.error[look]) > most and float(signs.loss[look]) > DIVERGED
 
 
-def falls(signs: Signs, look: int) -> bool:
-    """Whether the error has fallen since half the steps."""
-    return float(signs.error[look]) < NOT_FALLING * float(signs.error[half_way(signs, look)])
+def falls(signs: Signs, look: int, share: float = NOT_FALLING) -> bool:
+    """Whether the error has fallen since half the steps, below a share of what it was."""
+    return float(signs.error[look]) < share * float(signs.error[half_way(signs, look)])
 
 
 def far_below(signs: Signs, look: int, situation: Situation) -> bool:
     """Whether the loss fell so far below an error that does not fall that it cannot have been asked for that."""
     ratio, error = float(signs.loss_ratio[look]), float(signs.error[look])
     low = regression(situation) and ratio < FAR_BELOW and error >= FAR_BELOW_ERROR
-    return low and not falls(signs, look)
+    return low and not falls(signs, look, HARDLY_FALLING)
 
 
 def below(signs: Signs, look: int, situation: Situation) -> bool:
@@ -304,9 +321,18 @@ def _inputs(signs: Signs, look: int, situation: Situation, now: Progress) -> boo
 
 
 def _rate_high(signs: Signs, look: int, situation: Situation, now: Progress) -> bool:
-    later = float(signs.constant_share[look]) >= CONSTANT_SHARE > situation.first_constant_share
-    # a fit that has not begun is restless under the noise of mini-batches too, but no worse than none at all
-    return later or (now.restless and (not untouched(signs, look) or float(signs.error[look]) >= 1.0))
+    error = float(signs.error[look])
+    # mini-batches, and ReLU, make a fit restless too, but less so, no worse than none at all, nor do they undo it
+    worse = error >= 1.0 or error >= LOST * float(signs.best_error[look])
+    return _constant(signs, look, situation) or (now.restless and (worse or now.churn >= MUCH_CHURN))
+
+
+def _constant(signs: Signs, look: int, situation: Situation) -> bool:
+    return float(signs.constant_share[look]) >= CONSTANT_SHARE > situation.first_constant_share
+
+
+def _collapsed(signs: Signs, look: int, situation: Situation) -> bool:
+    return float(signs.error[look]) >= 1.0 and _constant(signs, look, situation)
 
 
 def _undersampled(signs: Signs, look: int, situation: Situation, now: Progress) -> bool:
@@ -338,7 +364,8 @@ def _read_out(signs: Signs, look: int, situation: Situation, now: Progress) -> b
 
 
 def _capacity(signs: Signs, look: int, situation: Situation, now: Progress) -> bool:
-    full = float(signs.rank_share[look]) >= FULL_RANK and situation.first_rank_share < FIRST_RANK
+    most = min(FULL_RANK, 1.0 - 1.0 / situation.width) if situation.width >= 2.0 else FULL_RANK  # all but one of few
+    full = float(signs.rank_share[look]) >= most - 1e-9 and situation.first_rank_share < FIRST_RANK
     return full and _known(signs, look)
 
 
@@ -354,9 +381,9 @@ def _not_started(signs: Signs, look: int, situation: Situation, now: Progress) -
 #: What speaks for a cause of a stall, in the order in which they are asked.
 CAUSES: Mapping[Verdict, Callable[[Signs, int, Situation, Progress], bool]] = {
     Verdict.INPUTS: _inputs,
+    Verdict.WRONG_SOLUTION: _wrong_solution,
     Verdict.RATE_HIGH: _rate_high,
     Verdict.UNDERSAMPLED: _undersampled,
-    Verdict.WRONG_SOLUTION: _wrong_solution,
     Verdict.RATE_DECAYED: _rate_decayed,
     Verdict.RATE_LOW: _rate_low,
     Verdict.READ_OUT: _read_out,
@@ -364,3 +391,5 @@ CAUSES: Mapping[Verdict, Callable[[Signs, int, Situation, Progress], bool]] = {
     Verdict.TOO_FINE: _too_fine,
     Verdict.NOT_STARTED: _not_started,
 }
+#: What is said where nothing is known to hold a fit.
+_VAGUE = frozenset({Verdict.READ_OUT, Verdict.NOT_STARTED, Verdict.STUCK})

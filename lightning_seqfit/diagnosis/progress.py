@@ -39,6 +39,7 @@ class Progress:
     ----------
     doublings : of the step count that are still needed, above 0; ``inf``: it gains nothing.
     gain : in log odds of the mean clipped error, per doubling of the step count.
+    fall : of the mean clipped error per doubling of the step count, as a share of what it was.
     need : the same that is still needed; ``whole``: also before the error has begun to fall.
     churn, path, net : mean change of the clipped error from look to look, its sum, and from the first look to the last;
         in [0, 1] but for the sum.
@@ -48,6 +49,7 @@ class Progress:
 
     doublings: float
     gain: float
+    fall: float
     need: float
     whole: float
     churn: float
@@ -88,6 +90,8 @@ def progress(signs: Signs, look: int, *, by_error: bool = False) -> Progress:
     error = float(signs.error[look])
     level = _log_odds(signs, look, by_error)
     gain = (level - _log_odds(signs, first, by_error)) / doubled
+    mean = float(signs.mean_error[first])
+    fall = (mean - float(signs.mean_error[look])) / mean / doubled if mean > 0.0 else math.nan
     begun = not by_error and 1.0 - min(error, 1.0) ** 2 >= BEGUN
     whole = max(_odds(FITTED_ERROR) - level, LEAST_NEED)
     need = whole if begun else LEAST_NEED
@@ -100,6 +104,7 @@ def progress(signs: Signs, look: int, *, by_error: bool = False) -> Progress:
     return Progress(
         doublings=math.nan if math.isnan(gain) else need / gain if gain > 0.0 else math.inf,
         gain=gain,
+        fall=fall,
         need=need,
         whole=whole,
         churn=churn,

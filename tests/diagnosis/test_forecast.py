@@ -26,12 +26,12 @@ STEPS = np.arange(0.0, 4001, 100)
 
 def test_a_steady_pace_leads_to_the_step_at_which_98_percent_are_fitted() -> None:
     found = forecast(fitting(STEPS, STEPS / 8000), 40)
-    assert found == Forecast(pytest.approx(7840), pytest.approx(0.76 * 7840), pytest.approx(1.44 * 7840))
+    assert found == Forecast(pytest.approx(7840), pytest.approx(0.75 * 7840), pytest.approx(1.5 * 7840))
 
 
-def test_one_look_in_four_that_is_far_out_changes_little() -> None:
+def test_one_look_in_six_that_is_far_out_changes_little() -> None:
     fitted = STEPS / 8000
-    fitted[::4] = 0.2
+    fitted[::6] = 0.2
     fitted[-1] = 0.5
     found = forecast(fitting(STEPS, fitted), 40)
     assert found is not None
@@ -40,11 +40,26 @@ def test_one_look_in_four_that_is_far_out_changes_little() -> None:
 
 def test_the_slope_is_theil_and_sens() -> None:
     rng = np.random.default_rng(3)
-    fitted = np.clip(STEPS / 8000 + rng.normal(0, 0.05, len(STEPS)), 0, 0.9)
+    fitted = np.clip(STEPS / 8000 + rng.normal(0, 0.01, len(STEPS)), 0, 0.9)
     slope = theilslopes(fitted[27:], STEPS[27:]).slope  # from step 2,700 on, the first of at least 2 / 3 of 4,000
     found = forecast(fitting(STEPS, fitted), 40)
     assert found is not None
     assert found.step == pytest.approx(4000 + (0.98 - fitted[-1]) / slope)
+
+
+def test_a_fit_that_slows_down_a_little_is_forecast_between_a_line_in_the_steps_and_one_in_their_logarithm() -> None:
+    share = 0.35 * np.log(1 + STEPS / 400)  # a line in ln s but for the beginning, and at 4,000 steps .84 of all
+    found = forecast(fitting(STEPS, share), 40)
+    slope = theilslopes(share[27:], STEPS[27:]).slope
+    by_steps = 4000 + (0.98 - share[-1]) / slope
+    by_logarithm = 4000 * math.exp((0.98 - share[-1]) / theilslopes(share[20:], np.log(STEPS[20:])).slope)
+    assert by_steps < by_logarithm < 1.5 * by_steps
+    assert found is not None
+    assert found.step == pytest.approx(math.sqrt(by_steps * by_logarithm))
+
+
+def test_one_that_slows_down_so_much_that_nobody_can_tell_has_no_forecast() -> None:
+    assert forecast(fitting(STEPS, 0.28 * np.log(1 + STEPS / 400)), 40) is None
 
 
 def test_the_interval_does_not_begin_before_the_look() -> None:

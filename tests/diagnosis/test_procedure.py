@@ -140,8 +140,12 @@ def test_the_same_signs_say_nothing_of_a_fit_that_moves(
 
 
 def test_a_restless_fit_has_too_high_a_learning_rate() -> None:
+    lost = {"best_error": 0.2, "best_step": 500.0}
+    assert last(history(STEPS, **flipping(0.2), **lost)) is Verdict.RATE_HIGH
+    assert last(history(STEPS, **flipping(0.002), **lost)) is Verdict.STUCK
     assert last(history(STEPS, **flipping(0.2))) is Verdict.RATE_HIGH
-    assert last(history(STEPS, **flipping(0.002))) is Verdict.STUCK
+    assert last(history(STEPS, **flipping(0.08))) is Verdict.STUCK  # mini-batches do so, and nothing was lost
+    assert last(history(STEPS, **flipping(0.08), **lost)) is Verdict.RATE_HIGH
 
 
 def test_a_siren_has_full_rank_from_the_start_and_no_lack_of_capacity() -> None:
