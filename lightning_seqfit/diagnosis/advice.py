@@ -25,6 +25,10 @@ SHARE, LOWEST, HIGHEST = 0.5, 0.15, 2.0
 SIREN_RATE, FOURIER_RATE, ADAM_RATE = 5e-4, 1e-3, 1e-3
 #: Training points for each cycle: evenly spaced along an axis, and at random places of a line.
 EVENLY, AT_RANDOM = 4, 13
+#: Size of what is to be fitted from which on the last layer takes long to grow to it; and one over it to shrink.
+LARGE = 10.0
+#: Rank over width at the first look from which on the units are all different from the start, as a SIREN's are.
+FULL_AT_FIRST = 0.7
 #: Noise over the oscillations' deviation from which more points alone only put off that it is fitted.
 NOISY = 0.25
 #: Steps before which nothing is decided, and looks that the later half of the steps must have.
@@ -281,6 +285,12 @@ def _width(case: _Case, times: int, per_cycle: float) -> int:
 
 def _lower_rate(case: _Case) -> list[Advice]:
     rate = case.rate
+    if case.situation.first_rank_share >= FULL_AT_FIRST and rate > SIREN_RATE:
+        expect = "98 % fitted: a network whose units are all different from the start, as a SIREN's, takes no more"
+        if case.situation.adaptive:
+            said = f"learning rate {_rate(SIREN_RATE)} instead of {_rate(rate)}"
+            return [Advice(said, expect, MEASURED, {"learning_rate": SIREN_RATE})]
+        return [_adam(SIREN_RATE, f"it is {_rate(rate)} now", expect)]
     if rate > 0.5:
         return [_adam(5e-3, f"it is {_rate(rate)} now", "98 % fitted, where SGD with 5 went astray")]
     divided, steps = (5, "11 to 21") if rate <= 0.05 else (10, "700 to 1,800")
@@ -308,6 +318,8 @@ def _kept_rate(case: _Case) -> list[Advice]:
 
 
 def _higher_rate(case: _Case) -> list[Advice]:
+    if case.situation.adaptive is False:
+        return [_adam(ADAM_RATE, f"it is {_rate(case.rate)} now, with another optimizer", _ADAM_EXPECT), *_raised(case)]
     if not math.isfinite(case.rate):
         return [
             Advice(
@@ -321,8 +333,17 @@ def _higher_rate(case: _Case) -> list[Advice]:
 
 
 def _learning_read_out(case: _Case) -> list[Advice]:
-    adam = _adam(ADAM_RATE, "if it is another optimizer now, such as SGD", _ADAM_EXPECT)
-    return [*_raised(case), adam]
+    advice = [] if case.situation.adaptive else [_adam(ADAM_RATE, "in place of what it is now, SGD", _ADAM_EXPECT)]
+    size = case.situation.size
+    if size >= LARGE or size <= 1 / LARGE:
+        scaled = Advice(
+            f"targets divided by {significant(size, 2)}, to a size of about 1",
+            "98 % fitted: the last layer need not grow to it at so many steps of one learning rate",
+            MEASURED,
+            {"targets": size},
+        )
+        return [scaled, *advice, *_raised(case)]
+    return [*_raised(case), *advice]
 
 
 _ADAM_EXPECT = "98 % fitted after 57 to 80 steps, where SGD with 1e-3 did not get on"

@@ -47,9 +47,10 @@ class Advice:
     do : a sentence with values of this run.
     expect : what it is expected to change.
     measured : where that was measured.
-    change : the same for programs: ``network`` ("siren", "fourier", "tanh"), ``omega_0``, ``sigma``, ``learning_rate``
-        (absolute), ``learning_rate_factor``, ``schedule`` ("constant"), ``optimizer``, ``width``, ``points`` (evenly
-        spaced), ``random_points``, ``inputs`` ("[-1, 1]"), ``residual_factor``, ``resample``, ``data_weight``.
+    change : the same for programs: ``network`` ("siren", "fourier", "tanh"), ``omega_0``, ``sigma``, ``width``,
+        ``learning_rate``, ``learning_rate_factor``, ``schedule`` ("constant"), ``optimizer``, ``points`` (evenly
+        spaced; a number for each of several axes), ``random_points``, ``points_factor``, ``targets`` (what they are
+        divided by), ``inputs`` ("[-1, 1]"), ``residual_factor``, ``resample``, ``data_weight``.
     """
 
     do: str

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lightning_seqfit.diagnosis import procedure
+from lightning_seqfit.diagnosis import advice, procedure
 from lightning_seqfit.diagnosis.diagnosis import Evidence
 from lightning_seqfit.diagnosis.procedure import Course
 from lightning_seqfit.diagnosis.progress import CHURN_OVER_NET, Progress, progress
@@ -203,6 +203,9 @@ def _network(situation: Situation, at: dict[str, float]) -> Iterator[_Figure]:
     elif constant >= most:
         says = f"{percent(constant)} of the units are constant by now"
         yield _Figure("constant_share", constant, most, True, frozenset({Verdict.RATE_HIGH}), says)
+    size, large = situation.size, advice.LARGE
+    says = f"what is to be fitted has a size of {_now(size)}: the last layer has far to go"
+    yield _Figure("size", size, large, size >= large, frozenset({Verdict.READ_OUT}), says)
     could = at["projection_ratio"]
     says = f"the best read-out of the last layer would leave {_now(could)} of the error"
     yield _Figure(

@@ -39,8 +39,8 @@ WAITING_SHARE = 0.75
 #: Share of the error at half the steps, at or above which it does not fall; and of one that the loss left far behind.
 NOT_FALLING, HARDLY_FALLING = 0.95, 0.8
 #: Fall of the mean error per doubling of the steps, as a share of it: of a fit that begins though its error is still no
-#: better than none, and of one that creeps, which is no stall unless something is known to hold it. Fits with GELU and ReLU creep so for thousands of
-#: steps, and then go on.
+#: better than none, and of one that creeps, which is no stall unless something is known to hold it. Fits with GELU and
+#: ReLU creep so for thousands of steps, and then go on.
 BEGINNING, CREEPING = 0.01, 0.03
 #: Error over the best so far from which on something was lost.
 LOST = 2.0

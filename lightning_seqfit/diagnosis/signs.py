@@ -105,7 +105,9 @@ class Situation:
     terms : terms of the training's loss; 0: it is one, or they are not known.
     oscillates : the target has oscillations.
     relative : the error is relative to something of the target's own, or to a given scale; False: to the first look's.
+    size : root mean square of what is to be fitted, in the target's units: what an error of 1 is.
     equation : the training's loss is made of derivatives with respect to the inputs; None: not known.
+    adaptive : its optimizer scales its steps itself, as Adam does; None: not known.
     """
 
     axes: tuple[str, ...] = ()
@@ -122,7 +124,9 @@ class Situation:
     terms: int = 0
     oscillates: bool = True
     relative: bool = True
+    size: float = math.nan
     equation: bool | None = None
+    adaptive: bool | None = None
 
     def as_arrays(self) -> dict[str, Any]:
         """Arrays by name, as a record holds them."""
@@ -146,8 +150,9 @@ class Situation:
         for name in ("residual", "residual_beside", "oscillates", "relative"):
             facts[name] = bool(facts[name])
         facts["terms"] = int(facts["terms"])
-        equation = facts.get("equation", math.nan)
-        facts["equation"] = None if math.isnan(equation) else bool(equation)
+        for name in ("equation", "adaptive"):
+            fact = facts.get(name, math.nan)
+            facts[name] = None if math.isnan(fact) else bool(fact)
         frequencies, lengths = (tuple(float(each) for each in arrays[name]) for name in ("frequencies", "lengths"))
         return cls(axes=tuple(axes), frequencies=frequencies, lengths=lengths, **facts)
 
@@ -156,4 +161,5 @@ class Situation:
 _FACTS = (
     *("bound", "width", "first_error", "first_constant_share", "first_rank_share", "noise"),
     *("residual", "residual_beside", "terms", "oscillates", "relative", "equation"),
+    *("size", "adaptive"),
 )

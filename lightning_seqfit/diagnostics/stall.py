@@ -92,6 +92,7 @@ class StallDiagnostic(Following):
         self._seen: tuple[float, ...] = ()  # lengths of the domain as the network sees it, and the largest coordinate
         self._latest: tuple[Signs, Situation] | None = None
         self._width, self._terms = math.nan, 0
+        self._adaptive: bool | None = None
 
     def unable(self, scene: Scene) -> str:
         """Without a target."""
@@ -115,6 +116,7 @@ class StallDiagnostic(Following):
             residual=not np.any(scene.target),
             oscillates=trend.variance > 0.0,
             relative=scene.scale.of != "first look",
+            size=math.sqrt(size) if size > 0.0 else math.nan,
         )
         self.read_out = FirstLayer(geometry.dimension)
 
@@ -141,6 +143,8 @@ class StallDiagnostic(Following):
         numbers = {name: seen.scalars.get(tag, math.nan) for name, tag in _TAGS.items()}
         width = seen.scalars.get("basis/width", math.nan)
         self._width = self._width if math.isnan(width) else width
+        adaptive = seen.scalars.get("training/adaptive")
+        self._adaptive = self._adaptive if adaptive is None else bool(adaptive)
         numbers |= {
             "error": seen.scalars["error/relative_rmse"],
             "mean_error": float(error.sum() / self._active.sum()),
@@ -171,8 +175,8 @@ class StallDiagnostic(Following):
     def _situation(self) -> Situation:
         """What is known of the run so far; after the first looks it hardly changes."""
         known, first = self._latest and self._latest[1], self._tally.first
-        now = self._width, self._terms, self.beside, self.equation
-        if known and (known.width, known.terms, known.residual_beside, known.equation) == now:
+        now = self._width, self._terms, self.beside, self.equation, self._adaptive
+        if known and (known.width, known.terms, known.residual_beside, known.equation, known.adaptive) == now:
             return known
         *lengths, bound = self._seen or (*self._fixed.lengths, math.nan)
         return replace(
@@ -185,6 +189,7 @@ class StallDiagnostic(Following):
             first_rank_share=first.get("rank_share", math.nan),
             residual_beside=self.beside,
             equation=self.equation,
+            adaptive=self._adaptive,
             terms=self._terms,
         )
 
@@ -203,7 +208,8 @@ class StallDiagnostic(Following):
         course = self.course.as_numbers()
         heard = [*self._seen, self._width, float(self._terms)]
         kept = {"tally": self._tally.state_dict(), "course": course, "heard": heard}
-        return kept if self.equation is None else {**kept, "equation": self.equation}
+        known = {"equation": self.equation, "adaptive": self._adaptive}
+        return {**kept, **{name: fact for name, fact in known.items() if fact is not None}}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take them back; an empty state begins anew."""
@@ -213,7 +219,7 @@ class StallDiagnostic(Following):
             self.course = Course.of_numbers(state["course"])
             *seen, self._width, terms = (float(value) for value in state["heard"])
             self._seen, self._terms = tuple(seen), int(terms)
-            self.equation = None if (equation := state.get("equation")) is None else bool(equation)
+            self.equation, self._adaptive = state.get("equation"), state.get("adaptive")
 
     @classmethod
     def forms(cls) -> Mapping[str, Form]:

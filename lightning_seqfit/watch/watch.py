@@ -25,7 +25,7 @@ from lightning_seqfit.watch.losses import Losses
 from lightning_seqfit.watch.readiness import is_lazy, is_unfinished
 from lightning_seqfit.watch.schedule import Cadence, Phase, Schedule
 from lightning_seqfit.watch.verdicts import Verdicts, stop
-from lightning_seqfit.watch.weights import Weights
+from lightning_seqfit.watch.weights import Weights, is_adaptive
 from lightning_seqfit.words import warn
 
 
@@ -195,7 +195,8 @@ class Watch:
     def _of_training(self, trainer: pl.Trainer, module: pl.LightningModule, step: int) -> Reading:
         scalars = self.losses.scalars(trainer, module) | self.cost.scalars()
         asked = any(column.measuring.stall is not None for column in self.columns)
-        return Reading(scalars, kept=self.weights.update(trainer.optimizers, step) if asked else {})
+        optimizers = trainer.optimizers if asked else []
+        return Reading(scalars, kept={**self.weights.update(optimizers, step), **is_adaptive(optimizers)})
 
     def checkpoint(self, trainer: pl.Trainer, module: pl.LightningModule) -> dict[str, Any] | None:
         """Take a look that is due, write the records, and return the state to save; None where nothing was seen."""

@@ -10,34 +10,47 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lightning_seqfit.diagnosis.procedure import LOW_UPDATE
+
 #: Tensors of weights that are followed, the largest on a device, and values of each, evenly chosen.
 MOST_TENSORS, MOST_VALUES = 4, 512
+#: Relative update of a step from which on no further one is asked for: the rate is not too low.
+ENOUGH = 5 * LOW_UPDATE
 
 log = logging.getLogger(__name__)
 
 
 class Weights:
-    """Relative update of a sample of the weights, a step; nothing is kept of them but a copy of that sample."""
+    """Relative update of a sample of the weights, a step; nothing is kept of them but a copy of that sample.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    enough : the update from which on none is measured any more.
+    """
+
+    def __init__(self, enough: float = ENOUGH) -> None:
+        self._enough, self._moved = enough, False
         self._sample: Tensor | None = None
         self._step = 0
         self._failed = False
 
     def kept(self) -> dict[str, Any]:
         """The sample of the look before and its step, for a checkpoint; empty: there is none."""
+        if self._moved:
+            return {"step": self._step, "sample": torch.empty(0)}
         return {} if self._sample is None else {"step": self._step, "sample": self._sample.cpu()}
 
     def go_on(self, kept: Mapping[str, Any]) -> None:
         """Go on with what a checkpoint has kept."""
         self._step, self._sample = int(kept.get("step", 0)), kept.get("sample")
+        self._moved = self._sample is not None and not self._sample.numel()
 
     def update(self, optimizers: Iterable[Any], step: int) -> dict[str, float]:
         """Relative update a step since the look before, ``training/update``; empty: it is not known.
 
         |w - w before| / |w before| / steps, over the sample of what the optimizers train.
         """
-        if self._failed:
+        if self._failed or self._moved:
             return {}
         try:
             groups = [group for each in optimizers for group in getattr(each, "param_groups", ())]
@@ -61,7 +74,26 @@ class Weights:
                 return {}
             before = before.to(now) if before.device != now.device else before
             moved, size = torch.dist(now, before).item(), torch.linalg.vector_norm(before).item()
-        return {"training/update": moved / size / steps} if size > 0.0 and math.isfinite(moved) else {}
+        if not (size > 0.0 and math.isfinite(moved)):
+            return {}
+        update = moved / size / steps
+        self._moved = update >= self._enough
+        return {"training/update": update}
+
+
+def is_adaptive(optimizers: Sequence[Any]) -> dict[str, float]:
+    """Whether the first optimizer scales its steps itself, as Adam, ``training/adaptive``; empty: there is none.
+
+    Examples
+    --------
+    >>> weights = [torch.ones(1, requires_grad=True)]
+    >>> is_adaptive([torch.optim.Adam(weights)]), is_adaptive([torch.optim.SGD(weights, lr=1.0)])
+    ({'training/adaptive': 1.0}, {'training/adaptive': 0.0})
+    """
+    groups = getattr(next(iter(optimizers), None), "param_groups", ())
+    return (
+        {"training/adaptive": float("nesterov" not in groups[0] and "history_size" not in groups[0])} if groups else {}
+    )
 
 
 def _sampled(weight: Tensor) -> Tensor:

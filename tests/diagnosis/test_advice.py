@@ -120,6 +120,30 @@ def test_a_rate_that_is_too_high_is_divided_as_was_measured(verdict: Verdict) ->
     assert change(verdict) == {"learning_rate_factor": 0.1}
 
 
+@pytest.mark.parametrize("verdict", [Verdict.RATE_HIGH, Verdict.DIVERGED])
+def test_a_network_of_full_rank_from_the_start_gets_the_rate_of_a_siren(verdict: Verdict) -> None:
+    siren = replace(LINE, first_rank_share=0.95)
+    assert change(verdict, replace(siren, adaptive=True), highest_rate=2e-2) == {"learning_rate": 5e-4}
+    for adaptive in (False, None):
+        asked = change(verdict, replace(siren, adaptive=adaptive), highest_rate=3.0)
+        assert asked == {"optimizer": "adam", "learning_rate": 5e-4}
+    tanh = replace(LINE, first_rank_share=0.1)
+    assert change(verdict, tanh, highest_rate=2e-2) == {"learning_rate": pytest.approx(4e-3)}
+
+
+@pytest.mark.parametrize("size", [3_000.0, 1e-3])
+def test_targets_of_another_size_than_1_are_scaled_before_a_read_out_is_blamed(size: float) -> None:
+    scaled = advised(Verdict.READ_OUT, replace(LINE, size=size, adaptive=True), highest_rate=1e-4)[0]
+    assert scaled.change == {"targets": size}
+    assert change(Verdict.READ_OUT, replace(LINE, size=2.0), highest_rate=1e-3)["optimizer"] == "adam"
+
+
+def test_sgd_at_a_low_rate_gets_adam() -> None:
+    sgd = replace(LINE, adaptive=False)
+    assert change(Verdict.RATE_LOW, sgd, highest_rate=1e-5) == {"optimizer": "adam", "learning_rate": 1e-3}
+    assert change(Verdict.RATE_LOW, replace(LINE, adaptive=True), highest_rate=1e-5) == {"learning_rate": 1e-3}
+
+
 def test_a_decayed_rate_is_kept_where_it_was() -> None:
     (only,) = advised(Verdict.RATE_DECAYED, highest_rate=5e-3, learning_rate=5e-5)
     assert only.do == "keep the learning rate at 5e-3: it is down to 5e-5"

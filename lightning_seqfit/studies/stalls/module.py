@@ -32,7 +32,7 @@ class Fit(L.LightningModule):
 
     def forward(self, points: Tensor) -> Tensor:
         """Predict at points (N, d), shape (N, 1)."""
-        prediction: Tensor = self.network(points)
+        prediction: Tensor = self.config.targets * self.network(points)
         return prediction
 
     def configure_optimizers(self) -> Any:
@@ -72,7 +72,7 @@ class Regression(Fit):
     def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         """Return the mean squared error of a batch."""
         points, values = batch
-        return nn.functional.mse_loss(self(points)[:, 0], values)
+        return nn.functional.mse_loss(self.network(points)[:, 0], values / self.config.targets)
 
     def train_dataloader(self) -> Batches:
         """Return an epoch of 1,000 steps."""

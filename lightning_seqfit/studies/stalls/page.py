@@ -135,7 +135,7 @@ def _section(verdict: Verdict, outcomes: Sequence[Outcome], runs: Path, out: Pat
     save(as_image(picture(shown, runs)), out / f"{name}.png")
     lines.append(f"![{shown.case.title}: {verdict.value}]({name}.png)")
     troubled = [one for one in said if not one.case.healthy]
-    if troubled:
+    if troubled and not shown.case.healthy:
         words = [helped(one) for one in troubled]
         did = f"it ended {words.count('ended')} and halved {words.count('halved')} of {len(words)}"
         advice = shown.before["do"]

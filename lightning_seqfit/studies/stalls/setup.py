@@ -97,6 +97,7 @@ class Setup:
     data_weight : of the initial and boundary values in an equation's loss.
     residual_factor : of the residual's term of the loss.
     resample : whether the residual's points are drawn anew in each step.
+    targets : what the training values are divided by, and the network's output is multiplied by.
     """
 
     target: str = "sine 13"
@@ -122,6 +123,7 @@ class Setup:
     data_weight: float = 1.0
     residual_factor: float = 1.0
     resample: bool = False
+    targets: float = 1.0
 
     def values(self, points: Tensor) -> Tensor:
         """Target at points (N, d) of the box, shape (N,)."""
@@ -143,6 +145,7 @@ _REPLACED = (
     "data_weight",
     "residual_factor",
     "resample",
+    "targets",
 )
 _COMPUTED = ("learning_rate_factor", "points_factor", "random_points")
 
