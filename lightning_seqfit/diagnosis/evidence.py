@@ -192,7 +192,7 @@ def _training(signs: Signs, look: int, situation: Situation, at: dict[str, float
 
 def _network(situation: Situation, at: dict[str, float]) -> Iterator[_Figure]:
     bound = situation.bound
-    says = f"the network sees coordinates of up to {_now(bound)}"
+    says = f"the network sees coordinates of up to {significant(bound, 4)}" if math.isfinite(bound) else ""
     inputs, most = frozenset({Verdict.INPUTS}), procedure.CONSTANT_SHARE
     yield _Figure("inputs", bound, procedure.MOST_BOUND, bound > procedure.MOST_BOUND, inputs, says)
     first, constant = situation.first_constant_share, at["constant_share"]

@@ -76,7 +76,7 @@ class StallDiagnostic(Following):
     ----------
     beside : a residual is watched in the same trainer, by another probe.
     equation : the training's loss is made of derivatives; None: not known.
-    course : what is remembered from look to look; of the latest one.
+    course : what is remembered from look to look; of the latest one. ``coming``: its forecast.
     """
 
     name = "stall"
@@ -91,6 +91,7 @@ class StallDiagnostic(Following):
         self.course, self._tally = Course(), Tally()
         self._seen: tuple[float, ...] = ()  # lengths of the domain as the network sees it, and the largest coordinate
         self._latest: tuple[Signs, Situation] | None = None
+        self.coming: Forecast | None = None
         self._width, self._terms = math.nan, 0
         self._adaptive: bool | None = None
 
@@ -162,7 +163,7 @@ class StallDiagnostic(Following):
         situation = self._situation()
         self._latest = signs, situation
         self.course = judge(signs, len(signs) - 1, situation, self.course)
-        coming = forecast(signs, len(signs) - 1)
+        self.coming = coming = forecast(signs, len(signs) - 1)
         verdict = self.course.verdict
         seen.keep({"kept/stall/verdict": float(verdict.code), "kept/stall/since": self.course.since})
         steps = (coming.step, coming.low, coming.high) if coming else (math.nan,) * 3

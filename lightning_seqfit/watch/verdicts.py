@@ -43,6 +43,7 @@ class Verdicts:
         self.stop_on: Collection[str] = ()
         self._lines = 0
         self._said: list[Verdict] = []
+        self._forecast: set[int] = set()  # columns of which a forecast was said
 
     @property
     def _stalls(self) -> list[StallDiagnostic]:
@@ -71,7 +72,7 @@ class Verdicts:
 
     def begin(self) -> None:
         """Begin a fit: what a restored record has said is not said again."""
-        self._lines, self._said = 0, [self._verdict(column) or Verdict.UNDECIDED for column in self._columns]
+        self._lines, self._forecast, self._said = 0, set(), [self._verdict(column) or Verdict.UNDECIDED for column in self._columns]
 
     def _verdict(self, column: Column) -> Verdict | None:
         stall = column.measuring.stall
@@ -84,12 +85,16 @@ class Verdicts:
         return {name: diagnosis for name, diagnosis in said.items() if diagnosis is not None}
 
     def say(self, trainer: pl.Trainer, logger_step: int) -> None:
-        """Say what has changed, on the process that judges and writes."""
+        """Say a verdict that has changed, and the first forecast, on the process that judges and writes."""
         for number, column in enumerate(self._columns if trainer.is_global_zero else ()):
             verdict, part = self._verdict(column), "stall/verdict"
-            if verdict is None or verdict is self._said[number] or part in column.failures:
+            stall = column.measuring.stall
+            coming = stall is not None and stall.coming is not None and math.isfinite(stall.coming.step)
+            first = coming and number not in self._forecast
+            if verdict is None or part in column.failures or not (first or verdict is not self._said[number]):
                 continue
             self._said[number] = verdict
+            self._forecast |= {number} if coming else set()
             try:
                 self._say(trainer, column, logger_step)
             except Exception as error:  # nothing of ours ends a training
