@@ -37,7 +37,8 @@ The procedure was tuned on some trainings and is shown on others, of other targe
 {summary}
 
 A stall can be known, by hindsight, when the steps have doubled since the error last fell by 0.02, but not before step
-1,000 (undersampled: at step 50; diverged: at once). Forecasts count where it was fitted in the end. What creeps, so
+1,000 (undersampled: at step 50; diverged: at once; not started: at step 4,000, as fits of which nothing is to be seen
+begin as late as at 3,600). Forecasts count where it was fitted in the end. What creeps, so
 that it may be said to get on or not, is neither healthy nor a stall here.
 
 ### At the last look

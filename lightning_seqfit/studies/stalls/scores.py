@@ -14,8 +14,10 @@ from lightning_seqfit.studies.stalls.trainings import ALARMS, Case
 
 #: Fitted share of a training that is done.
 DONE = 0.98
-#: Step before which a stall cannot be known; two verdicts need no stretch in which nothing moves.
+#: Step before which a stall cannot be known; two verdicts need no stretch in which nothing moves. Fits of which nothing
+#: is to be seen begin by themselves as late as at step 3,600, so that before 4,000 nobody knows of one that never does.
 EARLIEST, AT_ONCE = 1_000, {Verdict.UNDERSAMPLED.value: 50, Verdict.DIVERGED.value: 1}
+NEVER = 4_000
 #: Least fall of the relative error that is a gain.
 LEAST_GAIN = 0.02
 #: Share of a training's steps within which a stall should be said.
@@ -84,7 +86,7 @@ def known_from(case: Case, of: History) -> float:
         gained = step if best > lowest + LEAST_GAIN else gained
     if word in AT_ONCE:
         return max(AT_ONCE[word], gained if word == Verdict.UNDERSAMPLED.value else 0)
-    return max(EARLIEST, 2 * gained)
+    return max(NEVER if word == Verdict.NOT_STARTED.value else EARLIEST, 2 * gained)
 
 
 def said_at(outcome: Outcome) -> float:
