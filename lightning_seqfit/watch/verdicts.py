@@ -72,7 +72,8 @@ class Verdicts:
 
     def begin(self) -> None:
         """Begin a fit: what a restored record has said is not said again."""
-        self._lines, self._forecast, self._said = 0, set(), [self._verdict(column) or Verdict.UNDECIDED for column in self._columns]
+        self._lines, self._forecast = 0, set()
+        self._said = [self._verdict(column) or Verdict.UNDECIDED for column in self._columns]
 
     def _verdict(self, column: Column) -> Verdict | None:
         stall = column.measuring.stall

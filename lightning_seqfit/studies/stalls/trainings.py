@@ -100,6 +100,7 @@ _ALL_WELL = (V.FITTED, V.NOISE_FLOOR)
 _WELL = (V.FITTED, V.SEQUENTIAL, V.PROGRESSING)
 _CREEPS = (V.STUCK, V.CAPACITY, V.SEQUENTIAL, V.PROGRESSING)
 _GETS_ON = (V.SEQUENTIAL, V.PROGRESSING)
+_HARDLY = (*_STILL, *_GETS_ON, V.UNDECIDED)
 
 TUNED_ON = _cases(
     False,
@@ -128,7 +129,7 @@ TUNED_ON = _cases(
     # stalls
     ("windowed", "20 cycles under a Hann window to the 4th, tanh", V.NOT_STARTED, _on("windowed 20", steps=5_000)),
     ("gabor", "16 cycles under a narrow bell, tanh", V.NOT_STARTED, _on("gabor 16", steps=5_000)),
-    ("creeping", "0.3 of 18 cycles on a parabola, tanh, which creeps", (*_STILL, *_GETS_ON, V.UNDECIDED), _on("parabola and 18")),
+    ("creeping", "0.3 of 18 cycles on a parabola, tanh, which creeps", _HARDLY, _on("parabola and 18")),
     ("narrow-relu", "1, 2, 4 and 8 cycles, ReLU of width 24", V.STUCK, _on("octaves 1 to 8", "relu", 3_000, width=24)),
     (
         "huge",
@@ -279,13 +280,13 @@ HELD_OUT = _cases(
     (
         "creeping-deep",
         "0.3 of 15 cycles on an exponential, tanh of 3 layers, which creeps",
-        (*_STILL, *_GETS_ON, V.UNDECIDED),
+        _HARDLY,
         _on("exponential and 15", depth=3),
     ),
     (
         "trend-gelu",
         "0.3 of 18 cycles on a parabola, GELU, which creeps",
-        (*_STILL, *_GETS_ON, V.UNDECIDED),
+        _HARDLY,
         _on("parabola and 18", "gelu"),
     ),
     ("narrow-gelu", "1 to 9 cycles a unit, GELU of width 6", V.CAPACITY, _on("chirp 1 to 9", "gelu", 5_000, width=6)),
