@@ -82,7 +82,7 @@ def _figures(signs: Signs, look: int, situation: Situation, course: Course, now:
     yield from _motion(course, now)
     yield from _reach(signs, look) if course.verdict in _STILL else ()
     yield from _training(signs, look, situation, at)
-    yield from _network(situation, at)
+    yield from _network(signs, look, situation, at)
 
 
 _READ = (
@@ -190,7 +190,7 @@ def _training(signs: Signs, look: int, situation: Situation, at: dict[str, float
     yield _Figure("update", update, low, update <= low, frozenset({Verdict.RATE_LOW}), says)
 
 
-def _network(situation: Situation, at: dict[str, float]) -> Iterator[_Figure]:
+def _network(signs: Signs, look: int, situation: Situation, at: dict[str, float]) -> Iterator[_Figure]:
     bound = situation.bound
     says = f"the network sees coordinates of up to {significant(bound, 4)}" if math.isfinite(bound) else ""
     inputs, most = frozenset({Verdict.INPUTS}), procedure.CONSTANT_SHARE
@@ -212,11 +212,11 @@ def _network(situation: Situation, at: dict[str, float]) -> Iterator[_Figure]:
         *("projection_error", could, procedure.READ_OUT, could <= procedure.READ_OUT),
         *(frozenset({Verdict.READ_OUT}), says),
     )
-    rank, full = at["rank_share"], procedure.FULL_RANK
+    rank, full = at["rank_share"], procedure.full_rank(situation)
     says = (
         f"the last layer has a rank of {_now(rank)} of its width, and had {_now(situation.first_rank_share)} at first"
     )
-    holds = rank >= full and situation.first_rank_share < procedure.FIRST_RANK
+    holds = procedure.is_full(signs, look, situation)
     yield _Figure("rank", rank, full, holds, frozenset({Verdict.CAPACITY}), says)
     frequency = max(situation.frequencies, default=math.nan)
     laps = at["median_laps"] / frequency if frequency > 0.0 else math.nan

@@ -60,6 +60,8 @@ MOST_BOUND, CONSTANT_SHARE = 10.0, 0.8
 DECAYED, LOW_UPDATE = 0.1, 2e-4
 #: Projection error over error; rank over width now and at the first look; laps of a unit over those of the target.
 READ_OUT, FULL_RANK, FIRST_RANK, LAPS = 0.5, 0.9, 0.7, 4.0
+#: Units so few that most are different from the first look on, in any network.
+FEW_UNITS = 10
 #: Error above which nothing has been fitted yet.
 UNTOUCHED = 0.9
 
@@ -363,10 +365,19 @@ def _read_out(signs: Signs, look: int, situation: Situation, now: Progress) -> b
     return could and regression(situation) and _known(signs, look)
 
 
+def full_rank(situation: Situation) -> float:
+    """Rank over width from which on a basis is full: of few units all but one."""
+    return min(FULL_RANK, 1.0 - 1.0 / situation.width) if situation.width >= 2.0 else FULL_RANK
+
+
+def is_full(signs: Signs, look: int, situation: Situation) -> bool:
+    """Whether the basis has become full: a SIREN's is from the start, and so are a few units of any network."""
+    grown = situation.first_rank_share < FIRST_RANK or situation.width <= FEW_UNITS
+    return grown and float(signs.rank_share[look]) >= full_rank(situation) - 1e-9
+
+
 def _capacity(signs: Signs, look: int, situation: Situation, now: Progress) -> bool:
-    most = min(FULL_RANK, 1.0 - 1.0 / situation.width) if situation.width >= 2.0 else FULL_RANK  # all but one of few
-    full = float(signs.rank_share[look]) >= most - 1e-9 and situation.first_rank_share < FIRST_RANK
-    return full and _known(signs, look)
+    return is_full(signs, look, situation) and _known(signs, look)
 
 
 def _too_fine(signs: Signs, look: int, situation: Situation, now: Progress) -> bool:
