@@ -19,6 +19,8 @@ from lightning_seqfit.watch.lightning_internals import steps_in_all
 
 #: Lines on the console in one fit of a probe, at the most.
 MOST_LINES = 10
+#: Losses of one fit that are looked at, at the most.
+MOST_LOSSES = 8
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +43,7 @@ class Verdicts:
     def __init__(self, columns: Sequence[Column]) -> None:
         self._columns = columns
         self.stop_on: Collection[str] = ()
-        self._lines = 0
+        self._lines = self._losses = 0
         self._said: list[Verdict] = []
         self._forecast: set[int] = set()  # columns of which a forecast was said
 
@@ -60,15 +62,21 @@ class Verdicts:
         for stall in self._stalls:
             stall.beside = residual
 
-    def look_at_loss(self, module: pl.LightningModule, loss: Any) -> None:
-        """Look once whether a training's loss is an equation's."""
-        try:
-            equation = has_derivatives(loss, list(module.parameters()))
-        except Exception as error:  # it stays unknown
-            log.debug("the loss cannot be looked at", exc_info=error)
-            return
-        for stall in self._stalls:
-            stall.equation = equation
+    def look_at_loss(self, module: pl.LightningModule, loss: Any) -> bool:
+        """Look whether one of a training's first losses is an equation's; return whether enough were looked at.
+
+        Who optimises by hand may go backward through each term by itself.
+        """
+        most = 1 if module.automatic_optimization else MOST_LOSSES
+        if self._losses < most:
+            self._losses += 1
+            try:
+                equation = has_derivatives(loss, list(module.parameters()))
+                for stall in self._stalls:
+                    stall.equation = equation or (self._losses > 1 and stall.equation is True)
+            except Exception as error:  # it stays unknown
+                log.debug("the loss cannot be looked at", exc_info=error)
+        return self._losses >= most
 
     def begin(self) -> None:
         """Begin a fit: what a restored record has said is not said again."""
