@@ -12,6 +12,7 @@ import numpy as np
 from lightning.pytorch.utilities.rank_zero import rank_zero_info  # type: ignore[attr-defined]
 
 from lightning_seqfit.diagnosis import STALLED, Diagnosis, Verdict, words
+from lightning_seqfit.diagnosis.verdict import DONE
 from lightning_seqfit.diagnostics import StallDiagnostic
 from lightning_seqfit.watch.column import Column
 from lightning_seqfit.watch.equation import has_derivatives
@@ -25,7 +26,6 @@ MOST_LOSSES = 8
 log = logging.getLogger(__name__)
 
 _TROUBLE = STALLED | {Verdict.DIVERGED}
-_DONE = {Verdict.FITTED, Verdict.NOISE_FLOOR}
 
 
 class Verdicts:
@@ -149,5 +149,5 @@ def stop(trainer: pl.Trainer, label: str, verdict: str, step: int) -> None:
 
 def worst(diagnoses: Collection[Diagnosis]) -> Diagnosis | None:
     """The diagnosis of the output that is worst off: it diverged, stalls, gets on, is fitted; None: there is none."""
-    order = (lambda one: one.verdict is Verdict.DIVERGED, lambda one: one.stalled, lambda one: one.verdict not in _DONE)
+    order = (lambda one: one.verdict is Verdict.DIVERGED, lambda one: one.stalled, lambda one: one.verdict not in DONE)
     return max(diagnoses, key=lambda one: [holds(one) for holds in order], default=None)
