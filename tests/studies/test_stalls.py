@@ -35,7 +35,7 @@ from lightning_seqfit.studies.stalls.scores import (
     scores,
 )
 from lightning_seqfit.studies.stalls.setup import TARGETS, Setup, changed
-from lightning_seqfit.studies.stalls.trainings import CASES, HELD_OUT, TUNED_ON, Case, Trial
+from lightning_seqfit.studies.stalls.trainings import ALARMS, CASES, HELD_OUT, TUNED_ON, Case, Trial
 from lightning_seqfit.studies.training import train
 
 V = Verdict
@@ -242,6 +242,8 @@ def test_the_sets_are_disjoint_and_have_every_verdict_and_enough_healthy_trainin
     assert [one.held_out for one in CASES] == [False] * len(TUNED_ON) + [True] * len(HELD_OUT)
     for those in (TUNED_ON, HELD_OUT):
         assert sum(one.healthy for one in those) >= 15
+        for verdict in ALARMS:
+            assert sum(verdict in one.right for one in those) >= 2, verdict
     for verdict in Verdict:
         assert sum(verdict in one.right for one in CASES) >= 2, verdict
 
@@ -317,11 +319,17 @@ def test_every_setup_takes_a_step(one: Case) -> None:
     L.seed_everything(0, verbose=False)
     module = make_module(one.trial.setup)
     before = [parameter.clone() for parameter in module.parameters()]
-    loss = module.training_step(next(iter(module.train_dataloader())))
-    loss = loss["loss"] if isinstance(loss, dict) else loss
-    loss.backward()
     configured = module.configure_optimizers()
-    (configured["optimizer"] if isinstance(configured, dict) else configured).step()
+    optimizer = configured["optimizer"] if isinstance(configured, dict) else configured
+
+    def evaluate() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = module.training_step(next(iter(module.train_dataloader())))
+        loss = loss["loss"] if isinstance(loss, dict) else loss
+        loss.backward()
+        return loss
+
+    optimizer.step(evaluate)
     assert any(not torch.equal(*pair) for pair in zip(before, module.parameters(), strict=True))
     assert len(module.probes()) == 1 + isinstance(module, Solver)
 

@@ -101,8 +101,9 @@ _WELL = (V.FITTED, V.SEQUENTIAL, V.PROGRESSING)
 _CREEPS = (V.STUCK, V.CAPACITY, V.SEQUENTIAL, V.PROGRESSING)
 _GETS_ON = (V.SEQUENTIAL, V.PROGRESSING)
 _HARDLY = (*_STILL, *_GETS_ON, V.UNDECIDED)
+_LOW = (V.READ_OUT, V.RATE_LOW)
 
-TUNED_ON = _cases(
+_FIRST = _cases(
     False,
     # healthy
     ("sine", "13 cycles, tanh", _WELL, _on("sine 13", steps=5_000)),
@@ -213,8 +214,8 @@ TUNED_ON = _cases(
     ),
 )
 
-HELD_OUT = _cases(
-    True,
+_SECOND = _cases(
+    False,
     # healthy
     ("chirp", "1 to 9 cycles a unit, GELU", _WELL, _on("chirp 1 to 9", "gelu", 5_000)),
     (
@@ -390,6 +391,322 @@ HELD_OUT = _cases(
         "1 to 9 cycles a unit, GELU by SGD at 2",
         V.DIVERGED,
         _on("chirp 1 to 9", "gelu", 1_500, optimizer="sgd", learning_rate=2.0),
+    ),
+)
+
+TUNED_ON = [*_FIRST, *_SECOND]
+
+_UNIT, _TWO, _THREE, _SIX = ((-1.0, 1.0),), ((-2.0, 2.0),), ((0.0, 3.0),), ((0.0, 6.0),)
+_DISC = ((-1.0, 1.0), (-1.0, 1.0))
+_FAR, _FROM_0 = ((-1300.0, -1200.0),), ((0.0, 5000.0),)
+
+# Labelled by what was built in and by what they do with seeds 0, 1 and 2, before any verdict on them was seen.
+HELD_OUT = _cases(
+    True,
+    # Healthy: at the end 98 % is fitted with every seed, but of slow-15 and slow-growing with one each: these get on
+    # (0.56 to 0.70 in the last quarter; 1.00 by 8,000 steps). What starts late does start by itself.
+    ("slow-11", "11 cycles, tanh of width 64", _WELL, _on("sine 11", steps=6_000, width=64)),
+    ("slow-16", "16 cycles on [-1, 1], tanh of width 80", _WELL, _on("sine 16", steps=6_000, width=80, bounds=_UNIT)),
+    (
+        "slow-10",
+        "10 cycles from a crest, tanh of width 100, which starts late",
+        _WELL,
+        _on("cosine 10", steps=6_000, width=100, learning_rate=3e-3),
+    ),
+    ("slow-7", "7 cycles, tanh of width 40 at 4e-3", _WELL, _on("cosine 7", width=40, learning_rate=4e-3)),
+    (
+        "slow-15",
+        "15 cycles on [-2, 2], tanh of width 60 at 3e-3",
+        _WELL,
+        _on("sine 15", steps=6_000, width=60, bounds=_TWO, learning_rate=3e-3),
+    ),
+    ("slow-chirp", "4 to 10 cycles a unit, tanh of width 70", _WELL, _on("chirp 4 to 10", steps=5_000, width=70)),
+    (
+        "slow-falling",
+        "14 to 2 cycles a unit on [0, 3], tanh of width 128 at 2e-3",
+        _WELL,
+        _on("chirp 14 to 2", width=128, bounds=_THREE, learning_rate=2e-3),
+    ),
+    ("slow-growing", "9 cycles that grow, tanh of width 60", _WELL, _on("growing 9", steps=6_000, width=60)),
+    ("slow-trend", "6 cycles on a cubic, tanh of width 40", _WELL, _on("cubic and 6", steps=5_000, width=40)),
+    (
+        "deep-decaying",
+        "5 cycles that decay on [-1, 1], tanh of 3 layers of 30",
+        _WELL,
+        _on("decaying 5", width=30, depth=3, bounds=_UNIT, learning_rate=3e-3),
+    ),
+    (
+        "two-batches",
+        "4 and 10 cycles in batches of 50, noise of 0.2, tanh of width 80",
+        _WELL,
+        _on("4 and 10", steps=5_000, width=80, batch_size=50, noise=0.2, bounds=_UNIT),
+    ),
+    (
+        "relu-batches",
+        "4 cycles on [-1, 1] in batches of 100, ReLU of width 100",
+        _WELL,
+        _on("sine 4", "relu", 3_000, width=100, batch_size=100, bounds=_UNIT, learning_rate=2e-3),
+    ),
+    (
+        "four-siren",
+        "1, 3, 6 and 14 cycles on [-1, 1], SIREN of width 64",
+        V.FITTED,
+        _on("1, 3, 6 and 14", "siren", 1_500, width=64, bounds=_UNIT, omega_0=25.0),
+    ),
+    (
+        "siren-annealed",
+        "11 cycles, noise of 0.2, batches of 64, cosine schedule, SIREN of width 30",
+        V.FITTED,
+        _on("sine 11", "siren", 2_000, width=30, batch_size=64, noise=0.2, schedule="cosine", omega_0=30.0),
+    ),
+    (
+        "fourier-deep",
+        "14 to 2 cycles a unit, Fourier features, 3 layers of 40",
+        V.FITTED,
+        _on("chirp 14 to 2", "fourier", 1_500, width=40, depth=3, sigma=5.0),
+    ),
+    (
+        "oblique",
+        "an oblique plane wave of 3 by 1.5 cycles on [-1, 1], GELU of width 64",
+        _WELL,
+        _on("oblique 3", "gelu", 2_500, width=64, bounds=_DISC, points=28),
+    ),
+    (
+        "crossed",
+        "2 cycles along x and 3 along y, Fourier features",
+        V.FITTED,
+        _on("crossed 2 and 3", "fourier", 1_500, bounds=_SQUARE, points=28, sigma=2.0),
+    ),
+    (
+        "newton",
+        "4 cycles on [-1, 1], tanh of width 30 by L-BFGS",
+        _WELL,
+        _on("sine 4", width=30, optimizer="lbfgs", bounds=_UNIT),
+    ),
+    (
+        "sgd-fourier",
+        "3 cycles from a crest, Fourier features by SGD at 0.05",
+        _WELL,
+        _on("cosine 3", "fourier", 3_000, sigma=2.0, optimizer="sgd", learning_rate=5e-2),
+    ),
+    (
+        "late",
+        "4 cycles under a Hann window on [-1, 1], tanh of width 64, which starts late",
+        _WELL,
+        _on("hann 4", steps=3_000, width=64, bounds=_UNIT),
+    ),
+    ("later", "3 cycles under a Hann window, tanh of width 64, which starts late", _WELL, _on("hann 3", width=64)),
+    ("poisson-slow", "Poisson's equation, 2 cycles, tanh of width 40", _WELL, _by_residual("poisson", 4.0, width=40)),
+    (
+        "oscillation-2",
+        "an oscillator of 2 cycles by its residual, SIREN of width 40",
+        V.FITTED,
+        _by_residual("oscillator", 2.0, "siren", omega_0=10.0, width=40, steps=1_500),
+    ),
+    ("convection-slow", "convection with speed 4, tanh of width 40", _WELL, _by_residual("convection", 4.0, width=40)),
+    # Noise of a known size, which the probe sees too: there is nothing more to fit.
+    (
+        "floor-tanh",
+        "4 cycles with noise of 0.4, tanh of width 64",
+        _ALL_WELL,
+        _on("sine 4", noise=0.4, watch_data=True, width=64, points=250, steps=3_000),
+    ),
+    (
+        "floor-fourier",
+        "3 cycles from a crest with noise of 0.6, Fourier features of width 30",
+        _ALL_WELL,
+        _on("cosine 3", "fourier", 2_500, noise=0.6, watch_data=True, width=30, points=600, sigma=1.0),
+    ),
+    # Stalls: without a word to the contrary the error has not moved for half of the steps.
+    # Not started: the error is 1.00 from the first look to the last; a SIREN fits the same in 57 steps.
+    (
+        "gabor-off",
+        "14 cycles under a narrow bell, tanh of width 70",
+        V.NOT_STARTED,
+        _on("gabor 14", steps=5_000, width=70),
+    ),
+    (
+        "bell-plane",
+        "a product of 7 by 7 cycles under a bell, GELU of width 40",
+        V.NOT_STARTED,
+        _on("bell product 7", "gelu", 5_000, width=40, bounds=_SQUARE, points=26),
+    ),
+    (
+        "bump-deep",
+        "19 cycles under a bump, tanh of 3 layers at 2e-3",
+        V.NOT_STARTED,
+        _on("bump 19", steps=5_000, depth=3, learning_rate=2e-3),
+    ),
+    # Capacity: the best weights of the last layer leave the same error; widths 60 and 70 fit as much.
+    (
+        "narrow-falling",
+        "14 to 2 cycles a unit on [0, 3], tanh of width 5",
+        V.CAPACITY,
+        _on("chirp 14 to 2", steps=6_000, width=5, bounds=_THREE),
+    ),
+    (
+        "narrow-rising",
+        "4 to 10 cycles a unit on [-2, 2], tanh of width 5",
+        V.CAPACITY,
+        _on("chirp 4 to 10", steps=6_000, width=5, bounds=_TWO),
+    ),
+    # Nothing moves at these rates, and the best weights of the last layer leave nothing: both words are true.
+    (
+        "tiny-fourier",
+        "9 cycles, Fourier features of width 80 at 1e-7",
+        _LOW,
+        _on("sine 9", "fourier", 2_500, width=80, sigma=4.0, learning_rate=1e-7),
+    ),
+    # Read-out: the basis would do (0.03 left by the best weights), the weights would have to come to thousands.
+    (
+        "large",
+        "4 and 10 cycles of size 5,000, SIREN of width 64 at 2e-4",
+        V.READ_OUT,
+        _on("large 4 and 10", "siren", 2_500, width=64, omega_0=25.0, learning_rate=2e-4),
+    ),
+    (
+        "sgd-siren",
+        "1 to 7 cycles a unit on [-1, 1], SIREN of width 100 by SGD at 3e-7",
+        _LOW,
+        _on("chirp 1 to 7", "siren", 2_500, width=100, omega_0=15.0, bounds=_UNIT, optimizer="sgd", learning_rate=3e-7),
+    ),
+    # Mapped to [-1, 1] the same is fitted.
+    (
+        "far",
+        "4 cycles over -1,300 to -1,200, GELU of width 64",
+        V.INPUTS,
+        _on("sine 4", "gelu", 3_000, width=64, bounds=_FAR, learning_rate=2e-3),
+    ),
+    (
+        "days",
+        "5 cycles over 0 to 5,000, tanh of 3 layers",
+        V.INPUTS,
+        _on("cosine 5", steps=3_000, depth=3, bounds=_FROM_0, learning_rate=2e-3),
+    ),
+    # Undersampled: 1.7 and 2.6 points a cycle; the loss vanishes, the error is above 1; 60 and 150 points end it.
+    (
+        "sparse-two",
+        "14 cycles on [-2, 2] at 24 points, SIREN of width 64",
+        V.UNDERSAMPLED,
+        _on("cosine 14", "siren", 2_000, width=64, points=24, bounds=_TWO, omega_0=11.0),
+    ),
+    (
+        "random-fourier",
+        "10 cycles at 26 random points, Fourier features of width 80",
+        V.UNDERSAMPLED,
+        _on("sine 10", "fourier", 2_000, width=80, points=26, at_random=True, sigma=5.0),
+    ),
+    # Rate too high: at a tenth or a hundredth of it the same gets fitted.
+    (
+        "hot-gelu",
+        "4 cycles on [-1, 1], GELU of width 64 at 1",
+        V.RATE_HIGH,
+        _on("sine 4", "gelu", 2_500, width=64, bounds=_UNIT, learning_rate=1.0),
+    ),
+    (
+        "hot-two",
+        "4 and 10 cycles, SIREN of width 64 at 5e-2",
+        V.RATE_HIGH,
+        _on("4 and 10", "siren", 2_500, width=64, omega_0=25.0, learning_rate=5e-2),
+    ),
+    # Rate decayed: the same at a constant rate gets fitted, or gets on.
+    (
+        "decayed-wide",
+        "11 cycles, rate down to a hundredth at step 1,000, tanh of width 64",
+        V.RATE_DECAYED,
+        _on("sine 11", width=64, schedule="decayed", decay_at=1_000),
+    ),
+    (
+        "decayed-falling",
+        "14 to 2 cycles a unit on [0, 3], rate down to a hundredth at step 500, tanh of width 60",
+        V.RATE_DECAYED,
+        _on("chirp 14 to 2", width=60, bounds=_THREE, schedule="decayed", decay_at=500),
+    ),
+    # Rate too low: the same at 1e-3 to 5e-3 is fitted; of the first also the basis as it is would do.
+    (
+        "cold-deep",
+        "4 cycles on [-1, 1], tanh of 3 layers at 1e-5",
+        (V.RATE_LOW, V.READ_OUT),
+        _on("sine 4", depth=3, bounds=_UNIT, learning_rate=1e-5),
+    ),
+    (
+        "cold-chirp",
+        "4 to 10 cycles a unit, tanh of width 70 at 1e-5",
+        V.RATE_LOW,
+        _on("chirp 4 to 10", width=70, learning_rate=1e-5),
+    ),
+    (
+        "cold-growing",
+        "9 cycles that grow, tanh of width 60 at 5e-6",
+        V.RATE_LOW,
+        _on("growing 9", width=60, learning_rate=5e-6),
+    ),
+    # Basis too fine: error and loss agree (no want of points), a lower rate does not end it, a lower omega_0 does.
+    (
+        "fine-rising",
+        "1 to 7 cycles a unit on [-2, 2], SIREN of one layer of 60, omega_0 = 1,000",
+        V.TOO_FINE,
+        _on("chirp 1 to 7", "siren", 2_500, omega_0=1000.0, depth=1, width=60, points=4_000, bounds=_TWO),
+    ),
+    (
+        "fine-siren",
+        "5 cycles from a crest, SIREN of one layer, omega_0 = 2,500",
+        V.TOO_FINE,
+        _on("cosine 5", "siren", 2_500, omega_0=2500.0, depth=1, width=40, points=4_000),
+    ),
+    # Wrong solution: a loss of 3e-3, an error of 0.88; in 9,000 steps it comes to 0.78, of a SIREN to 0.01.
+    (
+        "oscillator-10",
+        "an oscillator of 10 cycles by its residual, tanh of width 40, which creeps",
+        (V.WRONG_SOLUTION, *_GETS_ON),
+        _by_residual("oscillator", 10.0, width=40, steps=3_500),
+    ),
+    # Wrong solution: u = 0, whose residual is 0, from the first hundreds of steps on.
+    (
+        "reaction-8",
+        "a faster reaction by its residual, GELU of width 60",
+        V.WRONG_SOLUTION,
+        _by_residual("reaction", 8.0, "gelu", width=60),
+    ),
+    (
+        "reaction-6",
+        "a fast reaction by its residual, tanh of width 40",
+        V.WRONG_SOLUTION,
+        _by_residual("reaction", 6.0, width=40),
+    ),
+    # Diverged: the error is infinite from the first hundred steps on.
+    (
+        "burst-gelu",
+        "4 cycles on [0, 6], GELU of width 64 by SGD at 1",
+        V.DIVERGED,
+        _on("sine 4", "gelu", 1_500, width=64, bounds=_SIX, optimizer="sgd", learning_rate=1.0),
+    ),
+    (
+        "burst-fourier",
+        "7 cycles from a crest, Fourier features by SGD at 8",
+        V.DIVERGED,
+        _on("cosine 7", "fourier", 1_500, sigma=4.0, optimizer="sgd", learning_rate=8.0),
+    ),
+    # Stuck: what touches an end is fitted, what lies inside does not begin; a SIREN fits all of it.
+    (
+        "start-and-bell",
+        "12 cycles at the start and under a bell, tanh of width 64",
+        V.STUCK,
+        _on("start and bell 12", steps=5_000, width=64),
+    ),
+    (
+        "end-and-bell",
+        "16 cycles on [-1, 1], at the end and under a bell, tanh of width 60",
+        V.STUCK,
+        _on("end and bell 16", steps=5_000, width=60, bounds=_UNIT),
+    ),
+    # The trend is fitted, of the waves nothing has begun: either word is true.
+    ("trend-24", "0.2 of 24 cycles on a parabola, tanh of width 64", _STILL, _on("bent and 24", steps=5_000, width=64)),
+    (
+        "trend-20",
+        "0.3 of 20 cycles on a logistic step, GELU of width 40",
+        _STILL,
+        _on("logistic and 20", "gelu", 5_000, width=40),
     ),
 )
 
