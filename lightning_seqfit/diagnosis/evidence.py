@@ -73,7 +73,9 @@ def evidence(
         if not math.isnan(figure.value) and (own or figure.holds):
             speaks = "for" if own and figure.holds else "against"
             found.append(Evidence(figure.name, figure.value, figure.bound, speaks, figure.says))  # type: ignore[arg-type]
-    return tuple(sorted(found, key=lambda each: each.speaks != "for")), tuple(_not_checked(signs, look, situation, course, now))
+    return tuple(sorted(found, key=lambda each: each.speaks != "for")), tuple(
+        _not_checked(signs, look, situation, course, now)
+    )
 
 
 def _figures(signs: Signs, look: int, situation: Situation, course: Course, now: Progress) -> Iterator[_Figure]:
@@ -249,7 +251,7 @@ def _not_checked(signs: Signs, look: int, situation: Situation, course: Course, 
     if not procedure.regression(situation) and not (situation.residual or situation.residual_beside):
         yield "whether the equation is satisfied where the solution is wrong: no probe watches its residual"
     if course.verdict is Verdict.UNDERSAMPLED:
-        yield "whether the training fits the probe's target: where that is another one, or has other units, it looks alike"
+        yield "whether the training fits the probe's target: another one, or one in other units, looks the same"
     if procedure.by_error(situation):
         yield "whether it is fitted: a residual has no size of its own but that of the first look"
     if math.isnan(now.doublings):

@@ -80,7 +80,8 @@ class Verdicts:
 
     def begin(self) -> None:
         """Begin a fit: what a restored record has said is not said again."""
-        self._lines, self._forecast = 0, set()
+        self._lines = self._losses = 0
+        self._forecast = {number for number, column in enumerate(self._columns) if _has_forecast(column)}
         self._said = [self._verdict(column) or Verdict.UNDECIDED for column in self._columns]
 
     def _verdict(self, column: Column) -> Verdict | None:
@@ -136,6 +137,11 @@ class Verdicts:
         wrong = [each for each in asked if each in _TROUBLE]
         ends = wrong or (asked if len(asked) == len(found) else [])
         return ends[0].value if ends else ""
+
+
+def _has_forecast(column: Column) -> bool:
+    record, name = column.state.record, "scalar/stall/forecast_step"
+    return name in record.names and bool(np.isfinite(record[name]).any())
 
 
 def stop(trainer: pl.Trainer, label: str, verdict: str, step: int) -> None:

@@ -38,7 +38,8 @@ class Looked:
 
     def take(self, step: int, error: Any, **scalars: float) -> dict[str, float]:
         fields = {} if error is None else {"front/local_error": np.broadcast_to(error, len(self.scene.target))}
-        self.record.append({"total_steps": step})
+        depth = {f"scalar/front/depth/{face}": 0.0 for face in self.scene.geometry.faces}
+        self.record.append({"total_steps": step, **depth})
         seen = Seen({"error/relative_rmse": 1.0, **scalars}, fields, self.record.__getitem__, self.record.amend)
         with np.errstate(all="ignore"):
             return dict(self.diagnostic.follow(seen, step))
