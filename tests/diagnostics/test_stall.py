@@ -194,7 +194,7 @@ def test_a_verdict_that_nobody_knows_is_refused_with_its_number() -> None:
 
 @pytest.mark.parametrize("kind", ["first", "late"])
 def test_the_inputs_are_those_of_the_first_layer_that_sees_as_many_coordinates(kind: str, tmp_path: Path) -> None:
-    """Features that lie before it are no coordinates: then the domain is the probe's own."""
+    """Features that lie before it are no coordinates: the domain is the probe's own then, and its reach not known."""
 
     class Lifted(Net):
         def __init__(self) -> None:
@@ -210,4 +210,4 @@ def test_the_inputs_are_those_of_the_first_layer_that_sees_as_many_coordinates(k
     assert run.stall is not None
     # Net multiplies what it is given by 4 before its first layer
     assert run.stall.situation.lengths == pytest.approx([40.0 if kind == "first" else 10.0])
-    assert run.stall.situation.bound == pytest.approx(40.0 if kind == "first" else 10.0, rel=0.01)
+    assert run.stall.situation.bound == pytest.approx(40.0 if kind == "first" else math.nan, rel=0.01, nan_ok=True)
