@@ -31,7 +31,7 @@ FIGURES_OF_A_PLANE = FIGURES - {"arrival"}
 
 #: Tags that the record has and loggers and monitors have not.
 KEPT = {
-    *("basis/width", "fourier/flatness", "training/update"),
+    *("basis/width", "fourier/flatness", "training/update", "training/adaptive"),
     *(f"stall/{name}" for name in (*NUMBERS, "since", "verdict")),
 }
 

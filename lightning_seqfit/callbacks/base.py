@@ -149,10 +149,9 @@ class ProbeCallback(pl.Callback):
         """Nothing."""
 
     def on_before_backward(self, trainer: pl.Trainer, pl_module: pl.LightningModule, loss: Tensor) -> None:
-        """Look once whether the loss is made of derivatives: whether an equation is solved."""
-        if self._watch is not None:
-            self._watch.verdicts.look_at_loss(pl_module, loss)
-        self._hide_hooks(trainer)
+        """Look at the first losses, whether they are made of derivatives: whether an equation is solved."""
+        if self._watch is None or self._watch.verdicts.look_at_loss(pl_module, loss):
+            self._hide_hooks(trainer)
 
     def on_after_backward(self, *args: Any) -> None:
         """Nothing."""

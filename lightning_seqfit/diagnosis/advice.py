@@ -318,7 +318,9 @@ def _kept_rate(case: _Case) -> list[Advice]:
 
 
 def _higher_rate(case: _Case) -> list[Advice]:
-    if case.situation.adaptive is False:
+    if case.now("highest_rate") == 0.0:
+        return [_adam(ADAM_RATE, "it is 0 now: nothing is trained", _ADAM_EXPECT)]
+    if case.situation.adaptive is False and math.isfinite(case.rate):
         return [_adam(ADAM_RATE, f"it is {_rate(case.rate)} now, with another optimizer", _ADAM_EXPECT), *_raised(case)]
     if not math.isfinite(case.rate):
         return [
@@ -333,7 +335,8 @@ def _higher_rate(case: _Case) -> list[Advice]:
 
 
 def _learning_read_out(case: _Case) -> list[Advice]:
-    advice = [] if case.situation.adaptive else [_adam(ADAM_RATE, "in place of what it is now, SGD", _ADAM_EXPECT)]
+    note = "if it is another optimizer now" if case.situation.adaptive is None else "in place of the optimizer of now"
+    advice = [] if case.situation.adaptive else [_adam(ADAM_RATE, note, _ADAM_EXPECT)]
     size = case.situation.size
     if size >= LARGE or size <= 1 / LARGE:
         scaled = Advice(

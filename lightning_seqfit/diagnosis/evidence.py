@@ -73,7 +73,9 @@ def evidence(
         if not math.isnan(figure.value) and (own or figure.holds):
             speaks = "for" if own and figure.holds else "against"
             found.append(Evidence(figure.name, figure.value, figure.bound, speaks, figure.says))  # type: ignore[arg-type]
-    return tuple(sorted(found, key=lambda each: each.speaks != "for")), tuple(_not_checked(signs, look, situation, now))
+    return tuple(sorted(found, key=lambda each: each.speaks != "for")), tuple(
+        _not_checked(signs, look, situation, course, now)
+    )
 
 
 def _figures(signs: Signs, look: int, situation: Situation, course: Course, now: Progress) -> Iterator[_Figure]:
@@ -128,8 +130,9 @@ def _size(signs: Signs, look: int, situation: Situation, course: Course, at: dic
         says = f"what is left has a flatness of {_now(at['flatness'])}; noise has 0.56"
         yield _Figure("flatness", at["flatness"], flat, reached, floor, says)
     untouched = procedure.untouched(signs, look)
-    says = f"the error has never been below {_now(best)}: nothing has been fitted yet"
-    yield _Figure("best_error", best, procedure.UNTOUCHED, untouched, frozenset({Verdict.NOT_STARTED}), says)
+    if not procedure.by_error(situation) or course.verdict is Verdict.NOT_STARTED:
+        says = f"at its best the error was {_now(best)}: nothing has been fitted yet"
+        yield _Figure("best_error", best, procedure.UNTOUCHED, untouched, frozenset({Verdict.NOT_STARTED}), says)
 
 
 def _motion(course: Course, now: Progress) -> Iterator[_Figure]:
@@ -229,7 +232,7 @@ def _now(value: float) -> str:
     return "unknown" if math.isnan(value) else significant(value, 2)
 
 
-def _not_checked(signs: Signs, look: int, situation: Situation, now: Progress) -> Iterator[str]:
+def _not_checked(signs: Signs, look: int, situation: Situation, course: Course, now: Progress) -> Iterator[str]:
     def seen(*names: str) -> bool:
         return bool(any(np.isfinite(getattr(signs, name)[: look + 1]).any() for name in names))
 
@@ -247,6 +250,8 @@ def _not_checked(signs: Signs, look: int, situation: Situation, now: Progress) -
         yield "whether what is left is noise: its spectrum was not watched"
     if not procedure.regression(situation) and not (situation.residual or situation.residual_beside):
         yield "whether the equation is satisfied where the solution is wrong: no probe watches its residual"
+    if course.verdict is Verdict.UNDERSAMPLED:
+        yield "whether the training fits the probe's target: another one, or one in other units, looks the same"
     if procedure.by_error(situation):
         yield "whether it is fitted: a residual has no size of its own but that of the first look"
     if math.isnan(now.doublings):

@@ -15,7 +15,7 @@ from lightning_seqfit.diagnosis.forecast import forecast
 from lightning_seqfit.diagnosis.procedure import Course, judge
 from lightning_seqfit.diagnosis.signs import Signs, Situation
 from lightning_seqfit.diagnosis.tally import Tally
-from lightning_seqfit.diagnosis.verdict import STALLED
+from lightning_seqfit.diagnosis.verdict import DONE, STALLED
 from lightning_seqfit.geometry import FloatArray
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def conclude(signs: Signs, situation: Situation, course: Course) -> Diagnosis:
         since=int(course.since) if verdict in STALLED and math.isfinite(course.since) else None,
         doublings=course.doublings,
         evidence=said,
-        forecast=forecast(signs, look),
+        forecast=None if verdict in DONE else forecast(signs, look),
         advice=advise(verdict, situation, signs, look),
         not_checked=not_checked,
     )

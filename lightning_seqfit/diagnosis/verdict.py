@@ -53,6 +53,9 @@ class Verdict(Enum):
 #: A word's place is its number in records: only ever append.
 _WORDS = tuple(each.value for each in Verdict)
 
+#: Verdicts of a fit that need not get on.
+DONE = frozenset({Verdict.FITTED, Verdict.NOISE_FLOOR})
+
 #: Verdicts under which a fit does not get on by itself.
 STALLED = frozenset(
     {

@@ -14,7 +14,7 @@ from lightning_seqfit.diagnosis import Course, Diagnosis, Forecast, Situation, T
 from lightning_seqfit.diagnosis.advice import advise
 from lightning_seqfit.diagnosis.forecast import forecast
 from lightning_seqfit.diagnosis.signs import NUMBERS, Signs
-from lightning_seqfit.diagnosis.verdict import STALLED, Verdict
+from lightning_seqfit.diagnosis.verdict import DONE, STALLED, Verdict
 from lightning_seqfit.diagnostics.base import NO_TARGET, Fact, Following, Form, Scene, Seen, Stored
 from lightning_seqfit.geometry import FloatArray
 from lightning_seqfit.measures.front import active_points, local_scale
@@ -163,8 +163,8 @@ class StallDiagnostic(Following):
         situation = self._situation()
         self._latest = signs, situation
         self.course = judge(signs, len(signs) - 1, situation, self.course)
-        self.coming = coming = forecast(signs, len(signs) - 1)
         verdict = self.course.verdict
+        self.coming = coming = None if verdict in DONE else forecast(signs, len(signs) - 1)
         seen.keep({"kept/stall/verdict": float(verdict.code), "kept/stall/since": self.course.since})
         steps = (coming.step, coming.low, coming.high) if coming else (math.nan,) * 3
         return {

@@ -12,6 +12,7 @@ import numpy as np
 from lightning.pytorch.utilities.rank_zero import rank_zero_info  # type: ignore[attr-defined]
 
 from lightning_seqfit.diagnosis import STALLED, Diagnosis, Verdict, words
+from lightning_seqfit.diagnosis.verdict import DONE
 from lightning_seqfit.diagnostics import StallDiagnostic
 from lightning_seqfit.watch.column import Column
 from lightning_seqfit.watch.equation import has_derivatives
@@ -19,11 +20,12 @@ from lightning_seqfit.watch.lightning_internals import steps_in_all
 
 #: Lines on the console in one fit of a probe, at the most.
 MOST_LINES = 10
+#: Losses of one fit that are looked at, at the most.
+MOST_LOSSES = 8
 
 log = logging.getLogger(__name__)
 
 _TROUBLE = STALLED | {Verdict.DIVERGED}
-_DONE = {Verdict.FITTED, Verdict.NOISE_FLOOR}
 
 
 class Verdicts:
@@ -41,7 +43,7 @@ class Verdicts:
     def __init__(self, columns: Sequence[Column]) -> None:
         self._columns = columns
         self.stop_on: Collection[str] = ()
-        self._lines = 0
+        self._lines = self._losses = 0
         self._said: list[Verdict] = []
         self._forecast: set[int] = set()  # columns of which a forecast was said
 
@@ -60,19 +62,26 @@ class Verdicts:
         for stall in self._stalls:
             stall.beside = residual
 
-    def look_at_loss(self, module: pl.LightningModule, loss: Any) -> None:
-        """Look once whether a training's loss is an equation's."""
-        try:
-            equation = has_derivatives(loss, list(module.parameters()))
-        except Exception as error:  # it stays unknown
-            log.debug("the loss cannot be looked at", exc_info=error)
-            return
-        for stall in self._stalls:
-            stall.equation = equation
+    def look_at_loss(self, module: pl.LightningModule, loss: Any) -> bool:
+        """Look whether one of a training's first losses is an equation's; return whether enough were looked at.
+
+        Who optimises by hand may go backward through each term by itself.
+        """
+        most = 1 if module.automatic_optimization else MOST_LOSSES
+        if self._losses < most:
+            self._losses += 1
+            try:
+                equation = has_derivatives(loss, list(module.parameters()))
+                for stall in self._stalls:
+                    stall.equation = equation or (self._losses > 1 and stall.equation is True)
+            except Exception as error:  # it stays unknown
+                log.debug("the loss cannot be looked at", exc_info=error)
+        return self._losses >= most
 
     def begin(self) -> None:
         """Begin a fit: what a restored record has said is not said again."""
-        self._lines, self._forecast = 0, set()
+        self._lines = self._losses = 0
+        self._forecast = {number for number, column in enumerate(self._columns) if _has_forecast(column)}
         self._said = [self._verdict(column) or Verdict.UNDECIDED for column in self._columns]
 
     def _verdict(self, column: Column) -> Verdict | None:
@@ -130,6 +139,11 @@ class Verdicts:
         return ends[0].value if ends else ""
 
 
+def _has_forecast(column: Column) -> bool:
+    record, name = column.state.record, "scalar/stall/forecast_step"
+    return name in record.names and bool(np.isfinite(record[name]).any())
+
+
 def stop(trainer: pl.Trainer, label: str, verdict: str, step: int) -> None:
     """Have Lightning end a training, unless it is to go on to ``min_steps`` or ``min_epochs``; say why."""
     if not trainer.should_stop:
@@ -141,5 +155,5 @@ def stop(trainer: pl.Trainer, label: str, verdict: str, step: int) -> None:
 
 def worst(diagnoses: Collection[Diagnosis]) -> Diagnosis | None:
     """The diagnosis of the output that is worst off: it diverged, stalls, gets on, is fitted; None: there is none."""
-    order = (lambda one: one.verdict is Verdict.DIVERGED, lambda one: one.stalled, lambda one: one.verdict not in _DONE)
+    order = (lambda one: one.verdict is Verdict.DIVERGED, lambda one: one.stalled, lambda one: one.verdict not in DONE)
     return max(diagnoses, key=lambda one: [holds(one) for holds in order], default=None)

@@ -81,8 +81,8 @@ class Weights:
         return {"training/update": update}
 
 
-def is_adaptive(optimizers: Sequence[Any]) -> dict[str, float]:
-    """Whether the first optimizer scales its steps itself, as Adam, ``training/adaptive``; empty: there is none.
+def is_adaptive(optimizers: Iterable[Any]) -> dict[str, float]:
+    """Whether the first optimizer scales its steps itself, as Adam, ``training/adaptive``; empty: it is not known.
 
     Examples
     --------
@@ -90,10 +90,16 @@ def is_adaptive(optimizers: Sequence[Any]) -> dict[str, float]:
     >>> is_adaptive([torch.optim.Adam(weights)]), is_adaptive([torch.optim.SGD(weights, lr=1.0)])
     ({'training/adaptive': 1.0}, {'training/adaptive': 0.0})
     """
-    groups = getattr(next(iter(optimizers), None), "param_groups", ())
-    return (
-        {"training/adaptive": float("nesterov" not in groups[0] and "history_size" not in groups[0])} if groups else {}
-    )
+    try:
+        options = next(iter(optimizers)).param_groups[0].keys()
+    except Exception as error:  # there is none, or one of somebody's own
+        log.debug("the optimizer cannot be read", exc_info=error)
+        return {}
+    return {"training/adaptive": float(options.isdisjoint(_NOT_ADAPTIVE))}
+
+
+#: Options of torch's optimizers that do not: of SGD, of LBFGS and of ASGD.
+_NOT_ADAPTIVE = {"dampening", "history_size", "lambd"}
 
 
 def _sampled(weight: Tensor) -> Tensor:

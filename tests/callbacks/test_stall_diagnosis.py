@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import pickle
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -26,7 +27,8 @@ from lightning_seqfit.callbacks import (
     SequentialFitting,
     StallDiagnosis,
 )
-from lightning_seqfit.diagnosis import Course, Verdict
+from lightning_seqfit.diagnosis import Course, Verdict, reading
+from lightning_seqfit.diagnosis.diagnosis import Forecast
 from lightning_seqfit.diagnosis.verdict import STALLED
 from lightning_seqfit.diagnostics import stall
 from lightning_seqfit.record.history import Record
@@ -90,7 +92,7 @@ class TestWhatIsThere:
 
         shared = probe()
         parts = tags("parts", ErrorFront(shared), FourierResidual(shared), BasisSnapshot(shared))
-        assert tags("one", StallDiagnosis(probe())) == {*parts, "training/update"}
+        assert tags("one", StallDiagnosis(probe())) == {*parts, "training/update", "training/adaptive"}
         said = {"stalled", "doublings", "forecast_step", "forecast_low", "forecast_high"}
         logged = {tag for row in rows(tmp_path / "one") for tag, value in row.items() if "/stall/" in tag and value}
         assert logged <= {f"seqfit/stall/{name}" for name in said}
@@ -168,6 +170,42 @@ class TestWhatIsSaid:
         assert second.startswith("seqfit: left: step 8: stuck since step 8")
         assert [step for step, _ in logger.texts] == [2, 7]  # Lightning's own axis counts the batch of a step
         assert "**stuck**" in logger.texts[1][1]
+
+    def test_the_first_forecast_is_said_once_also_where_the_run_is_resumed(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Callable[[], list[str]]
+    ) -> None:
+        def forecast(signs: Any, look: int) -> Forecast | None:
+            step = float(signs.step[look])
+            return None if step < 4 else Forecast(*(math.inf,) * 3) if step < 8 else Forecast(step + 10, step, 99.0)
+
+        follow(monkeypatch, {0: "undecided", 3: "sequential"})
+        monkeypatch.setattr(stall, "forecast", forecast)
+        monkeypatch.setattr(reading, "forecast", forecast)
+        begun = trainer(tmp_path / "begun", [StallDiagnosis(probe())], max_steps=20)
+        fit(begun, Net())
+        begun.save_checkpoint(tmp_path / "begun.ckpt")
+        first, second = said()
+        assert "step 3: sequential" in first
+        assert "fitted at about" not in first
+        assert "step 8: sequential" in second
+        assert "fitted at about step 18 (8 to 99); training ends at 20" in second
+        resumed = trainer(tmp_path / "resumed", [StallDiagnosis(probe())])
+        resumed.fit(Net(), loader(), ckpt_path=tmp_path / "begun.ckpt", weights_only=False)
+        assert said() == [first, second]
+
+    @pytest.mark.parametrize("word", ["fitted", "noise floor"])
+    def test_what_is_done_has_no_forecast(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str) -> None:
+        follow(monkeypatch, {0: "sequential", 8: word})
+        for module in (stall, reading):
+            monkeypatch.setattr(module, "forecast", lambda signs, look: Forecast(99.0, 50.0, 200.0))
+        watcher = StallDiagnosis(probe())
+        fit(trainer(tmp_path, [watcher]), Net())
+        run = load(tmp_path)
+        assert run.stall is not None
+        assert np.isfinite(run.stall.forecast_step).tolist() == (run.steps < 8).tolist()
+        assert watcher.diagnosis is not None
+        assert watcher.diagnosis.forecast is None
+        assert "fitted at about" not in str(run.summary())
 
     def test_a_run_that_stays_undecided_says_nothing(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Callable[[], list[str]]
@@ -455,7 +493,7 @@ class TestWhatIsNotThere:
         assert found is not None
         assert all(found.verdict)
         assert np.isnan(found.signs.rank_share).all()
-        assert np.isfinite(found.signs.update[1:]).all()
+        assert np.isfinite(found.signs.update).any()
         assert watcher.diagnosis is not None
         assert any("layer" in each or "basis" in each for each in watcher.diagnosis.not_checked)
 

@@ -78,7 +78,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     residual = Probe.grid([(0.0, 1.0)], 0.0, predict=half, name="residual")
     blind = Probe.grid([(0.0, 1.0)], None, name="blind")
     return {
-        "still": watched(folder / "still", lambda step: 0.0, line),
+        "still": watched(folder / "still", lambda step: 0.3, line),
         "moving": watched(folder / "moving", lambda step: 0.9 * step / STEPS, line),
         "short": watched(folder / "short", lambda step: step / STEPS, line, steps=40),
         "several": watched(folder / "several", lambda step: 0.0, residual, line, blind, steps=40),

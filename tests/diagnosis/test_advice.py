@@ -144,6 +144,20 @@ def test_sgd_at_a_low_rate_gets_adam() -> None:
     assert change(Verdict.RATE_LOW, replace(LINE, adaptive=True), highest_rate=1e-5) == {"learning_rate": 1e-3}
 
 
+@pytest.mark.parametrize("adaptive", [True, False, None])
+def test_a_rate_of_0_and_one_that_is_not_known_have_words_too(adaptive: bool | None) -> None:
+    case = replace(LINE, adaptive=adaptive)
+    assert change(Verdict.RATE_LOW, case, highest_rate=0.0) == {"optimizer": "adam", "learning_rate": 1e-3}
+    assert change(Verdict.RATE_LOW, case) == {"learning_rate_factor": 100.0}
+
+
+def test_an_optimizer_that_is_not_known_is_not_called_by_a_name() -> None:
+    for adaptive, words in ((False, "in place of"), (None, "if it is another")):
+        (adam,) = advised(Verdict.READ_OUT, replace(LINE, adaptive=adaptive), highest_rate=1e-3)
+        assert words in adam.do
+        assert "SGD" not in adam.do
+
+
 def test_a_decayed_rate_is_kept_where_it_was() -> None:
     (only,) = advised(Verdict.RATE_DECAYED, highest_rate=5e-3, learning_rate=5e-5)
     assert only.do == "keep the learning rate at 5e-3: it is down to 5e-5"

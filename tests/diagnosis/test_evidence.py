@@ -94,6 +94,54 @@ def test_an_error_below_the_noise_is_said_to_fit_it() -> None:
         assert ("the noise itself is being fitted" in figures["noise"].says) == fits
 
 
+def reaching(left: float, right: float) -> Signs:
+    """A fit that is stalled, so far from one face and so far from the other."""
+    depth = {"x=0": np.full(len(STEPS), left), "x=1": np.full(len(STEPS), right)}
+    return replace(history(STEPS, flat(0.5)), depth=depth)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "face", "depth"), [(0.4, 0.1, "x=0", 0.4), (0.0, 0.3, "x=1", 0.3), (math.nan, 0.3, "x=1", 0.3)]
+)
+def test_a_stalled_fit_has_the_face_that_it_came_from_and_how_far(
+    left: float, right: float, face: str, depth: float
+) -> None:
+    ((name, figure),) = [item for item in found(reaching(left, right)).items() if "depth" in item[0]]
+    assert name == f"depth from {face}"
+    assert (figure.value, figure.speaks) == (depth, "for")
+    assert face in figure.says
+
+
+@pytest.mark.parametrize("depth", [0.0, 0.04, 1.0, math.nan])
+def test_one_that_came_from_no_face_has_none(depth: float) -> None:
+    assert not [name for name in found(reaching(depth, depth)) if "depth" in name]
+
+
+def test_one_that_gets_on_has_none() -> None:
+    depth = {"x=0": np.full(len(STEPS), 0.4)}
+    assert not [name for name in found(replace(history(STEPS, rising(1.5, 4000)), depth=depth)) if "depth" in name]
+
+
+@pytest.mark.parametrize(("size", "speaks"), [(3000.0, "for"), (9.9, "against"), (math.nan, None)])
+def test_a_read_out_with_far_to_go_has_the_size_of_what_is_to_be_fitted(size: float, speaks: str | None) -> None:
+    figure = found(history(STEPS, flat(0.5), projection_ratio=0.4), replace(SITUATION, size=size)).get("size")
+    assert (figure.speaks if figure else None) == speaks
+    assert figure is None or (figure.value, figure.bound) == (size, 10.0)
+
+
+def test_a_residual_in_units_of_its_own_is_not_said_to_be_fitted_or_not() -> None:
+    residual = replace(SITUATION, residual=True, relative=False)
+    slow = history(STEPS, flat(0.99), error=0.96, update=1e-4)
+    assert "best_error" not in found(slow, residual)
+    assert "best_error" in found(slow)
+
+
+def test_a_target_that_is_not_the_trainings_is_told_beside_too_few_points() -> None:
+    signs = history(STEPS, flat(0.5), loss_ratio=1e-4)
+    assert courses(signs)[-1].verdict is Verdict.UNDERSAMPLED
+    assert "whether the training fits the probe's target" in unchecked(signs)
+
+
 def test_a_prediction_that_is_not_finite_is_said() -> None:
     figures = found(history(STEPS, flat(0.5), error=np.where(STEPS > 100, np.inf, 1.0)))
     assert (figures["error"].value, figures["error"].speaks) == (math.inf, "for")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import pytest
@@ -14,6 +15,7 @@ from torch.func import functional_call, jacrev, vmap
 from lightning_seqfit import Probe, load
 from lightning_seqfit.callbacks import SequentialFitting
 from lightning_seqfit.demos import Helmholtz
+from lightning_seqfit.watch import verdicts
 from lightning_seqfit.watch.equation import has_derivatives
 from lightning_seqfit.watch.verdicts import Verdicts
 from tests.training import Net, loader, trainer
@@ -102,3 +104,60 @@ def test_the_record_has_it_from_one_look_at_the_loss(
     assert stall is not None
     assert stall.situation.equation is equation
     assert len(calls) == 1
+
+
+class TermByTerm(L.LightningModule):
+    """A network trained by hand, which goes backward through the values first and then through the derivatives."""
+
+    def __init__(self, *terms: Callable[[nn.Module], Tensor]) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.net, self.terms = network(nn.Tanh), terms
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.Adam(self.parameters())
+
+    def train_dataloader(self) -> list[int]:
+        return [0] * 20
+
+    def training_step(self, batch: int, batch_idx: int) -> None:
+        optimizer = self.optimizers()
+        optimizer.zero_grad()
+        for term in self.terms:
+            self.manual_backward(term(self.net))
+        optimizer.step()
+
+
+@pytest.mark.parametrize(
+    ("terms", "equation"),
+    [((by_values, by_autograd), True), ((by_autograd, by_values), True), ((by_values, with_a_penalty), False)],
+    ids=["an equation last", "an equation first", "none"],
+)
+def test_terms_that_are_optimised_by_hand_one_by_one_are_all_looked_at(
+    tmp_path: Path, terms: tuple[Callable[[nn.Module], Tensor], ...], equation: bool
+) -> None:
+    watcher = SequentialFitting(Probe.grid([(0.0, 1.0)], target=lambda x: torch.sin(9 * x[:, 0])))
+    trainer(tmp_path, [watcher], max_steps=12, logger=False).fit(TermByTerm(*terms))
+    stall = load(tmp_path).stall
+    assert stall is not None
+    assert stall.situation.equation is equation
+
+
+def test_a_subclass_with_a_hook_of_its_own_has_no_more_losses_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Own(SequentialFitting):
+        calls = 0
+
+        def on_before_backward(self, *given: Any) -> None:
+            self.calls += 1
+            super().on_before_backward(*given)
+
+    seen: list[Tensor] = []
+    monkeypatch.setattr(verdicts, "has_derivatives", lambda loss, _: seen.append(loss) or False)
+    watcher = Own(Probe.grid([(0.0, 1.0)], target=lambda x: torch.sin(9 * x[:, 0])))
+    trainer(tmp_path, [watcher], max_steps=12, logger=False).fit(Net(), loader())
+    assert (watcher.calls, len(seen)) == (12, 1)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lightning_seqfit.watch.weights import MOST_TENSORS, MOST_VALUES, Weights
+from lightning_seqfit.watch.weights import MOST_TENSORS, MOST_VALUES, Weights, is_adaptive
 
 
 def trained(*weights: Tensor) -> list[torch.optim.Optimizer]:
@@ -207,3 +207,32 @@ def test_a_rate_that_is_not_too_low_is_not_asked_for_again() -> None:
     resumed = Weights()
     resumed.go_on(followed.kept())
     assert resumed.update(trained(weight), 4) == {}
+
+
+@pytest.mark.parametrize("name", ["Adam", "AdamW", "NAdam", "RMSprop", "Adagrad", "Muon"])
+def test_an_optimizer_that_scales_its_steps_is_known(name: str) -> None:
+    if hasattr(torch.optim, name):
+        assert is_adaptive([getattr(torch.optim, name)([ones(3, 3)])]) == {"training/adaptive": 1.0}
+
+
+@pytest.mark.parametrize("name", ["SGD", "LBFGS", "ASGD"])
+def test_one_that_does_not_is_known_too(name: str) -> None:
+    assert is_adaptive([getattr(torch.optim, name)([ones(3, 3)], lr=0.1)]) == {"training/adaptive": 0.0}
+
+
+class Closed:
+    """An optimizer of somebody's own."""
+
+    @property
+    def param_groups(self) -> None:
+        raise RuntimeError("they are elsewhere")
+
+
+class Bare:
+    param_groups = (None,)
+
+
+@pytest.mark.parametrize("optimizers", [[], [Closed()], [Bare()], [object()]])
+def test_one_that_cannot_be_read_is_not_known_and_raises_nothing(optimizers: Sequence[object]) -> None:
+    assert is_adaptive(optimizers) == {}
+    assert Weights().update(optimizers, 0) == {}
