@@ -9,6 +9,7 @@ import random
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from lightning_seqfit import Probe, Run, load
 from lightning_seqfit.callbacks import SequentialFitting
+from lightning_seqfit.diagnosis import Course
 from lightning_seqfit.diagnosis.signs import NUMBERS
 from lightning_seqfit.watch.schedule import next_look
 
@@ -33,6 +35,7 @@ FIGURES_OF_A_PLANE = FIGURES - {"arrival"}
 KEPT = {
     *("basis/width", "fourier/flatness", "training/update", "training/adaptive"),
     *(f"stall/{name}" for name in (*NUMBERS, "since", "verdict")),
+    *(f"stall/course/{each.name}" for each in fields(Course) if each.name not in ("since", "verdict")),
 }
 
 

@@ -65,9 +65,11 @@ def diagnose(run: Run, at: int | None = None) -> Diagnosis:
     if not -len(signs) <= look < len(signs):
         raise ValueError(f"at={at}: the run has {len(signs)} looks; give 0 to {len(signs) - 1}, or -1 for the last")
     look %= len(signs)
-    course = Course()
-    for number in range(look + 1):
-        course = judge(signs, number, situation, course)
+    course = run.stall.course(look) if run.stall is not None else None
+    if course is None:
+        course = Course()
+        for number in range(look + 1):
+            course = judge(signs, number, situation, course)
     return conclude(signs.until(look), situation, course)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,6 +41,8 @@ _TAGS = {
     "flatness": "fourier/flatness",
 }
 _COLUMNS = {name: f"kept/stall/{name}" for name in NUMBERS}
+_COURSE = {each.name: f"kept/stall/course/{each.name}" for each in fields(Course)}
+_COURSE |= {name: f"kept/stall/{name}" for name in ("verdict", "since")}
 _FORECAST = ("forecast_step", "forecast_low", "forecast_high")
 
 
@@ -56,6 +58,8 @@ class StallRecord:
     doublings : of the step count that are still needed, shape ``(looks,)``; ``inf``: it does not move.
     forecast_step, forecast_low, forecast_high : shape ``(looks,)``; ``inf``: more than 4 times as many steps.
     signs, situation : what it goes by.
+    remembered : what the procedure remembered at each look, by the names of
+        :class:`~lightning_seqfit.diagnosis.procedure.Course`, shape ``(looks,)`` each.
     """
 
     verdict: NDArray[np.str_]
@@ -67,6 +71,12 @@ class StallRecord:
     forecast_high: FloatArray
     signs: Signs
     situation: Situation
+    remembered: Mapping[str, FloatArray]
+
+    def course(self, look: int) -> Course | None:
+        """What was remembered at a look, also where the record has lost looks before it; None: not recorded."""
+        numbers = {name: float(values[look]) for name, values in self.remembered.items()}
+        return None if math.isnan(numbers["verdict"]) else Course.of_numbers(numbers)
 
 
 class StallDiagnostic(Following):
@@ -165,7 +175,7 @@ class StallDiagnostic(Following):
         self.course = judge(signs, len(signs) - 1, situation, self.course)
         verdict = self.course.verdict
         self.coming = coming = None if verdict in DONE else forecast(signs, len(signs) - 1)
-        seen.keep({"kept/stall/verdict": float(verdict.code), "kept/stall/since": self.course.since})
+        seen.keep({_COURSE[name]: value for name, value in self.course.as_numbers().items()})
         steps = (coming.step, coming.low, coming.high) if coming else (math.nan,) * 3
         return {
             "stall/stalled": float(verdict in STALLED),
@@ -249,6 +259,7 @@ class StallDiagnostic(Following):
                 {face: stored.scalar(f"front/depth/{face}") for face in stored.faces},
             ),
             situation=Situation.of_arrays(stored.arrays, stored.axes),
+            remembered={name: stored.scalar(column.removeprefix("kept/")) for name, column in _COURSE.items()},
         )
 
     @classmethod

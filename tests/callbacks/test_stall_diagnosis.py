@@ -443,6 +443,8 @@ def test_a_record_that_was_thinned_gives_the_verdicts_of_one_that_was_not(
         np.testing.assert_array_equal(getattr(whole.signs, name)[at], getattr(thinned.signs, name), err_msg=name)
     assert np.mean(whole.verdict[at] == thinned.verdict) > 0.9
     assert whole.verdict[-1] == thinned.verdict[-1] != "undecided"
+    run = load(tmp_path / "thinned")
+    assert [diagnose(run, look).verdict.value for look in range(len(thinned.verdict))] == thinned.verdict.tolist()
 
 
 def test_a_look_after_every_step_fills_the_record_and_goes_on(tmp_path: Path) -> None:

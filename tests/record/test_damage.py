@@ -56,7 +56,7 @@ def assert_same(one: Any, other: Any, where: str = "run") -> None:
         for key, value in one.items():
             assert_same(value, other[key], f"{where}[{key}]")
     else:
-        assert one == other, where
+        assert one == other or (one != one and other != other), where  # both NaN
 
 
 def loads_or_refuses(path: Path, data: bytes, run: Run) -> bool:
