@@ -23,12 +23,14 @@ MEASURED = "docs/stalls"
 SHARE, LOWEST, HIGHEST = 0.5, 0.15, 2.0
 #: Learning rates that work for a SIREN, for Fourier features and for Adam on any network.
 SIREN_RATE, FOURIER_RATE, ADAM_RATE = 5e-4, 1e-3, 1e-3
+#: The highest that worked for any network, with Adam.
+HIGHEST_RATE = 0.02
 #: Training points for each cycle: evenly spaced along an axis, and at random places of a line.
 EVENLY, AT_RANDOM = 4, 13
 #: Size of what is to be fitted from which on the last layer takes long to grow to it; and one over it to shrink.
 LARGE = 10.0
 #: Rank over width at the first look from which on the units are all different from the start, as a SIREN's are.
-FULL_AT_FIRST = 0.7
+FULL_AT_FIRST = 0.4
 #: Noise over the oscillations' deviation from which more points alone only put off that it is fitted.
 NOISY = 0.25
 #: Steps before which nothing is decided, and looks that the later half of the steps must have.
@@ -154,6 +156,11 @@ def _without_numbers(case: _Case) -> list[Advice]:
 
 def _unfitted(case: _Case) -> list[Advice]:
     return _pinn(case) if case.is_pinn else _networks(case)
+
+
+def _slower(case: _Case) -> list[Advice]:
+    """Networks as fast as the target, also where they have a single layer, which makes no frequencies of its own."""
+    return _pinn(case) if case.is_pinn else _networks(case, 1.0)
 
 
 def _pinn(case: _Case) -> list[Advice]:
@@ -293,16 +300,16 @@ def _lower_rate(case: _Case) -> list[Advice]:
         return [_adam(SIREN_RATE, f"it is {_rate(rate)} now", expect)]
     if rate > 0.5:
         return [_adam(5e-3, f"it is {_rate(rate)} now", "98 % fitted, where SGD with 5 went astray")]
-    divided, steps = (5, "11 to 21") if rate <= 0.05 else (10, "700 to 1,800")
+    lower, steps = (rate / 5, "11 to 21") if rate <= 0.05 else (min(rate / 10, HIGHEST_RATE), "700 to 1,800")
     expect = f"98 % fitted after {steps} steps"
     if not math.isfinite(rate):
         return [Advice("a tenth of the learning rate", expect, MEASURED, {"learning_rate_factor": 0.1})]
     return [
         Advice(
-            f"learning rate {_rate(rate / divided)} instead of {_rate(rate)}",
+            f"learning rate {_rate(lower)} instead of {_rate(rate)}",
             expect,
             MEASURED,
-            {"learning_rate": rate / divided},
+            {"learning_rate": lower},
         )
     ]
 
@@ -411,7 +418,7 @@ _OF: dict[Verdict, Callable[[_Case], list[Advice]]] = {
     Verdict.RATE_LOW: _higher_rate,
     Verdict.READ_OUT: _learning_read_out,
     Verdict.CAPACITY: _wider,
-    Verdict.TOO_FINE: _unfitted,
+    Verdict.TOO_FINE: _slower,
     Verdict.NOT_STARTED: _unfitted,
     Verdict.STUCK: _unfitted,
 }

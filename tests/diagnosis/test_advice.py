@@ -16,7 +16,7 @@ from lightning_seqfit.diagnosis.advice import advise
 
 NAN = math.nan
 LINE = Situation(("x",), (20.0,), (1.0,), bound=1.0, width=64.0, noise=0.0)
-UNFITTED = [Verdict.NOT_STARTED, Verdict.STUCK, Verdict.TOO_FINE]
+UNFITTED = [Verdict.NOT_STARTED, Verdict.STUCK]
 
 
 def looks(steps: Any = (4_000.0,), **columns: Any) -> Signs:
@@ -46,6 +46,11 @@ def test_a_network_has_its_frequency_from_the_target_and_the_length_it_sees(verd
     # on [-1, 1] the same target has half as many cycles for each unit of length
     siren, fourier = advised(verdict, replace(LINE, lengths=(2.0,)))
     assert (siren.change["omega_0"], fourier.change["sigma"]) == (pytest.approx(31.4159, abs=1e-3), 5.0)
+
+
+def test_a_basis_that_is_too_fine_gets_the_targets_own_frequency() -> None:
+    # a single layer makes no frequencies of its own: c = 1 in place of 1 / 2
+    assert change(Verdict.TOO_FINE)["omega_0"] == pytest.approx(40 * math.pi)
 
 
 def test_of_several_axes_the_fastest_for_the_network_counts() -> None:
@@ -115,6 +120,7 @@ def test_inputs_are_scaled_and_the_reach_is_said() -> None:
 def test_a_rate_that_is_too_high_is_divided_as_was_measured(verdict: Verdict) -> None:
     assert change(verdict, highest_rate=2e-2) == {"learning_rate": pytest.approx(4e-3)}
     assert change(verdict, highest_rate=0.2) == {"learning_rate": pytest.approx(2e-2)}
+    assert change(verdict, highest_rate=0.5) == {"learning_rate": pytest.approx(2e-2)}
     assert change(verdict, highest_rate=5.0) == {"optimizer": "adam", "learning_rate": 5e-3}
     assert change(verdict, learning_rate=2e-2) == {"learning_rate": pytest.approx(4e-3)}
     assert change(verdict) == {"learning_rate_factor": 0.1}

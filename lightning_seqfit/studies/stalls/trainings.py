@@ -138,8 +138,13 @@ _FIRST = _cases(
         V.READ_OUT,
         _on("huge 3 and 9", "siren", 2_500, omega_0=20.0, learning_rate=1e-4),
     ),
-    ("narrow", "5 cycles, tanh of width 4", V.CAPACITY, _on("sine 5", steps=7_000, width=4)),
-    ("narrow-fast", "9 cycles, tanh of width 6", V.CAPACITY, _on("sine 9", steps=8_000, width=6, learning_rate=1e-2)),
+    ("narrow", "5 cycles, tanh of width 4, which creeps", _CREEPS, _on("sine 5", steps=7_000, width=4)),
+    (
+        "narrow-fast",
+        "9 cycles, tanh of width 6, which creeps",
+        _CREEPS,
+        _on("sine 9", steps=8_000, width=6, learning_rate=1e-2),
+    ),
     (
         "tiny-rate",
         "13 cycles, SIREN at 1e-7",
