@@ -180,8 +180,8 @@ def changed(setup: Setup, change: Mapping[str, Any]) -> Setup:
 
     Examples
     --------
-    >>> changed(Setup(learning_rate=0.1), {"learning_rate_factor": 0.2, "random_points": 30})  # doctest: +ELLIPSIS
-    Setup(target='sine 13', steps=5000, ..., points=30, at_random=True, ..., learning_rate=0.02, ...)
+    >>> changed(Setup(learning_rate=0.1), {"learning_rate_factor": 0.5, "random_points": 30})  # doctest: +ELLIPSIS
+    Setup(target='sine 13', steps=5000, ..., points=30, at_random=True, ..., learning_rate=0.05, ...)
     """
     unknown = [name for name in change if name not in (*_REPLACED, *_COMPUTED)]
     if unknown:
