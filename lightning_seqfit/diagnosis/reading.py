@@ -14,7 +14,7 @@ from lightning_seqfit.diagnosis.evidence import evidence
 from lightning_seqfit.diagnosis.forecast import forecast
 from lightning_seqfit.diagnosis.procedure import Course, judge
 from lightning_seqfit.diagnosis.signs import Signs, Situation
-from lightning_seqfit.diagnosis.tally import Tally
+from lightning_seqfit.diagnosis.tally import TAGS, Tally
 from lightning_seqfit.diagnosis.verdict import DONE, STALLED
 from lightning_seqfit.geometry import FloatArray
 
@@ -110,25 +110,13 @@ def read(run: Run) -> tuple[Signs, Situation]:
         raise ValueError(f"the record has no front, by which it could be told how a fit gets on: {why}")
     scalars, tally, numbers = run.scalars, Tally(), []
     clipped = np.minimum(np.where(np.isnan(front.local_error), 1.0, front.local_error), 1.0)[:, front.active]
-    columns = {name: scalars.get(tag) for name, tag in _TAGS.items()}
+    columns = {name: scalars.get(tag) for name, tag in {"error": "error/relative_rmse", **TAGS}.items()}
     for look, step in enumerate(run.total_steps):
         seen = {name: float(values[look]) for name, values in columns.items() if values is not None}
         seen["mean_error"] = float(clipped[look].mean()) if clipped.shape[1] else math.nan
         numbers.append(tally.take(int(step), seen, clipped[look]))
     signs = Signs.of(_stacked(numbers), run.total_steps.astype(np.float64), clipped, front.depth)
     return signs, _situation(run, tally)
-
-
-_TAGS = {
-    "error": "error/relative_rmse",
-    "fitted": "front/fitted",
-    "sequentiality": "front/sequentiality",
-    "loss": "training/loss",
-    "learning_rate": "training/learning_rate",
-    "projection_error": "basis/projection_error",
-    "median_laps": "basis/median_laps",
-    "constant_share": "basis/constant_share",
-}
 
 
 def _stacked(numbers: list[dict[str, float]]) -> dict[str, FloatArray]:

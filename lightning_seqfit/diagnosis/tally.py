@@ -14,6 +14,19 @@ from lightning_seqfit.geometry import FloatArray
 #: Looks over which a running median is taken; the projection error jumps more.
 LOOKS, MORE_LOOKS = 3, 5
 
+#: Tags under which a record has what a look measured.
+TAGS = {
+    "fitted": "front/fitted",
+    "sequentiality": "front/sequentiality",
+    "loss": "training/loss",
+    "learning_rate": "training/learning_rate",
+    "projection_error": "basis/projection_error",
+    "median_laps": "basis/median_laps",
+    "constant_share": "basis/constant_share",
+    "update": "training/update",
+    "flatness": "fourier/flatness",
+}
+
 _SMOOTHED = {
     **dict.fromkeys(("error", "mean_error", "loss", "loss_ratio", "rank_share"), LOOKS),
     "projection_error": MORE_LOOKS,

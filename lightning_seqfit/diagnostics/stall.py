@@ -14,6 +14,7 @@ from lightning_seqfit.diagnosis import Course, Diagnosis, Forecast, Situation, T
 from lightning_seqfit.diagnosis.advice import advise
 from lightning_seqfit.diagnosis.forecast import forecast
 from lightning_seqfit.diagnosis.signs import NUMBERS, Signs
+from lightning_seqfit.diagnosis.tally import TAGS
 from lightning_seqfit.diagnosis.verdict import DONE, STALLED, Verdict
 from lightning_seqfit.diagnostics.base import NO_TARGET, Fact, Following, Form, Scene, Seen, Stored
 from lightning_seqfit.geometry import FloatArray
@@ -29,17 +30,6 @@ if TYPE_CHECKING:
 #: Cells on which it is kept how far each place has got.
 MOST_CELLS = 256
 
-_TAGS = {
-    "fitted": "front/fitted",
-    "sequentiality": "front/sequentiality",
-    "loss": "training/loss",
-    "learning_rate": "training/learning_rate",
-    "projection_error": "basis/projection_error",
-    "median_laps": "basis/median_laps",
-    "constant_share": "basis/constant_share",
-    "update": "training/update",
-    "flatness": "fourier/flatness",
-}
 _COLUMNS = {name: f"kept/stall/{name}" for name in NUMBERS}
 _COURSE = {each.name: f"kept/stall/course/{each.name}" for each in fields(Course)}
 _COURSE |= {name: f"kept/stall/{name}" for name in ("verdict", "since")}
@@ -151,7 +141,7 @@ class StallDiagnostic(Following):
             return {}
         error = np.fmin(local, 1.0) * self._active  # NaN: as far off as can be
         clipped = self.scene.geometry.coarsen(error, MOST_CELLS) / self._share
-        numbers = {name: seen.scalars.get(tag, math.nan) for name, tag in _TAGS.items()}
+        numbers = {name: seen.scalars.get(tag, math.nan) for name, tag in TAGS.items()}
         width = seen.scalars.get("basis/width", math.nan)
         self._width = self._width if math.isnan(width) else width
         adaptive = seen.scalars.get("training/adaptive")
