@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from argparse import ArgumentParser
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from lightning_seqfit import figures
+from lightning_seqfit.cli.files import FORMS, read_values
 from lightning_seqfit.cli.values import Refused
 from lightning_seqfit.geometry import FloatArray, Scattered
 from lightning_seqfit.measures.noise import noise_deviation, noise_of_points
@@ -22,11 +21,6 @@ from lightning_seqfit.record.place import Here, Place
 
 #: Fewer points tell nothing of their noise.
 FEWEST_POINTS = 16
-#: What a file with a target may be.
-FORMS = (
-    ".npy: the values; .npz: one array of values, or `points` (N, d) and `values` (N,); .csv: a row a point, the value "
-    "in its last column, the coordinates in those before, if any"
-)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -52,7 +46,7 @@ def run(run: str, name: str, against: str | None, output: Path | None) -> None:
     said, notes = seen.name or "probe", []
     if against is not None:
         try:
-            read = ("final", "auto", []) if against == "final" else _on_cells(seen, *_read(Path(against)))
+            read = ("final", "auto", []) if against == "final" else _on_cells(seen, *read_values(Path(against)))
             target, noise, notes = read
             seen = seen.against(target, noise=noise)
         except (ValueError, TypeError) as error:
@@ -77,65 +71,6 @@ def _folder(file: Place) -> Path:
     if not isinstance(file, Here):
         raise Refused(f"{file} lies in no folder of this machine: say with --output where the pictures go")
     return file.path.parent
-
-
-def _read(file: Path) -> tuple[FloatArray | None, FloatArray]:
-    """Return points, if there are any, and values.
-
-    Raises
-    ------
-    ValueError
-        With what the file is, and what it may be.
-    """
-    try:
-        if file.suffix == ".csv":
-            return _from_table(file.read_text(encoding="utf-8-sig"))
-        if file.suffix == ".npy":
-            return None, _numbers(np.load(file, allow_pickle=False))
-        if file.suffix == ".npz":
-            with np.load(file, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
-            if arrays.keys() >= {"points", "values"}:
-                return _numbers(arrays["points"]), _numbers(arrays["values"])
-            if len(arrays) == 1:
-                return None, _numbers(next(iter(arrays.values())))
-            raise ValueError(f"it holds the arrays {', '.join(arrays) or 'none'}")
-    except FileNotFoundError:
-        raise ValueError(f"there is no such file; give one of values ({FORMS}), or final") from None
-    except Exception as error:  # whatever the bytes made numpy or a codec say
-        raise ValueError(f"it cannot be read: {error}; give {FORMS}") from error
-    raise ValueError(f"it ends in {file.suffix or 'nothing'!r}; give {FORMS}")
-
-
-def _numbers(array: np.ndarray[Any, Any]) -> FloatArray:
-    if array.dtype.kind not in "biuf":
-        raise ValueError(f"it holds {array.dtype}, no real numbers")
-    return array.astype(np.float64)
-
-
-def _from_table(text: str) -> tuple[FloatArray | None, FloatArray]:
-    """Points and values of a table, with a line of names or without."""
-    dialect: Any = ";" if text.partition("\n")[0].count(";") else ","
-    rows = [row for row in csv.reader(io.StringIO(text), delimiter=dialect) if any(cell.strip() for cell in row)]
-    if rows and not all(map(_is_number, rows[0])):
-        rows = rows[1:]
-    if not rows:
-        raise ValueError("it has no row of numbers")
-    table = []
-    for number, row in enumerate(rows, 1):
-        if len(row) != len(rows[0]) or not all(map(_is_number, row)):
-            raise ValueError(f"row {number} of its numbers is {','.join(row)!r:.60}, not {len(rows[0])} numbers")
-        table.append([float(cell) for cell in row])
-    values = np.array(table)
-    return values[:, :-1] if values.shape[1] > 1 else None, values[:, -1]
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
 
 
 def _on_cells(

@@ -11,7 +11,6 @@ from lightning_seqfit.demos.modules import (
     TanhCO2,
     TanhRegression,
 )
-from lightning_seqfit.demos.networks import SIREN, FourierFeatureMLP, TanhMLP
 from lightning_seqfit.demos.pinns import (
     Advection,
     Helmholtz,
@@ -34,6 +33,7 @@ from lightning_seqfit.demos.targets import (
     spectral_similarity,
     tapered_sine,
 )
+from lightning_seqfit.networks import SIREN, FourierFeatureMLP, TanhMLP
 
 __all__ = [
     "SIREN",

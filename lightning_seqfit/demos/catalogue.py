@@ -21,7 +21,6 @@ from lightning_seqfit.demos import targets
 from lightning_seqfit.demos.data import co2_monthly, co2_weekly
 from lightning_seqfit.demos.data.samples import elevation, portrait
 from lightning_seqfit.demos.modules import SIRENCO2, FunctionRegression, TanhCO2
-from lightning_seqfit.demos.networks import make_network
 from lightning_seqfit.demos.pinns import (
     Advection,
     Helmholtz,
@@ -32,6 +31,7 @@ from lightning_seqfit.demos.pinns import (
 )
 from lightning_seqfit.demos.regression import Regression
 from lightning_seqfit.geometry import Grid
+from lightning_seqfit.networks import make_network
 from lightning_seqfit.probe import Probe
 
 Pace = tuple[int, int | None]

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from lightning_seqfit.demos.data import co2_monthly, co2_weekly
-from lightning_seqfit.demos.networks import SIREN, NetworkName, TanhMLP, make_network
 from lightning_seqfit.demos.regression import OptimizerName, Regression
 from lightning_seqfit.demos.targets import sine
+from lightning_seqfit.networks import SIREN, NetworkName, TanhMLP, make_network
 
 __all__ = ["SIRENCO2", "FunctionRegression", "SIRENRegression", "TanhCO2", "TanhRegression"]
 

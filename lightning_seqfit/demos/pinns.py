@@ -13,8 +13,8 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from lightning_seqfit.demos.networks import NetworkName, make_network
 from lightning_seqfit.demos.regression import STEPS_PER_EPOCH, FullBatch, log_when_asked
+from lightning_seqfit.networks import NetworkName, make_network
 
 __all__ = ["Advection", "Helmholtz", "Poisson", "advection_residual", "helmholtz_residual", "poisson_residual"]
 

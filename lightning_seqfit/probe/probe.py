@@ -20,6 +20,7 @@ from lightning_seqfit.geometry import FloatArray, Geometry, Grid
 from lightning_seqfit.measures.lengths import lengths
 from lightning_seqfit.measures.noise import noise_deviation
 from lightning_seqfit.measures.trend import Trend, no_trend
+from lightning_seqfit.planning import Plan, recommend
 from lightning_seqfit.probe import places, targets
 from lightning_seqfit.probe.asking import Question
 from lightning_seqfit.probe.checks import arguments, values
@@ -302,6 +303,29 @@ class Probe:
         few_of_each = [targets.few_points(self.geometry, own.copy(), part, noise) for own, part, noise in each]
         self.notes = [said for said in dict.fromkeys((note, *few_of_each)) if said]
         return np.column_stack([self.geometry.lay(column.copy()) for column in self._given.T]), trend
+
+    def plan(self) -> Plan:
+        """Say what the target asks of a network, before anything is trained; of a list of outputs all together.
+
+        Raises
+        ------
+        ValueError, TypeError, RuntimeError
+            If there is no target or it cannot be evaluated, it is noise or constant, or it has fewer points than it
+            oscillates.
+
+        Examples
+        --------
+        >>> Probe.grid([(0.0, 1.0)], lambda x: torch.sin(26 * torch.pi * x[:, 0])).plan().frequencies
+        (13.0,)
+        """
+        if self.target is None:
+            raise ValueError("nothing can be planned without a target: give one to the probe")
+        parts = self.split()
+        read = [part.read_target(nn.Linear(self.geometry.dimension, 1)) for part in parts]
+        values = np.column_stack([target for target, _ in read])
+        trends = [each for _, trend in read for each in trend.parts or (trend,)]
+        noises = [each for part in parts for each in (part.noises() if part._columns.several else [part.noise])]
+        return recommend(self.geometry, values, trends, noises, given=not callable(self.target))
 
     def _components(self, module: nn.Module) -> int:
         """Number of components that the module returns, which a number as target leaves open."""

@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from lightning_seqfit.diagnostics import DIAGNOSTICS, Diagnostic
 from lightning_seqfit.diagnostics.base import Stored, checked_tolerance
 from lightning_seqfit.geometry import MOST_AXES, FloatArray, Geometry, faces_of_box
+from lightning_seqfit.planning import Plan
+from lightning_seqfit.probe import Probe
 from lightning_seqfit.record.against import FINAL, read_against
 from lightning_seqfit.record.cells import geometry_of
 from lightning_seqfit.record.history import Column, Record
@@ -305,6 +307,37 @@ class Run:
             final=isinstance(target, str) and target == FINAL,
             recorded=self,
         )
+
+    def probe(self) -> Probe:
+        """Return a probe of the recorded target, at the finest cells on which it is recorded.
+
+        Of ``output="norm"`` that of all outputs, of which at most 12 are recorded.
+
+        Raises
+        ------
+        ValueError
+            If the probe had no target.
+        """
+        if not self.known:
+            raise ValueError("the run has no target: read it against one first, run.against(target)")
+        finest = self.fine or self
+        target = finest.target
+        if self.output == "norm":
+            if self.components is None:
+                raise ValueError("the run has lengths over all outputs only: make a probe of the target, and plan that")
+            finest, target = self, self.components.target.T
+        return Probe(
+            geometry_of(finest),
+            target.astype(np.float64),
+            name=self.name,
+            quantity=self.quantity,
+            output="norm" if self.output == "norm" else 0,
+            noise="auto" if self.noise else 0.0,
+        )
+
+    def plan(self) -> Plan:
+        """Say what the recorded target asks of a network: :meth:`Probe.plan`."""
+        return self.probe().plan()
 
     def summary(self) -> Summary:
         """What there is to say of the last look: ``str`` of it is a table, ``line`` a sentence."""

@@ -14,10 +14,10 @@ import numpy as np
 
 from lightning_seqfit.diagnostics import DIAGNOSTICS, TAKEN, Diagnostic, Reading, ReadOut, Scene, StallDiagnostic
 from lightning_seqfit.diagnostics.base import MOST_VALUES, Following, Seen
+from lightning_seqfit.diagnostics.scene import lock, read_scene
 from lightning_seqfit.geometry import FloatArray
 from lightning_seqfit.measures.lengths import lengths
-from lightning_seqfit.measures.scale import combined, error_of, scale_of
-from lightning_seqfit.measures.trend import Trend
+from lightning_seqfit.measures.scale import error_of
 from lightning_seqfit.probe import Observation, Probe
 from lightning_seqfit.probe.guard import INCOMPLETE, leave_generators_untouched, one_blas_thread
 from lightning_seqfit.record import Record
@@ -99,30 +99,9 @@ class Measuring:
     def read_target(self, module: pl.LightningModule) -> Scene:
         """Read the target as the module sees it."""
         with one_blas_thread:
-            target, trend = self.probe.read_target(module)
-            target = target.view()  # the array itself may be the user's
-            _lock(target, trend.values)
-            self.scene = self._several(target, trend) if trend.parts else self._one(target, trend, self.probe.noise)
+            self.scene = read_scene(self.probe, module)
         self._cells = self.scene.geometry.coarsen(self.scene.target, self.scene.cells).shape
         return self.scene
-
-    def _one(self, target: FloatArray, trend: Trend, noise: float) -> Scene:
-        """The scene of one output."""
-        geometry, probe = self.probe.geometry, self.probe
-        with np.errstate(all="ignore"):
-            scale = scale_of(geometry, target, trend, noise=noise, given=probe.scale)
-        return Scene(geometry, target, trend, noise, scale, probe.relative, known=probe.target is not None)
-
-    def _several(self, targets: FloatArray, trend: Trend) -> Scene:
-        """The scene of the length over several outputs, of targets of shape ``(N, k)``."""
-        parts = [
-            self._one(np.ascontiguousarray(target), part, noise)
-            for target, part, noise in zip(targets.T, trend.parts, self.probe.noises(), strict=True)
-        ]
-        target, scale = lengths([part.target for part in parts]), combined([part.scale for part in parts])
-        noise = math.hypot(*(part.noise for part in parts))
-        _lock(target, *(part.target for part in parts))
-        return Scene(self.probe.geometry, target, trend, noise, scale, self.probe.relative, tuple(parts))
 
     def begin(self) -> None:
         """Let every diagnostic compute what the target alone decides."""
@@ -158,8 +137,8 @@ class Measuring:
             said = "" if note == INCOMPLETE else f"{self._failures.label}: {note}"
             self._failures.note(note, f"since step {step}", said)
         heard = [array for layer in observation.layers.values() for array in layer[:2] if array is not None]
-        _lock(*(array for part in (observation, *observation.parts) for array in (part.prediction, part.residual)))
-        _lock(*heard)
+        lock(*(array for part in (observation, *observation.parts) for array in (part.prediction, part.residual)))
+        lock(*heard)
         undo = leave_generators_untouched() if self.own else nullcontext()
         # whatever the user has set; one thread: all cores are busy with the training, and several would wait
         with np.errstate(all="ignore"), one_blas_thread, undo:
@@ -291,12 +270,6 @@ class Measuring:
                 f"centres of the cells, where they are taken to lie: pass {instead} to Probe.grid, if they were made "
                 f"on linspace(low, high, n), {both}",
             )
-
-
-def _lock(*arrays: FloatArray) -> None:
-    """Let nobody write into arrays that others will read."""
-    for array in arrays:
-        array.flags.writeable = False
 
 
 def doubtful(error: float, notes: Iterable[str]) -> bool:

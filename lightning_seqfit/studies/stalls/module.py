@@ -10,8 +10,8 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 
-from lightning_seqfit.demos.networks import SIREN, FourierFeatureMLP, TanhMLP
 from lightning_seqfit.demos.regression import STEPS_PER_EPOCH
+from lightning_seqfit.networks import SIREN, FourierFeatureMLP, TanhMLP
 from lightning_seqfit.probe import Probe
 from lightning_seqfit.studies.stalls.equations import EQUATIONS, Equation
 from lightning_seqfit.studies.stalls.setup import Setup

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from lightning_seqfit.demos.networks import SIREN, FourierFeatureMLP, Sine, TanhMLP
+from lightning_seqfit.networks import SIREN, FourierFeatureMLP, Sine, TanhMLP
 
 
 def _linear_layers(network):

@@ -1,8 +1,8 @@
-"""The networks of the demos: one that fits oscillation by oscillation, two that fit everywhere at once.
+"""Networks to import: one that fits oscillation by oscillation, two that fit everywhere at once, and a frame for them.
 
-All take points of shape (N, in_features) as they are and return (N, out_features); whatever normalisation a data set
-needs is the business of :mod:`lightning_seqfit.demos.modules`. The last layer is linear, so that
-u(x) = sum_j w_j phi_j(x) + b with phi_j(x) the units of the last hidden layer.
+All take points of shape (N, in_features) and return (N, out_features); the last layer is linear, so that
+u(x) = sum_j w_j phi_j(x) + b with phi_j(x) the units of the last hidden layer. They see points and values as they are;
+:class:`Scaled` maps both. :func:`from_plan` makes what a :class:`~lightning_seqfit.Plan` asks for.
 
 References
 ----------
@@ -15,15 +15,42 @@ M. Tancik et al., "Fourier Features Let Networks Learn High Frequency Functions 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Literal, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["SIREN", "FourierFeatureMLP", "NetworkName", "Sine", "TanhMLP", "make_network"]
+if TYPE_CHECKING:
+    from lightning_seqfit.planning import Plan, Recipe
+
+__all__ = [
+    "ACTIVATIONS",
+    "MLP",
+    "SIREN",
+    "FourierFeatureMLP",
+    "NetworkName",
+    "Scaled",
+    "Sine",
+    "TanhMLP",
+    "build",
+    "from_plan",
+    "make_network",
+]
 
 NetworkName: TypeAlias = Literal["tanh", "siren", "fourier"]
+
+#: Activations by name.
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "tanh": nn.Tanh,
+    "relu": nn.ReLU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "elu": nn.ELU,
+    "softplus": nn.Softplus,
+    "sigmoid": nn.Sigmoid,
+    "leaky_relu": nn.LeakyReLU,
+}
 
 
 def make_network(
@@ -53,8 +80,8 @@ def make_network(
     return makers[name]()
 
 
-class TanhMLP(nn.Module):
-    """A multilayer perceptron with tanh activations and PyTorch's default initialisation.
+class MLP(nn.Module):
+    """A multilayer perceptron with PyTorch's default initialisation.
 
     Parameters
     ----------
@@ -66,6 +93,46 @@ class TanhMLP(nn.Module):
         Number of hidden layers.
     out_features : int
         Components of the prediction.
+    activation : str
+        Of the hidden layers, one of :data:`ACTIVATIONS`.
+
+    Raises
+    ------
+    ValueError
+        If a size is not a whole number of at least 1, or there is no such activation.
+
+    Examples
+    --------
+    >>> import torch
+    >>> MLP(width=50, depth=2, activation="gelu")(torch.zeros(7, 1)).shape
+    torch.Size([7, 1])
+    """
+
+    def __init__(
+        self, in_features: int = 1, width: int = 50, depth: int = 2, out_features: int = 1, activation: str = "tanh"
+    ) -> None:
+        super().__init__()
+        _check_sizes(in_features=in_features, width=width, depth=depth, out_features=out_features)
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"activation={activation!r} is not available: use one of {', '.join(ACTIVATIONS)}")
+        layers: list[nn.Module] = []
+        for fan_in in [in_features] + [width] * (depth - 1):
+            layers += [nn.Linear(fan_in, width), ACTIVATIONS[activation]()]
+        self.layers = nn.Sequential(*layers, nn.Linear(width, out_features))
+
+    def forward(self, points: Tensor) -> Tensor:
+        """Evaluate the network at points (N, in_features), shape (N, out_features)."""
+        output: Tensor = self.layers(points)
+        return output
+
+
+class TanhMLP(MLP):
+    """A multilayer perceptron with tanh activations and PyTorch's default initialisation.
+
+    Parameters
+    ----------
+    in_features, width, depth, out_features : int
+        As for :class:`MLP`.
 
     Raises
     ------
@@ -80,17 +147,7 @@ class TanhMLP(nn.Module):
     """
 
     def __init__(self, in_features: int = 1, width: int = 50, depth: int = 2, out_features: int = 1) -> None:
-        super().__init__()
-        _check_sizes(in_features=in_features, width=width, depth=depth, out_features=out_features)
-        layers: list[nn.Module] = []
-        for fan_in in [in_features] + [width] * (depth - 1):
-            layers += [nn.Linear(fan_in, width), nn.Tanh()]
-        self.layers = nn.Sequential(*layers, nn.Linear(width, out_features))
-
-    def forward(self, points: Tensor) -> Tensor:
-        """Evaluate the network at points (N, in_features), shape (N, out_features)."""
-        output: Tensor = self.layers(points)
-        return output
+        super().__init__(in_features, width, depth, out_features)
 
 
 class Sine(nn.Module):
@@ -231,6 +288,107 @@ class FourierFeatureMLP(nn.Module):
         phases = 2 * torch.pi * points @ self.frequencies
         output: Tensor = self.network(torch.cat([phases.cos(), phases.sin()], dim=1))
         return output
+
+
+class Scaled(nn.Module):
+    """A network that sees points of a box mapped to [-1, 1] along each axis, and returns values in the target's units.
+
+    u(x) = mean + scale * network(2 (x - low) / (high - low) - 1).
+
+    Parameters
+    ----------
+    network : nn.Module
+        Maps (N, d) to (N, k); any that is called with one tensor.
+    bounds : list of (low, high), optional
+        One for each axis; default: points stay as they are.
+    mean, scale : float or list of float
+        Of the values: a number, or one for each of the k components; ``scale`` is not 0.
+
+    Raises
+    ------
+    ValueError
+        If a bound, a mean or a scale cannot be used.
+
+    Examples
+    --------
+    >>> import torch
+    >>> network = Scaled(TanhMLP(width=8), bounds=[(1958.0, 2024.0)], mean=350.0, scale=30.0)
+    >>> network(torch.tensor([[1990.5]])).shape
+    torch.Size([1, 1])
+    """
+
+    low: Tensor
+    half_length: Tensor
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(
+        self,
+        network: nn.Module,
+        bounds: Sequence[Sequence[float]] | None = None,
+        mean: float | Sequence[float] = 0.0,
+        scale: float | Sequence[float] = 1.0,
+    ) -> None:
+        super().__init__()
+        pairs = None if bounds is None else [tuple(map(float, pair)) for pair in bounds]
+        if pairs is not None and not (
+            pairs and all(len(pair) == 2 and pair[0] < pair[1] and all(map(math.isfinite, pair)) for pair in pairs)
+        ):
+            raise ValueError(f"bounds={bounds!r} is not a box: give one finite (low, high) per axis, low < high")
+        shift, factor = torch.as_tensor(mean, dtype=torch.float64), torch.as_tensor(scale, dtype=torch.float64)
+        if not (shift.isfinite().all() and factor.isfinite().all() and (factor != 0).all()):
+            raise ValueError(f"mean={mean!r}, scale={scale!r}: give finite numbers, and no scale of 0")
+        self.network = network
+        box = torch.tensor(pairs or [(-1.0, 1.0)], dtype=torch.float64)
+        dtype = torch.get_default_dtype()
+        self.register_buffer("low", box[:, 0].to(dtype))
+        self.register_buffer("half_length", ((box[:, 1] - box[:, 0]) / 2).to(dtype))
+        self.register_buffer("mean", shift.to(dtype))
+        self.register_buffer("scale", factor.to(dtype))
+
+    def forward(self, points: Tensor) -> Tensor:
+        """Evaluate at points (N, d) in their own units, shape (N, k)."""
+        values: Tensor = self.network((points - self.low) / self.half_length - 1.0)
+        return values * self.scale + self.mean
+
+
+def build(recipe: Recipe) -> nn.Module:
+    """Make the network of a recipe, as its code does."""
+    sizes = {
+        "in_features": recipe.in_features,
+        "width": recipe.width,
+        "depth": recipe.depth,
+        "out_features": recipe.out_features,
+    }
+    network: nn.Module
+    if recipe.network == "siren":
+        network = SIREN(**sizes, omega_0=recipe.omega_0)
+    elif recipe.network == "fourier":
+        network = FourierFeatureMLP(**sizes, features=recipe.features, scale=recipe.sigma)
+    elif recipe.network == "tanh":
+        network = TanhMLP(**sizes)
+    else:
+        network = MLP(**sizes, activation=recipe.network)
+    return Scaled(network, recipe.bounds, recipe.mean, recipe.scale) if recipe.is_scaled else network
+
+
+def from_plan(plan: Plan, network: NetworkName | None = None) -> nn.Module:
+    """Make the network that a plan asks for.
+
+    Parameters
+    ----------
+    plan : of :func:`lightning_seqfit.plan` or :meth:`Probe.plan`.
+    network : default: the one that the plan recommends.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from lightning_seqfit import Probe
+    >>> plan = Probe.grid([(0.0, 1.0)], lambda x: torch.sin(26 * torch.pi * x[:, 0])).plan()
+    >>> from_plan(plan, "siren")(torch.zeros(7, 1)).shape
+    torch.Size([7, 1])
+    """
+    return build(plan.recipe(network))
 
 
 def _check_sizes(**sizes: int) -> None:

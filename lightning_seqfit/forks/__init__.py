@@ -1,0 +1,1 @@
+"""The same training once more, from outside, with one change each."""
