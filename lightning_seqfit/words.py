@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import logging
 import math
+import textwrap
 import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
 
 log = logging.getLogger(__name__)
+
+#: Columns of a table.
+WIDTH = 100
 
 
 def percent(share: float) -> str:
@@ -60,3 +69,53 @@ def warn(message: str) -> None:
         warnings.warn(f"seqfit: {message}", UserWarning, stacklevel=2)
     except UserWarning:
         log.warning("seqfit: %s", message)
+
+
+def flat(text: str) -> str:
+    """Return a text in one line."""
+    return " ".join(text.split())
+
+
+def side_by_side(rows: Sequence[tuple[str, str, str]]) -> Iterator[str]:
+    """Labels, what stands before a text, and texts, beside each other, in lines of at most :data:`WIDTH` columns.
+
+    A label that repeats is left out.
+
+    Examples
+    --------
+    >>> print("\\n".join(side_by_side([("for", "1. ", "this"), ("for", "2. ", "that"), ("against", "", "")])))
+      for      1. this
+               2. that
+      against  -
+    """
+    width, before = max(len(label) for label, _, _ in rows), ""
+    for label, head, text in rows:
+        first = f"  {'' if label == before else label:<{width}}  "
+        if len(first) + len(head) > WIDTH // 2:  # too wide to write beside it
+            head, text = "", f"{head}{text}"
+        hang = " " * (len(first) + len(head))
+        yield from textwrap.wrap(flat(text) or "-", WIDTH, initial_indent=first + head, subsequent_indent=hang)
+        before = label
+
+
+def plain(value: Any) -> Any:
+    """Return a value as what JSON can hold; None for a number that is infinite or not known.
+
+    Examples
+    --------
+    >>> plain({"steps": (1, math.inf)})
+    {'steps': [1, None]}
+    """
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(name): plain(each) for name, each in value.items()}
+    if isinstance(value, Iterable):
+        return [plain(each) for each in value]
+    return str(value)

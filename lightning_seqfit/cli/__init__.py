@@ -22,6 +22,7 @@ COMMANDS = {
     "claims": "measure what the article claims",
     "stalls": "measure what is said of trainings in trouble, and whether the advice helps",
     "diagnose": "say whether a fit gets on, and what to change where it does not",
+    "plan": "say what a target asks of a network, before anything is trained",
     "report": "say and draw what a record holds, also against a target",
 }
 

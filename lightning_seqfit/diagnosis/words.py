@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import math
-import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from numbers import Integral, Real
+from collections.abc import Iterable
 from typing import Any
-
-import numpy as np
 
 from lightning_seqfit.diagnosis.diagnosis import Diagnosis, Forecast
 from lightning_seqfit.diagnosis.verdict import Verdict
-from lightning_seqfit.words import significant
+from lightning_seqfit.words import flat, plain, side_by_side, significant
 
-#: Columns of a table.
-WIDTH = 100
 #: Said where a fit is stalled and no advice can be given.
 NOTHING_HELPS = "nothing that was tried ends this"
 
@@ -48,7 +42,7 @@ def line(diagnosis: Diagnosis, max_steps: int | None = None, oscillations: tuple
     elif _in_trouble(diagnosis):
         said.append(NOTHING_HELPS)
     words = _verdict(diagnosis)
-    return _flat(f"{words}: {'; '.join(said)}" if said else words)
+    return flat(f"{words}: {'; '.join(said)}" if said else words)
 
 
 def markdown(diagnosis: Diagnosis) -> str:
@@ -98,13 +92,13 @@ def table(diagnosis: Diagnosis) -> str:
         rows.append(("to do", " " * len(mark), f"expected: {advice.expect} ({advice.measured})"))
     if _in_trouble(diagnosis) and not diagnosis.advice:
         rows.append(("to do", "", NOTHING_HELPS))
-    figures = [(_flat(each.name), _figure(each.value), f"bound {_figure(each.bound)}") for each in diagnosis.evidence]
+    figures = [(flat(each.name), _figure(each.value), f"bound {_figure(each.bound)}") for each in diagnosis.evidence]
     widths = [max(map(len, column)) for column in zip(*figures, strict=True)]
     for each, (name, value, bound) in zip(diagnosis.evidence, figures, strict=True):
         head = f"{name:<{widths[0]}}  {value:>{widths[1]}}  {bound:<{widths[2]}}  "
         rows.append((each.speaks, head, each.says))
     rows += [("not checked", "", each) for each in diagnosis.not_checked]
-    return "\n".join(_lines(rows))
+    return "\n".join(side_by_side(rows))
 
 
 def as_dict(diagnosis: Diagnosis) -> dict[str, Any]:
@@ -116,7 +110,7 @@ def as_dict(diagnosis: Diagnosis) -> dict[str, Any]:
     >>> found["verdict"], found["stalled"], found["since"], found["doublings"]
     ('stuck', True, 5, None)
     """
-    plain: dict[str, Any] = _plain(
+    every: dict[str, Any] = plain(
         {
             "step": diagnosis.step,
             "verdict": diagnosis.verdict.value,
@@ -129,23 +123,7 @@ def as_dict(diagnosis: Diagnosis) -> dict[str, Any]:
             "not_checked": diagnosis.not_checked,
         }
     )
-    return plain
-
-
-def _plain(value: Any) -> Any:
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bool | np.bool_):
-        return bool(value)
-    if isinstance(value, Integral):
-        return int(value)
-    if isinstance(value, Real):
-        return float(value) if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(name): _plain(each) for name, each in value.items()}
-    if isinstance(value, Iterable):
-        return [_plain(each) for each in value]
-    return str(value)
+    return every
 
 
 def _in_trouble(diagnosis: Diagnosis) -> bool:
@@ -179,21 +157,5 @@ def _figure(value: float) -> str:
 
 
 def _list(title: str, listed: Iterable[str]) -> str:
-    said = "\n".join(map(_flat, listed))
+    said = "\n".join(map(flat, listed))
     return f"{title}:\n\n{said}" if said else ""
-
-
-def _flat(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _lines(rows: Sequence[tuple[str, str, str]]) -> Iterator[str]:
-    """Labels, what stands before a text, and texts, beside each other; a label that repeats is left out."""
-    width, before = max(len(label) for label, _, _ in rows), ""
-    for label, head, text in rows:
-        first = f"  {'' if label == before else label:<{width}}  "
-        if len(first) + len(head) > WIDTH // 2:  # too wide to write beside it
-            head, text = "", f"{head}{text}"
-        hang = " " * (len(first) + len(head))
-        yield from textwrap.wrap(_flat(text) or "-", WIDTH, initial_indent=first + head, subsequent_indent=hang)
-        before = label

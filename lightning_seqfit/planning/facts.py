@@ -55,7 +55,7 @@ def facts_of(geometry: Geometry, values: FloatArray, trends: Sequence[Trend], no
     >>> wave = 3 + np.sin(26 * np.pi * grid.points[:, 0])
     >>> facts = facts_of(grid, wave[:, None], [fit_trend(grid, wave)], [0.0])
     >>> facts.frequencies, round(facts.edge, 2), round(facts.share, 2), round(facts.mean[0], 2)
-    ((13.0,), 0.99, 1.0, 3.0)
+    ((13.0,), 0.98, 1.0, 3.0)
     """
     mean, scale = values.mean(axis=0), values.std(axis=0)
     waving = [

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from lightning_seqfit.planning.recipe import Recipe
+from lightning_seqfit.planning.words import as_dict, table
+
+
+#: (low, high) of each axis.
+Box: TypeAlias = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
@@ -41,15 +46,16 @@ class Plan:
     rates : learning rates for Adam, by the name of the network.
     width, depth : of the hidden layers.
     evenly, at_random : training points: evenly spaced, a number an axis, and in all at random places.
-    inputs : ``"[-1, 1]"`` where they need scaling to it, or ``"as they are"``.
+    inputs : to what they are scaled, or ``"as they are"``.
     values : ``"standardised"`` (to mean 0 and deviation 1), or ``"as they are"``.
-    mean, scale : of the values, a number an output.
     tanh : steps that a plain tanh network takes, with low and high; ``inf``: it will not do.
+    box : what is mapped to [-1, 1] along each axis; None: the inputs stay as they are.
+    mean, scale : of the values, a number an output.
     notes : what could not be said, and why.
     """
 
     axes: tuple[str, ...]
-    bounds: tuple[tuple[float, float], ...]
+    bounds: Box
     frequencies: tuple[float, ...]
     network: Advised
     omega_0: Advised
@@ -62,6 +68,7 @@ class Plan:
     inputs: Advised
     values: Advised
     tanh: Advised
+    box: Box | None = None
     mean: tuple[float, ...] = (0.0,)
     scale: tuple[float, ...] = (1.0,)
     notes: tuple[str, ...] = ()
@@ -83,7 +90,7 @@ class Plan:
             len(self.mean),
             self.width.value,
             self.depth.value,
-            bounds=self.bounds if self.inputs.value == "[-1, 1]" else None,
+            bounds=self.box,
             learning_rate=self.rates[network].value,
         )
         if self.values.value != "as they are":
@@ -95,6 +102,23 @@ class Plan:
     def code(self, network: str | None = None) -> str:
         """Python to paste, which makes ``network`` and ``optimizer``."""
         return self.recipe(network).code()
+
+    def __str__(self) -> str:
+        """Return all of it as a table."""
+        return table(self)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as what JSON can hold, with the code of each network; None: infinite or not known.
+
+        Examples
+        --------
+        >>> import torch
+        >>> from lightning_seqfit import Probe
+        >>> plan = Probe.grid([(0.0, 1.0)], lambda x: torch.sin(26 * torch.pi * x[:, 0])).plan()
+        >>> plan.as_dict()["omega_0"]["value"], list(plan.as_dict()["code"])
+        (34.3, ['siren', 'fourier', 'tanh'])
+        """
+        return as_dict(self)
 
     def advised(self) -> Iterator[tuple[str, Advised]]:
         """Every recommendation by its name."""
@@ -131,6 +155,6 @@ def plan(source: Planned) -> Plan:
     >>> from lightning_seqfit import Probe
     >>> found = plan(Probe.grid([(0.0, 1.0)], lambda x: torch.sin(26 * torch.pi * x[:, 0])))
     >>> found.frequencies, round(found.omega_0.value, 1)
-    ((13.0,), 40.8)
+    ((13.0,), 34.3)
     """
     return source.plan()

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lightning_seqfit.diagnosis import Advice, Diagnosis, Evidence, Forecast, Verdict
-from lightning_seqfit.diagnosis.words import WIDTH, as_dict, line, markdown, table
+from lightning_seqfit.diagnosis.words import as_dict, line, markdown, table
+from lightning_seqfit.words import WIDTH
 
 SIREN = Advice("a SIREN with omega_0 = 41", "98 % fitted", "docs/stalls", {"omega_0": 41.0, "points": (11, 4)})
 EVIDENCE = (
