@@ -94,7 +94,7 @@ def tanh_steps(facts: Facts, lengths: Sequence[float]) -> Steps | None:
     True
     """
     waving = [axis for axis, cycles in enumerate(facts.frequencies) if cycles > 0.0]
-    length = min((lengths[axis] for axis in waving), default=min(lengths))
+    length = max((lengths[axis] for axis in waving), default=max(lengths))
     if not waving:
         return Steps(round(math.sqrt(math.prod(BENDS))), *BENDS)
     if len(waving) > 2 or not 0.9 <= length <= 2.2:

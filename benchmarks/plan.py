@@ -1,0 +1,324 @@
+"""Whether a plan holds: omega_0 and sigma against a grid of 12 values, on targets that no rule was made with.
+
+python benchmarks/plan.py [--processes 1] [--folder build/plan]    # the tables of docs/plan.md, from what is not yet kept
+python benchmarks/plan.py --tanh                                   # steps of a plain tanh network
+
+Trained: the plan's own recipe (width, depth, learning rate, inputs and values), full batch, on as many evenly spaced
+points as the plan asks for, at least 400 or 48 x 48, or on the values that are given. A value of the grid differs in
+omega_0 or sigma alone. Fitted: front/fitted >= 0.98 at a look and at the next, looks at steps x 1.08.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import io
+import json
+import math
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lightning_seqfit import Plan, Probe
+from lightning_seqfit.demos.data import co2_weekly
+from lightning_seqfit.demos.data.samples import elevation
+from lightning_seqfit.diagnostics.front import FrontDiagnostic
+from lightning_seqfit.diagnostics.scene import read_scene
+from lightning_seqfit.networks import build
+from lightning_seqfit.planning import Recipe
+
+PAGE = Path(__file__).parent.parent / "docs" / "plan.md"
+SEEDS = (0, 1, 2)
+GRID = np.geomspace(0.06, 4.0, 12)
+#: Steps after which it is given up, on a line and in the plane.
+MOST = {1: 2_000, 2: 600}
+MOST_TANH = 15_000
+LINE, SQUARE = [(0.0, 1.0)], [(-1.0, 1.0), (-1.0, 1.0)]
+
+
+class Case(NamedTuple):
+    """A target to plan for: the probe, and a function of points where values can be had anywhere."""
+
+    probe: Probe
+    function: Callable[[Tensor], Tensor] | None = None
+
+
+def along(function: Callable[[Tensor], Tensor], bounds: list[tuple[float, float]] = LINE) -> Case:
+    def target(points: Tensor) -> Tensor:
+        return function(points[:, 0])
+
+    return Case(Probe.grid(bounds, target), target)
+
+
+def plane(function: Callable[[Tensor, Tensor], Tensor], bounds: list[tuple[float, float]] = SQUARE) -> Case:
+    def target(points: Tensor) -> Tensor:
+        return function(points[:, 0], points[:, 1])
+
+    return Case(Probe.grid(bounds, target), target)
+
+
+def image(values: np.ndarray[Any, Any]) -> Case:
+    return Case(Probe.grid(SQUARE, values.astype(np.float64), resolution=list(values.shape)))
+
+
+def blocks(values: np.ndarray[Any, Any], size: int) -> np.ndarray[Any, Any]:
+    """Means over blocks of size x size."""
+    rows, columns = (each // size for each in values.shape)
+    kept = values[: rows * size, : columns * size].astype(np.float64)
+    means: np.ndarray[Any, Any] = kept.reshape(rows, size, columns, size).mean(axis=(1, 3))
+    return means
+
+
+def sample(name: str) -> bytes:
+    from matplotlib import get_data_path
+
+    content = (Path(get_data_path()) / "sample_data" / name).read_bytes()
+    return gzip.decompress(content) if name.endswith(".gz") else content
+
+
+def packet(x: Tensor, centre: float, width: float) -> Tensor:
+    return torch.exp(-(((x - centre) / width) ** 2) / 2)
+
+
+def wave(cycles: float, x: Tensor, phase: float = 0.0) -> Tensor:
+    return torch.sin(2 * torch.pi * cycles * x + phase)
+
+
+def bursts(x: Tensor) -> Tensor:
+    return sum(
+        (wave(cycles, x) * packet(x, centre, 0.06) for cycles, centre in ((10, 0.2), (18, 0.5), (30, 0.8))),
+        torch.zeros_like(x),
+    )
+
+
+def patches(x: Tensor, y: Tensor) -> Tensor:
+    return wave(4, x) * packet(x, -0.4, 0.3) * packet(y, 0.3, 0.3) + wave(3, x + y) * packet(x, 0.4, 0.25) * packet(
+        y, -0.4, 0.25
+    )
+
+
+def several(x: Tensor) -> Tensor:
+    return wave(4, x, 0.3) + 0.7 * wave(11, x, 1.1) + 0.5 * wave(23, x, 2.0)
+
+
+def sea(x: Tensor, y: Tensor) -> Tensor:
+    return wave(1.2, x + 0.4 * y) + 0.6 * wave(2.3, y - 0.5 * x, 0.7) + 0.4 * wave(3.6, x - y, 1.9)
+
+
+def brain() -> Case:
+    scan = np.frombuffer(sample("s1045.ima.gz"), np.uint16).reshape(256, 256)
+    return image(blocks(scan, 8))
+
+
+def land() -> Case:
+    points, metres = elevation(4_000)
+    return Case(Probe.points(points, metres))
+
+
+def sea_floor() -> Case:
+    with np.load(io.BytesIO(sample("topobathy.npz"))) as archive:
+        return image(blocks(archive["topo"], 3))
+
+
+def eeg() -> Case:
+    trace = np.frombuffer(sample("eeg.dat"), float).reshape(-1, 4)[:, 0]
+    return Case(Probe.grid([(0.0, 4.0)], trace, resolution=len(trace), axes=["s"]))
+
+
+def co2() -> Case:
+    years, ppm = co2_weekly()
+    return Case(Probe.points(years, ppm, axes=["year"]))
+
+
+#: Held out: no rule and no number of the plan was found with any of these.
+CASES: dict[str, Callable[[], Case]] = {
+    "exponential chirp, 4 to 79 cycles a unit": partial(along, lambda x: torch.sin(8.2 * (torch.exp(3.0 * x)))),
+    "three bursts": partial(along, bursts),
+    "three sines": partial(along, several),
+    "triangle wave": partial(along, lambda x: torch.asin(0.98 * wave(6, x))),
+    "decaying oscillation": partial(along, lambda x: torch.exp(-3 * x) * wave(15, x)),
+    "beating": partial(along, lambda x: (1 + 0.8 * wave(2, x)) * wave(21, x)),
+    "sine on a steep line, 0 to 50": partial(along, lambda x: x / 5 + wave(0.36, x), [(0.0, 50.0)]),
+    "noisy sine": lambda: Case(
+        Probe.points(
+            np.linspace(0, 1, 600),
+            np.sin(2 * np.pi * 7 * np.linspace(0, 1, 600)) + 0.15 * np.random.default_rng(5).standard_normal(600),
+        )
+    ),
+    "EEG, 4 s": eeg,
+    "CO2, weekly since 1958": co2,
+    "three oblique waves": partial(plane, sea),
+    "rings that close up": partial(plane, lambda x, y: torch.cos(14 * (x**2 + y**2))),
+    "two patches": partial(plane, patches),
+    "wave packet that travels": partial(
+        plane, lambda x, t: wave(9, x - 0.3 * t) * packet(x - 0.3 * t, 0.35, 0.15), [(0.0, 1.0), (0.0, 1.0)]
+    ),
+    "10 by 1, 7 by 2 cycles": partial(
+        plane, lambda x, y: wave(0.7, x) * wave(2, y) + 0.1 * x, [(0.0, 10.0), (0.0, 1.0)]
+    ),
+    "MRI of a head, 32 x 32": brain,
+    "sea floor, 30 x 40": sea_floor,
+    "elevation at 4,000 places": land,
+}
+
+
+def looks(most: int) -> set[int]:
+    steps = [1]
+    while steps[-1] < most:
+        steps.append(max(steps[-1] + 1, math.ceil(1.08 * steps[-1])))
+    return {*steps}
+
+
+def steps_to_fit(recipe: Recipe, case: Case, points: Tensor, values: Tensor, seed: int, most: int) -> float:
+    """Steps to the first of two looks in a row at which it is fitted; ``inf``: not within ``most``."""
+    torch.manual_seed(seed)
+    network = build(recipe)
+    optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
+    scene, front = read_scene(case.probe, network), FrontDiagnostic(0.25)
+    front.begin(scene)
+    due, before = looks(most), math.inf
+    for step in range(1, most + 1):
+        optimizer.zero_grad()
+        (network(points) - values).square().mean().backward()
+        optimizer.step()
+        if step in due:
+            seen = case.probe.observe(network, scene.target)
+            scale = scene.scale.at_first(scene.geometry, seen.residual)
+            fitted = front.look(seen, scale, step).scalars["front/fitted"] >= 0.98
+            if fitted and before < step:
+                return before
+            before = float(step) if fitted else math.inf
+    return math.inf
+
+
+def data(case: Case, plan: Plan) -> tuple[Tensor, Tensor]:
+    """Training points (N, d) and values (N, 1)."""
+    if case.function is None:
+        assert isinstance(case.probe.target, np.ndarray)
+        points = torch.tensor(case.probe.geometry.asked, dtype=torch.float32)
+        return points, torch.tensor(case.probe.target.reshape(-1, 1), dtype=torch.float32)
+    least = 400 if len(plan.bounds) == 1 else 48
+    axes = [
+        torch.linspace(low, high, max(least, count))
+        for (low, high), count in zip(plan.bounds, plan.evenly.value, strict=True)
+    ]
+    points = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(-1, len(axes))
+    return points, case.function(points)[:, None]
+
+
+def measured(name: str, network: str) -> dict[str, Any]:
+    """Steps of the recommendation and of each value of the grid, a number a seed."""
+    torch.set_num_threads(1)
+    case = CASES[name]()
+    plan = case.probe.plan()
+    points, values = data(case, plan)
+    recipe = plan.recipe(network)
+    most = MOST[len(plan.bounds)]
+    own = [steps_to_fit(recipe, case, points, values, seed, most) for seed in SEEDS]
+    longest = most if math.isinf(max(own)) else min(most, math.ceil(2 * max(own)) + 10)
+    seen = [2 / (high - low) for low, high in plan.box] if plan.box else [1.0] * len(plan.bounds)
+    highest = max(
+        cycles / ((high - low) * scale)
+        for cycles, (low, high), scale in zip(plan.frequencies, plan.bounds, seen, strict=True)
+    )
+    grid = {}
+    for share in sorted(GRID, key=lambda each: abs(math.log(each / 0.5))):
+        value = float(share * highest)
+        other = replace(recipe, omega_0=2 * math.pi * value, sigma=value)
+        grid[f"{share:.3f}"] = [steps_to_fit(other, case, points, values, seed, longest) for seed in SEEDS]
+    return {
+        "target": name,
+        "network": network,
+        "frequencies": plan.frequencies,
+        "width": recipe.width,
+        "rate": recipe.learning_rate,
+        "value": recipe.omega_0 if network == "siren" else recipe.sigma,
+        "share": (recipe.omega_0 / 2 / math.pi if network == "siren" else recipe.sigma) / highest,
+        "own": own,
+        "grid": grid,
+        "most": most,
+        "longest": longest,
+    }
+
+
+def kept(folder: Path, name: str, measure: Callable[[], Any]) -> Any:
+    """What a file holds, or what is measured now and put there."""
+    file = folder / f"{''.join(each if each.isalnum() else '-' for each in name)}.json"
+    if not file.exists():
+        found = measure()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(found))
+        print(name, found, flush=True)
+    return json.loads(file.read_text())
+
+
+def one(folder: Path, name: str, network: str) -> dict[str, Any]:
+    found: dict[str, Any] = kept(folder, f"{network} {name}", partial(measured, name, network))
+    return found
+
+
+def row(found: dict[str, Any]) -> tuple[str, float]:
+    """A row of the table, and how many times the steps of the best the recommendation took."""
+    own = median(found["own"])
+    best_share, best = min(((share, median(steps)) for share, steps in found["grid"].items()), key=lambda each: each[1])
+    if math.isinf(best):
+        ratio, said = (math.nan, "none fits") if math.isinf(own) else (0.0, "only the plan's")
+    else:
+        ratio = own / best
+        said = f"{ratio:.2f}"
+    cycles = " x ".join(f"{each:.3g}" for each in found["frequencies"])
+    steps = ", ".join("-" if math.isinf(each) else f"{each:,.0f}" for each in found["own"])
+    best_said = "-" if math.isinf(best) else f"{best:,.0f} (c = {best_share})"
+    return (
+        f"| {found['target']} | {cycles} | {found['network']} | {found['value']:.3g} | {found['share']:.2f} | {steps} | "
+        f"{best_said} | {said} |",
+        ratio,
+    )
+
+
+def table(results: list[dict[str, Any]]) -> str:
+    rows = [row(found) for found in results]
+    known = [ratio for _, ratio in rows if not math.isnan(ratio)]
+    held = sum(ratio <= 1.5 for ratio in known)
+    return "\n".join(
+        [
+            "| target | cycles | network | omega_0 or sigma | c | steps, seeds 0 to 2 | best of the grid | times |",
+            "|---|---|---|---|---|---|---|---|",
+            *(line for line, _ in rows),
+            "",
+            f"Within 1.5 times: {held} of {len(known)} ({held / max(len(known), 1):.0%}); "
+            f"fitted by no value at all: {len(rows) - len(known)}.",
+        ]
+    )
+
+
+def write(page: Path, name: str, text: str) -> None:
+    """Put a text between the markers of a page."""
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    before, _, rest = page.read_text().partition(begin)
+    page.write_text(f"{before}{begin}\n{text}\n{end}{rest.partition(end)[2]}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--folder", type=Path, default=Path("build/plan"), help="what is measured is kept here")
+    parser.add_argument("--tanh", action="store_true", help="steps of a plain tanh network instead")
+    asked = parser.parse_args()
+    jobs = [(asked.folder, name, network) for name in CASES for network in ("siren", "fourier")]
+    with ProcessPoolExecutor(asked.processes, mp_context=get_context("spawn")) as pool:
+        results = list(pool.map(one, *zip(*jobs, strict=True)))
+    write(PAGE, "held out", table(results))
+
+
+if __name__ == "__main__":
+    main()
