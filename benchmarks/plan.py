@@ -1,7 +1,7 @@
 """Whether a plan holds: omega_0 and sigma against a grid of 12 values, on targets that no rule was made with.
 
-python benchmarks/plan.py [--processes 1] [--folder build/plan]    # the tables of docs/plan.md, from what is not yet kept
-python benchmarks/plan.py --tanh                                   # steps of a plain tanh network
+python benchmarks/plan.py [--processes 1] [--folder build/plan]    # the table of docs/plan.md
+python benchmarks/plan.py --tanh                             # steps of a plain tanh network
 
 Trained: the plan's own recipe (width, depth, learning rate, inputs and values), full batch, on as many evenly spaced
 points as the plan asks for, at least 400 or 48 x 48, or on the values that are given. A value of the grid differs in
@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lightning_seqfit import Plan, Probe
 from lightning_seqfit.demos.data import co2_weekly
@@ -266,6 +266,130 @@ def one(folder: Path, name: str, network: str) -> dict[str, Any]:
     return found
 
 
+def hann(x: Tensor) -> Tensor:
+    return torch.sin(torch.pi * x) ** 2
+
+
+def octaves(highest: float, x: Tensor) -> Tensor:
+    return sum(
+        (torch.cos(2 * torch.pi * each * x) / each**0.5 for each in (1, 2, 4, 8) if each <= highest),
+        torch.zeros_like(x),
+    )
+
+
+#: What the table of a tanh network is of: from cycles to a function on [0, 1], or on [-1, 1]^2.
+ON_LINE: dict[str, Callable[[float, Tensor], Tensor]] = {
+    "sine": wave,
+    "cosine": lambda cycles, x: wave(cycles, x, torch.pi / 2),
+    "sine, a fifth of each end tapered": lambda cycles, x: (
+        wave(cycles, x) * (torch.minimum(x, 1 - x) / 0.2).clamp(0, 1)
+    ),
+    "sine under a Hann window": lambda cycles, x: wave(cycles, x) * hann(x),
+    "parabola + 0.3 sine": lambda cycles, x: 4 * (x - 0.5) ** 2 + 0.3 * wave(cycles, x),
+    "3 x + 0.3 sine": lambda cycles, x: 3 * x + 0.3 * wave(cycles, x),
+    "octaves up to": octaves,
+}
+IN_PLANE: dict[str, Callable[[float, Tensor, Tensor], Tensor]] = {
+    "plane wave": lambda cycles, x, y: wave(cycles / 2, x),
+    "product": lambda cycles, x, y: wave(cycles / 2, x) * wave(cycles / 2, y),
+    "product under a window": lambda cycles, x, y: (
+        wave(cycles / 2, x) * wave(cycles / 2, y) * (torch.cos(torch.pi / 2 * x) * torch.cos(torch.pi / 2 * y)) ** 2
+    ),
+}
+TANH_CYCLES = {1: (1, 2, 3, 5, 8, 13, 20), 2: (1, 2, 3, 5)}
+
+
+def tanh_jobs() -> Iterator[tuple[str, float, int]]:
+    """Kind, length of the domain on a line (0: the plane), and cycles."""
+    for length in (1.0, 2.0):
+        yield from ((kind, length, cycles) for kind in ON_LINE for cycles in TANH_CYCLES[1])
+    yield from ((kind, 0.0, cycles) for kind in IN_PLANE for cycles in TANH_CYCLES[2])
+
+
+def tanh_steps_of(kind: str, length: float, cycles: float) -> list[float]:
+    """Steps of a plain tanh network, a number a seed."""
+    torch.set_num_threads(1)
+    if length:
+        low = 0.0 if length == 1.0 else -1.0
+        case = along(lambda x: ON_LINE[kind](cycles, (x - low) / length), [(low, low + length)])
+    else:
+        case = plane(lambda x, y: IN_PLANE[kind](cycles, x, y))
+    plan = case.probe.plan()
+    points, values = data(case, replace(plan, evenly=replace(plan.evenly, value=(1,) * len(plan.bounds))))
+    recipe = Recipe("tanh", len(plan.bounds), width=50, learning_rate=5e-3)
+    return [steps_to_fit(recipe, case, points, values, seed, MOST_TANH) for seed in (0, 1)]
+
+
+def tanh_of(folder: Path, kind: str, length: float, cycles: float) -> list[float]:
+    found: list[float] = kept(folder, f"tanh {kind} {length} {cycles}", partial(tanh_steps_of, kind, length, cycles))
+    return found
+
+
+def tanh_table(jobs: list[tuple[str, float, int]], results: list[list[float]]) -> str:
+    cycles = sorted({each for _, _, each in jobs})
+    found = dict(zip(jobs, results, strict=True))
+    rows = []
+    for kind, length in dict.fromkeys((kind, length) for kind, length, _ in jobs):
+        domain = {0.0: "[-1, 1]^2", 1.0: "[0, 1]", 2.0: "[-1, 1]"}[length]
+        cells = [span(found.get((kind, length, each), [])) for each in cycles]
+        rows.append(f"| {kind} | {domain} | {' | '.join(cells)} |")
+    head = f"| target | domain | {' | '.join(f'{each} cycles' for each in cycles)} |"
+    return "\n".join([head, f"|---|---|{'---|' * len(cycles)}", *rows])
+
+
+def span(steps: list[float]) -> str:
+    if not steps:
+        return ""
+    low, high = min(steps), max(steps)
+    if math.isinf(low):
+        return "-"
+    return f"{low:,.0f}" if low == high else f"{low:,.0f} to {'-' if math.isinf(high) else f'{high:,.0f}'}"
+
+
+def tanh_held_out(name: str) -> dict[str, Any]:
+    """What a plan says of a tanh network on a held-out target, and what it takes."""
+    torch.set_num_threads(1)
+    case = CASES[name]()
+    plan = case.probe.plan()
+    points, values = data(case, plan)
+    recipe = replace(plan.recipe("tanh"), width=50)
+    took = [steps_to_fit(recipe, case, points, values, seed, MOST_TANH) for seed in (0, 1)]
+    return {"said": plan.tanh.value, "low": plan.tanh.low, "high": plan.tanh.high, "took": took}
+
+
+def tanh_checked(folder: Path, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = kept(folder, f"tanh of {name}", partial(tanh_held_out, name))
+    return found
+
+
+def tanh_checks(results: list[dict[str, Any]]) -> str:
+    lines, right, near, both = [], 0, 0, 0
+    for name, found in zip(CASES, results, strict=True):
+        said, took = found["said"], math.sqrt(math.prod(found["took"]))
+        words = "not known" if said is None else "will not do" if math.isinf(said) else f"{said:,.0f}"
+        lines.append(
+            f"| {name} | {words} | {', '.join('-' if math.isinf(e) else f'{e:,.0f}' for e in found['took'])} |"
+        )
+        if said is not None:
+            right += math.isinf(said) == math.isinf(took)
+            both += math.isfinite(said) and math.isfinite(took)
+            near += math.isfinite(said) and math.isfinite(took) and 0.5 <= took / said <= 2.0
+    known = sum(found["said"] is not None for found in results)
+    return "\n".join(
+        [
+            "| target | the plan says | steps, seeds 0 and 1 |",
+            "|---|---|---|",
+            *lines,
+            "",
+            f"Whether it will do: right for {right} of {known}. Steps within a factor of 2: {near} of {both}.",
+        ]
+    )
+
+
+def listed(steps: list[float]) -> str:
+    return ", ".join("-" if math.isinf(each) else f"{each:,.0f}" for each in steps)
+
+
 def row(found: dict[str, Any]) -> tuple[str, float]:
     """A row of the table, and how many times the steps of the best the recommendation took."""
     own = median(found["own"])
@@ -276,13 +400,9 @@ def row(found: dict[str, Any]) -> tuple[str, float]:
         ratio = own / best
         said = f"{ratio:.2f}"
     cycles = " x ".join(f"{each:.3g}" for each in found["frequencies"])
-    steps = ", ".join("-" if math.isinf(each) else f"{each:,.0f}" for each in found["own"])
-    best_said = "-" if math.isinf(best) else f"{best:,.0f} (c = {best_share})"
-    return (
-        f"| {found['target']} | {cycles} | {found['network']} | {found['value']:.3g} | {found['share']:.2f} | {steps} | "
-        f"{best_said} | {said} |",
-        ratio,
-    )
+    cells = [found["target"], cycles, found["network"], f"{found['value']:.3g}", f"{found['share']:.2f}"]
+    cells += [listed(found["own"]), "-" if math.isinf(best) else f"{best:,.0f} (c = {best_share})", said]
+    return f"| {' | '.join(cells)} |", ratio
 
 
 def table(results: list[dict[str, Any]]) -> str:
@@ -314,10 +434,15 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("build/plan"), help="what is measured is kept here")
     parser.add_argument("--tanh", action="store_true", help="steps of a plain tanh network instead")
     asked = parser.parse_args()
-    jobs = [(asked.folder, name, network) for name in CASES for network in ("siren", "fourier")]
     with ProcessPoolExecutor(asked.processes, mp_context=get_context("spawn")) as pool:
-        results = list(pool.map(one, *zip(*jobs, strict=True)))
-    write(PAGE, "held out", table(results))
+        if asked.tanh:
+            jobs = list(tanh_jobs())
+            steps = list(pool.map(partial(tanh_of, asked.folder), *zip(*jobs, strict=True)))
+            write(PAGE, "tanh", tanh_table(jobs, steps))
+            write(PAGE, "tanh held out", tanh_checks(list(pool.map(partial(tanh_checked, asked.folder), CASES))))
+        else:
+            every = [(name, network) for name in CASES for network in ("siren", "fourier")]
+            write(PAGE, "held out", table(list(pool.map(partial(one, asked.folder), *zip(*every, strict=True)))))
 
 
 if __name__ == "__main__":

@@ -77,13 +77,13 @@ def flat(text: str) -> str:
 
 
 def side_by_side(rows: Sequence[tuple[str, str, str]]) -> Iterator[str]:
-    """Labels, what stands before a text, and texts, beside each other, in lines of at most :data:`WIDTH` columns.
+    r"""Labels, what stands before a text, and texts, beside each other, in lines of at most :data:`WIDTH` columns.
 
     A label that repeats is left out.
 
     Examples
     --------
-    >>> print("\\n".join(side_by_side([("for", "1. ", "this"), ("for", "2. ", "that"), ("against", "", "")])))
+    >>> print("\n".join(side_by_side([("for", "1. ", "this"), ("for", "2. ", "that"), ("against", "", "")])))
       for      1. this
                2. that
       against  -

@@ -4,33 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
+from lightning_seqfit.planning.advised import Advised, Box
 from lightning_seqfit.planning.recipe import Recipe
 from lightning_seqfit.planning.words import as_dict, table
-
-
-#: (low, high) of each axis.
-Box: TypeAlias = tuple[tuple[float, float], ...]
-
-
-@dataclass(frozen=True)
-class Advised:
-    """One recommendation.
-
-    Attributes
-    ----------
-    value : what is recommended; None: nothing can be said, and ``reason`` says why.
-    low, high : between which it works; None: not known, or it is no number.
-    reason : a sentence.
-    sure : how sure it is, and by what: a sentence.
-    """
-
-    value: Any
-    reason: str
-    sure: str
-    low: float | None = None
-    high: float | None = None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from lightning_seqfit.words import plain, side_by_side, significant
 
 if TYPE_CHECKING:
-    from lightning_seqfit.planning.plan import Advised, Plan
+    from lightning_seqfit.planning.advised import Advised
+    from lightning_seqfit.planning.plan import Plan
 
 #: How recommendations are called.
 LABELS = {
