@@ -277,6 +277,7 @@ def octaves(highest: float, x: Tensor) -> Tensor:
     )
 
 
+OCTAVES = "octaves up to"
 #: What the table of a tanh network is of: from cycles to a function on [0, 1], or on [-1, 1]^2.
 ON_LINE: dict[str, Callable[[float, Tensor], Tensor]] = {
     "sine": wave,
@@ -287,7 +288,7 @@ ON_LINE: dict[str, Callable[[float, Tensor], Tensor]] = {
     "sine under a Hann window": lambda cycles, x: wave(cycles, x) * hann(x),
     "parabola + 0.3 sine": lambda cycles, x: 4 * (x - 0.5) ** 2 + 0.3 * wave(cycles, x),
     "3 x + 0.3 sine": lambda cycles, x: 3 * x + 0.3 * wave(cycles, x),
-    "octaves up to": octaves,
+    OCTAVES: octaves,
 }
 IN_PLANE: dict[str, Callable[[float, Tensor, Tensor], Tensor]] = {
     "plane wave": lambda cycles, x, y: wave(cycles / 2, x),
@@ -302,7 +303,8 @@ TANH_CYCLES = {1: (1, 2, 3, 5, 8, 13, 20), 2: (1, 2, 3, 5)}
 def tanh_jobs() -> Iterator[tuple[str, float, int]]:
     """Kind, length of the domain on a line (0: the plane), and cycles."""
     for length in (1.0, 2.0):
-        yield from ((kind, length, cycles) for kind in ON_LINE for cycles in TANH_CYCLES[1])
+        yield from ((kind, length, cycles) for kind in ON_LINE for cycles in TANH_CYCLES[1] if kind != OCTAVES)
+        yield from ((OCTAVES, length, cycles) for cycles in (2, 8))
     yield from ((kind, 0.0, cycles) for kind in IN_PLANE for cycles in TANH_CYCLES[2])
 
 
@@ -436,10 +438,10 @@ def main() -> None:
     asked = parser.parse_args()
     with ProcessPoolExecutor(asked.processes, mp_context=get_context("spawn")) as pool:
         if asked.tanh:
+            write(PAGE, "tanh held out", tanh_checks(list(pool.map(partial(tanh_checked, asked.folder), CASES))))
             jobs = list(tanh_jobs())
             steps = list(pool.map(partial(tanh_of, asked.folder), *zip(*jobs, strict=True)))
             write(PAGE, "tanh", tanh_table(jobs, steps))
-            write(PAGE, "tanh held out", tanh_checks(list(pool.map(partial(tanh_checked, asked.folder), CASES))))
         else:
             every = [(name, network) for name in CASES for network in ("siren", "fourier")]
             write(PAGE, "held out", table(list(pool.map(partial(one, asked.folder), *zip(*every, strict=True)))))
