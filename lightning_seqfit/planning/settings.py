@@ -6,8 +6,8 @@ d inputs (the Euclidean norm over the axes):
     SIREN                omega_0 = 0.42 d 2 pi F^(2/3) M^(1/3), Adam at 0.08 / omega_0, at most 5e-3
     Fourier features     sigma = 0.65 F / d, Adam at 5e-3
 
-A single wave has M = F. A sum over octaves has more power where it is slow, and is fitted soonest by a SIREN that
-begins in between. A step of Adam turns the phase of a sine by about rate x omega_0. Found with 19 targets; held out:
+A single wave has M = F. On a line a sum over octaves has more power where it is slow, and is fitted soonest by a SIREN
+that begins in between; where it oscillates along several axes, F stands for M. A step of Adam turns the phase of a sine by about rate x omega_0. Found with 19 targets; held out:
 docs/plan.md.
 """
 
@@ -52,9 +52,12 @@ def omega_0(facts: Facts, lengths: Sequence[float]) -> Advised:
     if not facts.oscillates:
         return _NOTHING
     highest, mean = _norm(facts.frequencies, lengths), _norm(facts.means, lengths)
+    if sum(each > 0.0 for each in facts.frequencies) > 1:
+        mean = highest
     share = SIREN * (SIREN_IN_NOISE if facts.noise >= NOISY else 1.0)
     value = share * len(lengths) * 2 * math.pi * float(np.cbrt(highest**2 * mean))
-    reason = f"{_cycles(highest)} a unit at the fastest, {significant(mean, 3)} in the mean{_lower(facts)}"
+    slower = "" if mean == highest else f", {significant(mean, 3)} in the mean"
+    reason = f"{_cycles(highest)} a unit at the fastest{slower}{_lower(facts)}"
     return _ranged(value, reason, _held_out(lengths), SIREN_RANGE)
 
 
