@@ -17,12 +17,12 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,6 +31,7 @@ from torch import Tensor
 from lightning_seqfit import Plan, Probe
 from lightning_seqfit.demos.data import co2_weekly
 from lightning_seqfit.demos.data.samples import elevation
+from lightning_seqfit.diagnostics.base import Scene
 from lightning_seqfit.diagnostics.front import FrontDiagnostic
 from lightning_seqfit.diagnostics.scene import read_scene
 from lightning_seqfit.networks import build
@@ -45,11 +46,16 @@ MOST_TANH = 15_000
 LINE, SQUARE = [(0.0, 1.0)], [(-1.0, 1.0), (-1.0, 1.0)]
 
 
-class Case(NamedTuple):
+@dataclass(frozen=True)
+class Case:
     """A target to plan for: the probe, and a function of points where values can be had anywhere."""
 
     probe: Probe
     function: Callable[[Tensor], Tensor] | None = None
+
+    @cached_property
+    def scene(self) -> Scene:
+        return read_scene(self.probe, torch.nn.Linear(self.probe.geometry.dimension, 1))
 
 
 def along(function: Callable[[Tensor], Tensor], bounds: list[tuple[float, float]] = LINE) -> Case:
@@ -230,7 +236,7 @@ def steps_to_fit(recipe: Recipe, case: Case, points: Tensor, values: Tensor, see
     torch.manual_seed(seed)
     network = build(recipe)
     optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
-    scene, front = read_scene(case.probe, network), FrontDiagnostic(0.25)
+    scene, front = case.scene, FrontDiagnostic(0.25)
     front.begin(scene)
     due, before = looks(most), math.inf
     for step in range(1, most + 1):

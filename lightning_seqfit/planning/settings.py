@@ -7,8 +7,8 @@ d inputs (the Euclidean norm over the axes):
     Fourier features     sigma = 0.65 F / d, Adam at 5e-3
 
 A single wave has M = F. On a line a sum over octaves has more power where it is slow, and is fitted soonest by a SIREN
-that begins in between; where it oscillates along several axes, F stands for M. A step of Adam turns the phase of a sine by about rate x omega_0. Found with 19 targets; held out:
-docs/plan.md.
+that begins in between; where it oscillates along several axes, F stands for M. A step of Adam turns the phase of a sine
+by about rate x omega_0. What came of it: docs/plan.md.
 """
 
 from __future__ import annotations
