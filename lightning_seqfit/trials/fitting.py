@@ -74,8 +74,9 @@ def make_optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
 
         soap: torch.optim.Optimizer = SOAP(network.parameters(), lr=recipe.learning_rate, weight_decay=0.0)
         return soap
-    kind = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[recipe.optimizer]
-    return kind(network.parameters(), lr=recipe.learning_rate)
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(network.parameters(), lr=recipe.learning_rate)
+    return torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
 
 
 def go_on(

@@ -68,7 +68,7 @@ class Task:
     @property
     def outputs(self) -> int:
         """Number of outputs, k."""
-        return self.values.shape[1]
+        return int(self.values.shape[1])
 
     @property
     def mean(self) -> tuple[float, ...]:
@@ -157,7 +157,7 @@ def _probe(source: Probe | Run, target: Callable[..., Any] | ArrayLike | Probe |
         return source.probe() if isinstance(source, Run) else source
     if isinstance(source, Run):
         geometry, output = geometry_of(source.fine or source), source.output
-        return Probe(geometry, _plain(target), output=output, name=source.name)  # type: ignore[arg-type]
+        return Probe(geometry, _plain(target), output=output, name=source.name)
     output_of: Output = source.output
     keywords: dict[str, Any] = {"noise": "auto" if source.given_noise is None else source.given_noise}
     keywords |= {"output": list(output_of) if isinstance(output_of, tuple) else output_of}

@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 
 from numpy.typing import ArrayLike
-from tqdm import tqdm
+from tqdm import tqdm  # type: ignore[import-untyped]
 
 from lightning_seqfit.planning import Plan
 from lightning_seqfit.probe import Probe
