@@ -22,7 +22,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--target", metavar="FILE", help=f"fit these values instead of the recorded target ({FORMS})")
     parser.add_argument("--seeds", type=whole, default=2, help="of each remedy (default: %(default)s)")
-    parser.add_argument("--processes", type=int, help="at once (default: one a core; 0: none beside this one)")
+    parser.add_argument("--processes", type=whole, help="that train at once (default: one a core)")
     parser.add_argument("--json", action="store_true", help="one JSON object, for programs")
 
 

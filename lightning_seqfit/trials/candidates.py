@@ -95,7 +95,7 @@ def stand_in(
 
 
 def candidates(task: Task, own: Recipe, plan: Plan | None) -> list[Candidate]:
-    """Return what is tried, the likeliest first, the stand-in among them as ``"as it is"``.
+    """Return what is tried, the stand-in first, as ``"as it is"``.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def candidates(task: Task, own: Recipe, plan: Plan | None) -> list[Candidate]:
     plan : for the target; None: there is none.
     """
     scaled = _scaled(task, own)
-    found = [*_fourier_and_siren(task, own, plan), Candidate("as it is", {}, own)]
+    found = [Candidate("as it is", {}, own), *_fourier_and_siren(task, own, plan)]
     if scaled != own:
         change: dict[str, Any] = {} if scaled.bounds == own.bounds else {"inputs": "[-1, 1]"}
         if scaled.scale != own.scale:

@@ -63,8 +63,8 @@ def trial(
     budget_s : seconds from the call to the answer, from 5 on.
     target : instead of the source's: a function of points (N, d), values at its points, or a probe.
     seeds : of each, from 1 to 20.
-    processes : as many at once; default: one for each core that may be used, at most 16. 0: none is started, and the
-        fits are trained here, one after another.
+    processes : that train at once, this one among them; default: one for each core that may be used, at most 16. The
+        others run no line of your script, and are gone afterwards.
     width, depth : of the stand-in; default: as the record has it, else 64 and 2.
     progress : whether to show a bar on the standard error.
 
@@ -83,7 +83,7 @@ def trial(
     >>> import torch
     >>> from lightning_seqfit import Probe
     >>> probe = Probe.grid([(0.0, 1.0)], lambda x: torch.sin(12 * torch.pi * x[:, 0]), resolution=128)
-    >>> found = trial(probe, 30, seeds=1, processes=0, progress=False)
+    >>> found = trial(probe, 30, seeds=1, processes=1, progress=False)
     >>> found.winner.change["network"], found.winner.reached < 500
     ('siren', True)
     """
@@ -98,7 +98,7 @@ def trial(
     count = min(cores, seeds * len(tried))
     with (
         tqdm(total=round(budget_s), unit="s", disable=not progress, bar_format=_BAR, leave=False) as bar,
-        Workers(task, count, begun + budget_s) as workers,
+        Workers(task, count - 1, begun + budget_s) as workers,
     ):
         ladder = _Ladder(tried, seeds, workers, lambda said: _show(bar, begun, said))
         given_up = halve([each.name for each in tried if each.recipe is not None], ladder.advance)
@@ -194,7 +194,9 @@ def _notes(source: Probe | Run, task: Task) -> Iterator[str]:
     beside = isinstance(source, Run) and source.stall is not None and source.stall.situation.residual_beside
     yield EQUATION if beside else NECESSARY
     yield SECONDS
-    if task.trained is not None:
+    if task.trained is None:
+        yield "trained and measured at the same points: what happens between them is not seen"
+    else:
         yield f"trained on {len(task.trained):,} of the {len(task.values):,} points, measured at all of them"
 
 
@@ -208,7 +210,7 @@ def _check(source: Any, budget_s: Any, seeds: Any, processes: Any, **sizes: Any)
         )
     whole = {"seeds": (seeds, 1, MOST_SEEDS), **{name: (size, 1, 100_000) for name, size in sizes.items() if size}}
     if processes is not None:
-        whole["processes"] = (processes, 0, 256)
+        whole["processes"] = (processes, 1, 256)
     for name, (value, low, high) in whole.items():
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise ValueError(f"{name}={value!r}: give a whole number from {low} to {high:,}")

@@ -13,8 +13,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -25,8 +26,8 @@ from lightning_seqfit.trials.task import Eye, Task
 
 #: Processes at the most, however many cores there are: each takes some 400 MB for torch.
 MOST_PROCESSES = 16
-#: Seconds that a process may be late, one step being longer than it should.
-GRACE = 4.0
+#: Seconds that a process may be late, one step being longer than it should; and of what is trained here at a time.
+GRACE, SLICE = 4.0, 1.0
 #: Why a fit ended for which there was no time.
 NO_TIME = "the budget ended"
 # Whatever the process that is asked for this prints must not get between the answers.
@@ -71,23 +72,19 @@ def _send(message: Any, stream: Any) -> None:
 
 
 class Workers:
-    """Processes that train, as a context; none is left when it ends.
+    """What trains: this process, and others beside it, of which none is left when the context ends.
 
     Parameters
     ----------
     task : what is fitted.
-    processes : how many at the most; 0: none, the fits are trained here.
+    beside : how many others; each is used as soon as it has started.
     deadline : when there is no time left, by :func:`time.monotonic`.
     """
 
-    def __init__(self, task: Task, processes: int, deadline: float) -> None:
-        self._task, self._deadline = task, deadline
-        self._eye = None if processes else Eye(task)
-        self._threads = ThreadPoolExecutor(max(processes, 1))
-        self._idle: queue.SimpleQueue[_Process] = queue.SimpleQueue()
-        self._processes = [_Process(task) for _ in range(processes)]
-        for process in self._processes:
-            self._idle.put(process)
+    def __init__(self, task: Task, beside: int, deadline: float) -> None:
+        self._eye, self._deadline = Eye(task), deadline
+        self._processes = [_Process(task) for _ in range(beside)]
+        self._threads = [ThreadPoolExecutor(1) for _ in self._processes]  # one alone talks to a process
 
     def __enter__(self) -> Workers:
         return self
@@ -95,54 +92,70 @@ class Workers:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         for process in self._processes:
             process.kill()
-        self._threads.shutdown(wait=True, cancel_futures=True)
-        for process in self._processes:
+        for thread, process in zip(self._threads, self._processes, strict=True):
+            thread.shutdown(wait=True, cancel_futures=True)
             process.close()
 
     def run(self, jobs: Sequence[Job], tick: Callable[[], object] = lambda: None) -> Iterator[tuple[Any, Fit]]:
-        """Yield key and fit of each job as it is done; ``tick`` is called twice a second."""
-        if self._eye is not None:
-            for job in jobs:
-                yield job.key, self._here(job, self._eye)
-            return
-        futures: dict[Future[Fit], Job] = {self._threads.submit(self._there, job): job for job in jobs}
-        waiting = set(futures)
-        while waiting:
-            done, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield futures[future].key, future.result()
+        """Yield key and fit of each job as it is done; ``tick`` is called about once a second."""
+        waiting, done = deque(jobs), queue.SimpleQueue[tuple[Any, Fit]]()
+        for thread, process in zip(self._threads, self._processes, strict=True):
+            thread.submit(self._serve_from, process, waiting, done)
+        missing, own = len(jobs), _next(waiting)
+        while missing:
+            if own is not None:
+                fit = self._here(own)
+                own = replace(own, fit=fit)
+                if fit.ended or fit.step >= own.until:
+                    done.put((own.key, fit))
+                    own = _next(waiting)
+            with suppress(queue.Empty):
+                while True:
+                    yield done.get(timeout=SLICE if own is None and missing else 0.0)
+                    missing -= 1
             tick()
-            if waiting and time.monotonic() > self._deadline + GRACE:
-                for process in self._processes:  # whoever waits for one is told so
+            if self._left() < -GRACE:
+                for process in self._processes:  # whoever waits for an answer is told so
                     process.kill()
 
     def _left(self) -> float:
         return self._deadline - time.monotonic()
 
-    def _here(self, job: Job, eye: Eye) -> Fit:
-        if self._left() <= 0.0:
-            return replace(job.fit, why=NO_TIME, state=b"")
-        return self._told(go_on(job.fit, eye, job.until, self._left()), job)
+    def _here(self, job: Job) -> Fit:
+        """A fit after a second more of it."""
+        if self._left() > 0.0:
+            job = replace(job, fit=go_on(job.fit, self._eye, job.until, min(SLICE, self._left())))
+        return self._in_time(job.fit, job.until)
 
-    def _there(self, job: Job) -> Fit:
-        process = self._idle.get()
-        try:
-            process.start()
-            if self._left() <= 0.0:
-                return replace(job.fit, why=NO_TIME, state=b"")
-            return self._told(process.ask(job.fit, job.until, self._left()), job)
-        except (EOFError, OSError, pickle.UnpicklingError):
-            late = self._left() <= 0.0
-            why = NO_TIME if late else f"its process ended with exit status {process.status()}, as when memory is short"
-            return replace(job.fit, why=why, state=b"")
-        finally:
-            self._idle.put(process)
+    def _serve_from(self, process: _Process, waiting: deque[Job], done: queue.SimpleQueue[tuple[Any, Fit]]) -> None:
+        """Let a process do what waits; it is started before it takes something."""
+        while waiting and self._left() > 0.0:
+            try:
+                process.start()
+            except (EOFError, OSError, pickle.PicklingError):
+                return  # the others do it
+            if (job := _next(waiting)) is None:
+                return
+            try:
+                fit = self._in_time(process.ask(job.fit, job.until, self._left()), job.until)
+            except (EOFError, OSError, pickle.UnpicklingError):
+                fit = self._in_time(job.fit, job.until)
+                if not fit.why:
+                    said = f"its process ended with exit status {process.status()}, as when memory is short"
+                    fit = replace(fit, why=said, state=b"")
+            done.put((job.key, fit))
 
-    def _told(self, fit: Fit, job: Job) -> Fit:
-        """A fit that stopped short of its step for want of time says so."""
-        if fit.ended or fit.step >= job.until:
-            return fit
-        return replace(fit, why=NO_TIME, state=b"")
+    def _in_time(self, fit: Fit, until: int) -> Fit:
+        """A fit that has stopped short of its step because there was no time says so."""
+        short = self._left() <= 0.0 and not fit.ended and fit.step < until
+        return replace(fit, why=NO_TIME, state=b"") if short else fit
+
+
+def _next(waiting: deque[Job]) -> Job | None:
+    try:
+        return waiting.popleft()
+    except IndexError:
+        return None
 
 
 class _Process:
