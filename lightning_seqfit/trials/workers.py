@@ -55,8 +55,8 @@ def available_cores() -> int:
 
 
 def serve(asked: Any, answers: Any) -> None:
-    """Answer until nobody asks: first comes a task, then one (fit, step, seconds) after the other."""
-    eye = Eye(pickle.load(asked))
+    """Answer until nobody asks: first comes a task, packed, then one (fit, step, seconds) after the other."""
+    eye = Eye(pickle.loads(pickle.load(asked)))
     _send("ready", answers)
     while True:
         try:
@@ -83,7 +83,8 @@ class Workers:
 
     def __init__(self, task: Task, beside: int, deadline: float) -> None:
         self._eye, self._deadline = Eye(task), deadline
-        self._processes = [_Process(task) for _ in range(beside)]
+        packed = pickle.dumps(task)  # now, while nobody adds to what its geometry remembers
+        self._processes = [_Process(packed) for _ in range(beside)]
         self._threads = [ThreadPoolExecutor(1) for _ in self._processes]  # one alone talks to a process
 
     def __enter__(self) -> Workers:
@@ -132,7 +133,7 @@ class Workers:
         while waiting and self._left() > 0.0:
             try:
                 process.start()
-            except (EOFError, OSError, pickle.PicklingError):
+            except (EOFError, OSError):
                 return  # the others do it
             if (job := _next(waiting)) is None:
                 return
@@ -161,8 +162,8 @@ def _next(waiting: deque[Job]) -> Job | None:
 class _Process:
     """One process, started when it is first needed, and anew when it has died."""
 
-    def __init__(self, task: Task) -> None:
-        self._task = task
+    def __init__(self, packed: bytes) -> None:
+        self._packed = packed
         self._process: subprocess.Popen[bytes] | None = None
         self._killed, self._lock = False, threading.Lock()
 
@@ -181,7 +182,7 @@ class _Process:
                 stderr=subprocess.DEVNULL,
                 env={**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
             )
-        self._ask(self._task)
+        self._ask(self._packed)
 
     def ask(self, fit: Fit, until: int, seconds: float) -> Fit:
         """Return the fit after a stretch of it.
