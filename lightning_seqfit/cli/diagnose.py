@@ -52,7 +52,7 @@ def run(run: str, name: str | None, at: int | None, json: bool, check: bool) -> 
         notes = [f"note  {said}: {why}" for said, why in unable.items()]
         if others := [file.name.removesuffix(".npz") for file in there if file not in files]:
             notes.append(f"note  of the same training there {'are' if others[1:] else 'is'} also: {', '.join(others)}")
-        stalled = [seen for seen in runs if (said := found.get(seen.name or "probe")) and said.stalled]
+        stalled = [seen for seen in runs if (of := found.get(seen.name or "probe")) and of.stalled]
         remedies = [to_try(run, seen.name) for seen in stalled if np.nan_to_num(seen.target).any()]
         print("\n\n".join([*parts, *_together(runs, found, at), *notes, *remedies[:1]]))
     if check and any(each.stalled or each.verdict is Verdict.DIVERGED for each in found.values()):

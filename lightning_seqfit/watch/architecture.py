@@ -16,7 +16,7 @@ from lightning_seqfit.record.architecture import Architecture
 #: Activations by the name of their class, in small letters.
 _NAMES = {
     **{name: name for name in ("tanh", "relu", "gelu", "silu", "elu", "softplus", "sigmoid")},
-    **{"leakyrelu": "leaky_relu", "sine": "sine", "sin": "sine", "sinelayer": "sine", "siren": "sine"},
+    **{"leakyrelu": "leaky_relu", "sine": "sine", "sin": "sine", "sinelayer": "sine"},
 }
 
 log = logging.getLogger(__name__)
