@@ -208,7 +208,7 @@ def _check(source: Any, budget_s: Any, seeds: Any, processes: Any, **sizes: Any)
             f"budget_s={budget_s!r} is too short, or no number of seconds: give at least {LEAST_SECONDS:g}; to start "
             "processes takes some of them, 60 suffices as a rule"
         )
-    whole = {"seeds": (seeds, 1, MOST_SEEDS), **{name: (size, 1, 100_000) for name, size in sizes.items() if size}}
+    whole = {"seeds": (seeds, 1, MOST_SEEDS), **{name: (size, 1, 100_000) for name, size in sizes.items() if size is not None}}
     if processes is not None:
         whole["processes"] = (processes, 1, 256)
     for name, (value, low, high) in whole.items():
