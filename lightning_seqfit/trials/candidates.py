@@ -17,8 +17,12 @@ from lightning_seqfit.trials.task import Task
 
 #: Of a stand-in of which nothing is known.
 WIDTH, DEPTH, RATE = 64, 2, 5e-3
-#: Sizes of a stand-in, at the most: a larger network takes no steps within a budget of minutes.
-MOST_WIDTH, MOST_DEPTH = 512, 8
+#: Operations of a step and a look, at the most: about a second on one core, in which nothing else can be done.
+MOST_OPERATIONS = 1e10
+#: Hidden layers of a stand-in that would take more.
+MOST_DEPTH = 8
+#: Why a network that takes more is not tried.
+TOO_LARGE = "too large to be tried: a step takes seconds on one core"
 #: Learning rate of SOAP, and rates below and above which Adam's is tried beside the run's own.
 SOAP_RATE, LOW_RATE, HIGH_RATE = 3e-3, 5e-4, 2e-2
 #: Angular frequencies on [-1, 1] where the target's own are not known.
@@ -57,12 +61,15 @@ def stand_in(
     known = None if run is None else run.network
     notes = []
     sizes = (width or (known.width if known else WIDTH), depth or (known.depth if known else DEPTH))
-    smaller = (min(sizes[0], MOST_WIDTH), min(sizes[1], MOST_DEPTH))
-    if smaller != sizes:
+    recipe = Recipe("tanh", task.geometry.dimension, task.outputs, *sizes, learning_rate=RATE)
+    if _operations(recipe, task) > MOST_OPERATIONS:
+        recipe = replace(recipe, depth=min(recipe.depth, MOST_DEPTH))
+    while _operations(recipe, task) > MOST_OPERATIONS and recipe.width > 1:
+        recipe = replace(recipe, width=recipe.width // 2)
+    if (recipe.width, recipe.depth) != sizes:
         notes.append(
-            f"its width of {sizes[0]:,} and depth of {sizes[1]:,} are reduced to {smaller[0]:,} and {smaller[1]:,}"
+            f"its width of {sizes[0]:,} and depth of {sizes[1]:,} are reduced to {recipe.width:,} and {recipe.depth:,}"
         )
-    recipe = Recipe("tanh", task.geometry.dimension, task.outputs, *smaller, learning_rate=RATE)
     if known is not None:
         if known.activation == "sine":
             recipe = replace(recipe, network="siren", omega_0=known.omega_0 or recipe.omega_0)
@@ -81,7 +88,7 @@ def stand_in(
                 "makes them is left out"
             )
     elif run is not None:
-        notes.append(f"the record does not know its network: tanh, width {smaller[0]}, depth {smaller[1]}, Adam")
+        notes.append(f"the record does not know its network: tanh, width {sizes[0]}, depth {sizes[1]}, Adam")
     if run is not None:
         recipe = replace(recipe, bounds=_box_seen(run))
         if _sees_standardised(run, task):
@@ -114,7 +121,7 @@ def candidates(task: Task, own: Recipe, plan: Plan | None) -> list[Candidate]:
     if own.network != "siren" and (own.optimizer != "adam" or not LOW_RATE <= own.learning_rate <= HIGH_RATE):
         change = {"optimizer": "adam", "learning_rate": RATE}
         found.append(Candidate(f"Adam, {RATE:g}", change, replace(own, optimizer="adam", learning_rate=RATE)))
-    width = min(max(2 * own.width, 128), 2 * MOST_WIDTH)
+    width = max(2 * own.width, 128)
     found.append(Candidate(f"width {width}", {"width": width}, replace(own, width=width)))
     if own.optimizer != "soap":
         change = {"optimizer": "soap", "learning_rate": SOAP_RATE}
@@ -122,7 +129,19 @@ def candidates(task: Task, own: Recipe, plan: Plan | None) -> list[Candidate]:
             found.append(Candidate("SOAP", change, replace(own, optimizer="soap", learning_rate=SOAP_RATE)))
         else:
             found.append(Candidate("SOAP", change, why='not installed: pip install "lightning-seqfit[soap]"'))
-    return found
+    return [each if _can_be_tried(each, task) else replace(each, recipe=None, why=TOO_LARGE) for each in found]
+
+
+def _can_be_tried(candidate: Candidate, task: Task) -> bool:
+    return candidate.recipe is None or _operations(candidate.recipe, task) <= MOST_OPERATIONS
+
+
+def _operations(recipe: Recipe, task: Task) -> float:
+    """Operations of a step and of a look: twice the weights a point forward, and twice as many backward."""
+    first = 2 * recipe.features if recipe.network == "fourier" else recipe.in_features
+    weights = recipe.width * (first + recipe.width * (recipe.depth - 1) + recipe.out_features)
+    looked = len(task.values)
+    return float(weights) * (6 * (looked if task.trained is None else len(task.trained)) + 2 * looked)
 
 
 def _fourier_and_siren(task: Task, own: Recipe, plan: Plan | None) -> list[Candidate]:
@@ -132,7 +151,7 @@ def _fourier_and_siren(task: Task, own: Recipe, plan: Plan | None) -> list[Candi
         siren, fourier = plan.recipe("siren"), plan.recipe("fourier")
         omegas, sigmas = [siren.omega_0, siren.omega_0 / 2, 2 * siren.omega_0], [fourier.sigma]
     else:
-        framed = replace(_standardised(task, own), bounds=task.geometry.bounds)
+        framed = replace(_standardised(task, own), bounds=task.bounds)
         siren = replace(framed, network="siren", width=WIDTH, depth=DEPTH, optimizer="adam", learning_rate=5e-4)
         fourier = replace(siren, network="fourier", learning_rate=1e-3)
         omegas, sigmas = [*UNKNOWN], [omega / (2 * math.pi) for omega in UNKNOWN[1:]]
@@ -148,9 +167,8 @@ def _fourier_and_siren(task: Task, own: Recipe, plan: Plan | None) -> list[Candi
 
 def _scaled(task: Task, own: Recipe) -> Recipe:
     """The stand-in with inputs in [-1, 1], and values standardised where they are far from that."""
-    box = tuple((float(low), float(high)) for low, high in task.geometry.bounds)
-    there = own.bounds is not None or all(np.allclose(pair, (-1.0, 1.0), atol=0.01) for pair in box)
-    return _standardised(task, own if there else replace(own, bounds=box))
+    there = own.bounds is not None or all(np.allclose(pair, (-1.0, 1.0), atol=0.01) for pair in task.bounds)
+    return _standardised(task, own if there else replace(own, bounds=task.bounds))
 
 
 def _standardised(task: Task, own: Recipe) -> Recipe:

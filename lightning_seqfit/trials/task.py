@@ -14,7 +14,7 @@ from torch import nn
 
 from lightning_seqfit.diagnostics.front import FrontDiagnostic
 from lightning_seqfit.diagnostics.scene import read_scene
-from lightning_seqfit.geometry import FloatArray, Geometry, IntArray, Scattered
+from lightning_seqfit.geometry import FloatArray, Geometry, Grid, IntArray, Scattered
 from lightning_seqfit.measures.scale import error_of
 from lightning_seqfit.planning import Plan
 from lightning_seqfit.probe import Probe
@@ -24,8 +24,8 @@ from lightning_seqfit.record.cells import geometry_of
 
 #: Relative error at which a place is fitted.
 TOLERANCE = 0.25
-#: Points that are trained on, where a plan does not ask for more.
-MOST_POINTS = 4096
+#: Points that are trained on, where a plan does not ask for more, and of a grid those that are looked at.
+MOST_POINTS, MOST_LOOKED = 4096, 16_384
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,14 @@ class Task:
     ----------
     geometry : where it is looked at.
     values : the target where a module is asked, shape ``(P, k)``.
+    bounds : of the domain, (low, high) for each axis.
     noise, relative, scale : as for :meth:`~lightning_seqfit.Probe.grid`.
     trained : numbers of the points that are trained on; None: all P.
     """
 
     geometry: Geometry
     values: FloatArray
+    bounds: tuple[tuple[float, float], ...]
     noise: float | Literal["auto"] = 0.0
     relative: str = "global"
     scale: float | None = None
@@ -63,7 +65,8 @@ class Task:
                              "probe of the solution, or give its values as the target")  # fmt: skip
         known = 0.0 if callable(probe.target) else "auto"
         noise: Any = known if probe.given_noise is None else probe.given_noise
-        return cls(probe.geometry, values, noise, probe.relative, probe.scale)
+        bounds = tuple((float(low), float(high)) for low, high in probe.geometry.bounds)
+        return cls(probe.geometry, values, bounds, noise, probe.relative, probe.scale)
 
     @property
     def outputs(self) -> int:
@@ -91,6 +94,16 @@ class Task:
             relative=self.relative,
             scale=self.scale,
         )
+
+    def coarsened(self, plan: Plan | None) -> Task:
+        """Look at fewer points of a fine grid, where these are still twice as many an axis as a plan asks for."""
+        if plan is None or not isinstance(self.geometry, Grid) or len(self.values) <= MOST_LOOKED:
+            return self
+        geometry, numbers = self.geometry.thinned(MOST_LOOKED // 2)
+        enough = geometry.shape is not None and all(
+            cells >= 2 * needed for cells, needed in zip(geometry.shape, plan.evenly.value, strict=True)
+        )
+        return replace(self, geometry=geometry, values=self.values[numbers]) if enough else self
 
     def thinned(self, plan: Plan | None) -> Task:
         """Train on some of the points, where they are enough: what a network does between them is measured too.
@@ -174,7 +187,7 @@ def _strided(shape: tuple[int, ...], needed: tuple[int, ...]) -> IntArray:
     Examples
     --------
     >>> len(_strided((96, 96), (20, 20))), len(_strided((96, 96), (50, 20))), len(_strided((10_000,), (40,)))
-    (2304, 9216, 3333)
+    (2304, 9216, 3334)
     """
 
     def along(stride: int) -> list[IntArray]:

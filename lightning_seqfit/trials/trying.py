@@ -91,8 +91,8 @@ def trial(
     _check(source, budget_s, seeds, processes, width=width, depth=depth)
     task = Task.of(source, target)
     plan, notes = _plan(task)
+    whole, task = len(task.values), task.coarsened(plan).thinned(plan)
     own, about = stand_in(task, source if isinstance(source, Run) else None, width=width, depth=depth)
-    task = task.thinned(plan)
     tried = candidates(task, own, plan)
     cores = min(available_cores(), MOST_PROCESSES) if processes is None else processes
     count = min(cores, seeds * len(tried))
@@ -103,7 +103,7 @@ def trial(
         ladder = _Ladder(tried, seeds, workers, lambda said: _show(bar, begun, said))
         given_up = halve([each.name for each in tried if each.recipe is not None], ladder.advance)
     attempts = [ladder.attempt(each, given_up.get(each.name, "")) for each in tried]
-    return Trial.of(attempts, [*_notes(source, task), *notes, *(f"as it is: {each}" for each in about)])
+    return Trial.of(attempts, [*_notes(source, task, whole), *notes, *(f"as it is: {each}" for each in about)])
 
 
 _BAR = "{desc} |{bar}| {n_fmt} of {total_fmt} s"
@@ -190,14 +190,17 @@ def _plan(task: Task) -> tuple[Plan | None, list[str]]:
         return None, [f"omega_0 and sigma are guessed: {error}"]
 
 
-def _notes(source: Probe | Run, task: Task) -> Iterator[str]:
+def _notes(source: Probe | Run, task: Task, whole: int) -> Iterator[str]:
     beside = isinstance(source, Run) and source.stall is not None and source.stall.situation.residual_beside
     yield EQUATION if beside else NECESSARY
     yield SECONDS
     if task.trained is None:
-        yield "trained and measured at the same points: what happens between them is not seen"
+        same = "" if len(task.values) == whole else f" {len(task.values):,} of the {whole:,}"
+        yield f"trained and measured at the same{same} points: what happens between them is not seen"
     else:
-        yield f"trained on {len(task.trained):,} of the {len(task.values):,} points, measured at all of them"
+        looked = len(task.values)
+        measured = "all of them" if looked == whole else f"{looked:,} of them"
+        yield f"trained on {len(task.trained):,} of the {whole:,} points, measured at {measured}"
 
 
 def _check(source: Any, budget_s: Any, seeds: Any, processes: Any, **sizes: Any) -> None:
@@ -208,7 +211,10 @@ def _check(source: Any, budget_s: Any, seeds: Any, processes: Any, **sizes: Any)
             f"budget_s={budget_s!r} is too short, or no number of seconds: give at least {LEAST_SECONDS:g}; to start "
             "processes takes some of them, 60 suffices as a rule"
         )
-    whole = {"seeds": (seeds, 1, MOST_SEEDS), **{name: (size, 1, 100_000) for name, size in sizes.items() if size is not None}}
+    whole = {
+        "seeds": (seeds, 1, MOST_SEEDS),
+        **{name: (size, 1, 100_000) for name, size in sizes.items() if size is not None},
+    }
     if processes is not None:
         whole["processes"] = (processes, 1, 256)
     for name, (value, low, high) in whole.items():

@@ -26,8 +26,8 @@ from lightning_seqfit.trials.task import Eye, Task
 
 #: Processes at the most, however many cores there are: each takes some 400 MB for torch.
 MOST_PROCESSES = 16
-#: Seconds that a process may be late, one step being longer than it should; and of what is trained here at a time.
-GRACE, SLICE = 4.0, 1.0
+#: Seconds that a process may be late, one step being longer than it should; and of a turn.
+GRACE, TURN = 4.0, 1.0
 #: Why a fit ended for which there was no time.
 NO_TIME = "the budget ended"
 # Whatever the process that is asked for this prints must not get between the answers.
@@ -98,22 +98,23 @@ class Workers:
             process.close()
 
     def run(self, jobs: Sequence[Job], tick: Callable[[], object] = lambda: None) -> Iterator[tuple[Any, Fit]]:
-        """Yield key and fit of each job as it is done; ``tick`` is called about once a second."""
-        waiting, done = deque(jobs), queue.SimpleQueue[tuple[Any, Fit]]()
+        """Yield key and fit of each job as it is done; ``tick`` is called about once a second.
+
+        They take turns of about a second, so that none has to wait for slower ones.
+        """
+        waiting, done = deque(jobs), queue.SimpleQueue[Job]()
         for thread, process in zip(self._threads, self._processes, strict=True):
             thread.submit(self._serve_from, process, waiting, done)
-        missing, own = len(jobs), _next(waiting)
+        missing = len(jobs)
         while missing:
-            if own is not None:
-                fit = self._here(own)
-                own = replace(own, fit=fit)
-                if fit.ended or fit.step >= own.until:
-                    done.put((own.key, fit))
-                    own = _next(waiting)
+            if (job := _next(waiting)) is not None:
+                fit = go_on(job.fit, self._eye, job.until, self._turn()) if self._left() > 0.0 else job.fit
+                self._put(replace(job, fit=fit), waiting, done)
             with suppress(queue.Empty):
-                while True:
-                    yield done.get(timeout=SLICE if own is None and missing else 0.0)
+                while missing:
+                    ready = done.get(timeout=TURN if job is None else 0.0)
                     missing -= 1
+                    yield ready.key, ready.fit
             tick()
             if self._left() < -GRACE:
                 for process in self._processes:  # whoever waits for an answer is told so
@@ -122,13 +123,10 @@ class Workers:
     def _left(self) -> float:
         return self._deadline - time.monotonic()
 
-    def _here(self, job: Job) -> Fit:
-        """A fit after a second more of it."""
-        if self._left() > 0.0:
-            job = replace(job, fit=go_on(job.fit, self._eye, job.until, min(SLICE, self._left())))
-        return self._in_time(job.fit, job.until)
+    def _turn(self) -> float:
+        return min(TURN, self._left())
 
-    def _serve_from(self, process: _Process, waiting: deque[Job], done: queue.SimpleQueue[tuple[Any, Fit]]) -> None:
+    def _serve_from(self, process: _Process, waiting: deque[Job], done: queue.SimpleQueue[Job]) -> None:
         """Let a process do what waits; it is started before it takes something."""
         while waiting and self._left() > 0.0:
             try:
@@ -138,18 +136,20 @@ class Workers:
             if (job := _next(waiting)) is None:
                 return
             try:
-                fit = self._in_time(process.ask(job.fit, job.until, self._left()), job.until)
+                fit = process.ask(job.fit, job.until, self._turn())
             except (EOFError, OSError, pickle.UnpicklingError):
-                fit = self._in_time(job.fit, job.until)
-                if not fit.why:
-                    said = f"its process ended with exit status {process.status()}, as when memory is short"
-                    fit = replace(fit, why=said, state=b"")
-            done.put((job.key, fit))
+                said = f"its process ended with exit status {process.status()}, as when memory is short"
+                fit = replace(job.fit, why=NO_TIME if self._left() <= 0.0 else said, state=b"")
+            self._put(replace(job, fit=fit), waiting, done)
 
-    def _in_time(self, fit: Fit, until: int) -> Fit:
-        """A fit that has stopped short of its step because there was no time says so."""
-        short = self._left() <= 0.0 and not fit.ended and fit.step < until
-        return replace(fit, why=NO_TIME, state=b"") if short else fit
+    def _put(self, job: Job, waiting: deque[Job], done: queue.SimpleQueue[Job]) -> None:
+        """Put a job back where it has steps to take and time to, else where it is done."""
+        if job.fit.ended or job.fit.step >= job.until:
+            done.put(job)
+        elif self._left() > 0.0:
+            waiting.append(job)
+        else:
+            done.put(replace(job, fit=replace(job.fit, why=NO_TIME, state=b"")))
 
 
 def _next(waiting: deque[Job]) -> Job | None:

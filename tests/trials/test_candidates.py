@@ -79,7 +79,7 @@ def test_without_a_record_it_is_a_tanh_network_with_adam() -> None:
         ({"activation": ""}, "activation is not recorded"),
         ({"optimizer": "lbfgs"}, "its optimizer, lbfgs"),
         ({"in_features": 64}, "its first layer takes 64 numbers"),
-        ({"width": 4096}, "are reduced to 512 and 3"),
+        ({"width": 40_960, "depth": 12}, "its width of 40,960 and depth of 12 are reduced to 640 and 8"),
     ],
 )
 def test_what_the_stand_in_cannot_be_is_said(changes: dict[str, Any], said: str) -> None:
@@ -156,6 +156,13 @@ def test_values_far_from_standard_are_standardised_with_the_inputs() -> None:
 def test_where_the_rate_may_be_at_fault_adam_is_tried(own: Recipe) -> None:
     found = named(UNIT, own)["Adam, 0.005"]
     assert found.recipe == replace(own, optimizer="adam", learning_rate=5e-3)
+
+
+def test_what_takes_seconds_for_a_step_is_not_tried_and_said() -> None:
+    found = named(UNIT, Recipe(width=2_000, learning_rate=5e-3))
+    assert found["as it is"].recipe is not None
+    wider = found["width 4000"]
+    assert (wider.recipe, wider.why) == (None, "too large to be tried: a step takes seconds on one core")
 
 
 def test_soap_that_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

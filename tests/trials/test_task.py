@@ -105,6 +105,16 @@ def test_very_many_are_thinned_evenly_and_never_below_what_is_needed() -> None:
         assert np.ptp(np.diff(chosen)) < 1e-9
 
 
+def test_a_fine_grid_is_looked_at_at_fewer_points_where_they_tell_the_target() -> None:
+    for frequency, shape in ((2.0, (100, 100)), (40.0, (300, 300))):
+        wave = lambda x, own=frequency: torch.sin(2 * torch.pi * own * x[:, 0]) * torch.cos(9 * x[:, 1])  # noqa: E731
+        probe = Probe.grid([(0.0, 1.0), (0.0, 1.0)], wave, resolution=300)
+        task = Task.of(probe).coarsened(probe.plan())
+        assert task.geometry.shape == shape
+        assert task.bounds == ((0.0, 1.0), (0.0, 1.0))
+        np.testing.assert_allclose(task.values[:, 0], wave(torch.tensor(task.geometry.points)), atol=1e-4)
+
+
 def test_of_points_anywhere_some_are_drawn_always_the_same() -> None:
     points = np.random.default_rng(0).uniform(-1, 1, (6_000, 2))
     probe = Probe.points(points, np.sin(6 * points[:, 0]) * np.cos(5 * points[:, 1]))
