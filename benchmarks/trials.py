@@ -30,7 +30,7 @@ from lightning_seqfit.demos.regression import FullBatch, Regression
 PAGE = Path(__file__).parent.parent / "docs" / "try.md"
 BEGIN, END = "<!-- trials -->", "<!-- /trials -->"
 STALLED = ("co2", "taper", "bump", "product")
-BUDGET, STEPS, SEEDS = 60.0, 2_000, (10, 11, 12)  # the trial's own seeds are 0 and 1
+BUDGET, STEPS, SEEDS = 60.0, 4_000, (10, 11, 12)  # the trial's own seeds are 0 and 1
 FACTOR = 1.5
 
 
@@ -74,7 +74,7 @@ def fit(module: L.LightningModule, callbacks: list[Any], steps: int, folder: Pat
 
 
 def recorded(name: str, folder: Path) -> Run:
-    """The record of a demo that was trained for 2,000 steps."""
+    """The record of a demo that was trained for 4,000 steps."""
     if not (folder / "seqfit").exists():
         L.seed_everything(0, verbose=False)
         fit(DEMOS[name].module(), DEMOS[name].callbacks(), STEPS, folder)
