@@ -37,6 +37,8 @@ def run(run: str, name: str, budget: float, target: str | None, seeds: int, proc
         found = trial(seen, budget, target=other, seeds=seeds, processes=processes)
     except (ValueError, TypeError, RuntimeError) as error:
         raise Refused(f"{f'--target {target}: ' if target else ''}{error}") from error
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
     print(dumps(found.as_dict(), indent=2, allow_nan=False) if json else found)
 
 

@@ -210,7 +210,7 @@ def _sees_standardised(run: Run, task: Task) -> bool:
         return False
     first = run.prediction[0].astype(np.float64)
     (mean,), (deviation,) = task.mean, task.deviation
-    if not np.isfinite(first).all() or task.deviation == (1.0,):
+    if not np.isfinite(first).all():
         return False
     plain = abs(math.log(_size(first) / 0.3))
     mapped = abs(math.log(_size(first - mean) / deviation / 0.3))

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 #: Steps of the first round, and how many times as many the next one has.
 FIRST, TIMES = 100, 3
-#: How many times the steps of the best the others get.
-PATIENCE = 10
+#: How many times the steps of the best the others get, and how many at the least.
+PATIENCE, LEAST = 10, 1_000
 
 
 @dataclass(frozen=True)
@@ -65,16 +65,16 @@ def halve(names: Sequence[str], advance: Callable[[Sequence[str], int], Mapping[
     >>> halve(list(speed), advance)
     {'still': 'given up after 100 steps: others were ahead'}
     """
-    alive, step, best = list(names), FIRST, math.inf
+    alive, step, enough = list(names), FIRST, math.inf
     given_up: dict[str, str] = {}
     while alive:
         standing = advance(alive, step)
-        best = min([best, *(each.reached for each in standing.values())])
+        best = min(each.reached for each in standing.values())
+        enough = min(enough, max(math.ceil(PATIENCE * best), LEAST) if best < math.inf else math.inf)
         alive = sorted((name for name in alive if not standing[name].ended), key=lambda name: standing[name].order)
-        if step >= PATIENCE * best:
-            said = f"given up after {step:,} steps: the best took {best:,.0f}"
-            return {**given_up, **dict.fromkeys(alive, said)}
+        if step >= enough:
+            return {**given_up, **dict.fromkeys(alive, f"given up after {step:,} steps: the best took far fewer")}
         kept = math.ceil(len(alive) / 2)
         given_up |= dict.fromkeys(alive[kept:], f"given up after {step:,} steps: others were ahead")
-        alive, step = alive[:kept], min(TIMES * step, math.ceil(PATIENCE * best)) if best < math.inf else TIMES * step
+        alive, step = alive[:kept], int(min(TIMES * step, enough))
     return given_up

@@ -54,8 +54,8 @@ def trial(
 
     Tried are a SIREN and Fourier features as the :func:`~lightning_seqfit.plan` recommends them, inputs scaled to
     [-1, 1], another optimizer, and a wider network, with every seed, full batch. All get a few steps, the better half
-    three times as many, and so on, until the budget ends, or the best is fitted and the others had ten times its steps.
-    A fit ends where 98 % is fitted at two looks in a row.
+    three times as many, and so on, until the budget ends, or the best is fitted and the others had ten times its steps,
+    and a thousand. A fit ends where 98 % is fitted at two looks in a row.
 
     Parameters
     ----------

@@ -137,7 +137,7 @@ class Workers:
                 return
             try:
                 fit = process.ask(job.fit, job.until, self._turn())
-            except (EOFError, OSError, pickle.UnpicklingError):
+            except Exception:  # whatever it is, the fit must come back
                 said = f"its process ended with exit status {process.status()}, as when memory is short"
                 fit = replace(job.fit, why=NO_TIME if self._left() <= 0.0 else said, state=b"")
             self._put(replace(job, fit=fit), waiting, done)

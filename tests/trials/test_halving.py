@@ -43,16 +43,21 @@ def test_of_an_odd_number_the_larger_part_stays() -> None:
 
 
 def test_the_others_get_ten_times_the_steps_of_the_best_and_no_more() -> None:
-    race = Race(fast=0.05, slow=1e-3, slower=1e-4)
+    race = Race(fast=1 / 200, slow=3e-4, slower=1e-4)
     given_up = halve(["fast", "slow", "slower"], race)
-    assert race.rounds == [(100, {"fast", "slow", "slower"}), (200, {"slow"})]
-    assert given_up["slow"] == "given up after 200 steps: the best took 20"
+    assert race.rounds == [
+        (100, {"fast", "slow", "slower"}),
+        (300, {"fast", "slow"}),
+        (900, {"slow"}),
+        (2_000, {"slow"}),
+    ]
+    assert given_up["slow"] == "given up after 2,000 steps: the best took far fewer"
 
 
-def test_where_the_best_took_a_tenth_of_the_first_round_it_ends_there() -> None:
-    race = Race(fast=0.1, slow=1e-3)
-    assert halve(["fast", "slow"], race) == {"slow": "given up after 100 steps: the best took 10"}
-    assert len(race.rounds) == 1
+def test_where_the_best_took_few_they_get_a_thousand() -> None:
+    race = Race(fast=0.1, slow=1e-4)
+    assert halve(["fast", "slow"], race) == {"slow": "given up after 1,000 steps: the best took far fewer"}
+    assert [step for step, _ in race.rounds] == [100, 300, 900, 1_000]
 
 
 def test_one_that_failed_takes_no_place_from_those_that_go_on() -> None:
