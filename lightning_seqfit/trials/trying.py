@@ -184,10 +184,13 @@ def _show(bar: tqdm[Any], begun: float, said: str) -> None:
 
 
 def _plan(task: Task) -> tuple[Plan | None, list[str]]:
+    """A plan for the target, if there can be one, and what it says of the target."""
     try:
-        return task.probe().plan(), []
+        plan = task.probe().plan()
     except ValueError as error:
         return None, [f"omega_0 and sigma are guessed: {error}"]
+    guessed = [] if plan.omega_0.value else [f"omega_0 and sigma are guessed: {plan.omega_0.reason}"]
+    return plan, [*guessed, *plan.notes]
 
 
 def _notes(source: Probe | Run, task: Task, whole: int) -> Iterator[str]:
