@@ -128,6 +128,8 @@ class Task:
             rows = np.flatnonzero(np.indices(shape).sum(axis=0).ravel() % 2 == 0)
         else:
             rows = _strided(shape, needed if plan is not None else (4,) * len(shape))
+        if len(rows) == count:
+            return self
         if along_line:
             rows = np.argsort(self.geometry.asked[:, 0], kind="stable")[rows]
         return replace(self, trained=np.sort(rows))

@@ -59,7 +59,9 @@ def test_a_table_and_the_code_of_the_first(folder: Path, capsys: pytest.CaptureF
     assert head.split("  ")[0] == "remedy"
     assert first.startswith(("SIREN", "Fourier"))
     assert any(line.startswith("as it is") for line in out.splitlines())
-    assert any(line.startswith("note  ") and "necessary" in line for line in out.splitlines())
+    notes = [line for line in out.splitlines() if line.startswith("note  ")]
+    assert notes[0].startswith("note  the run's training watches an equation's residual: ")
+    assert "necessary, not sufficient" in notes[0]
     pasted: dict[str, Any] = {}
     exec(out[out.index("import torch") :], pasted)
     assert pasted["network"](torch.zeros(3, 1)).shape == (3, 1)

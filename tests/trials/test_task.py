@@ -115,6 +115,12 @@ def test_a_fine_grid_is_looked_at_at_fewer_points_where_they_tell_the_target() -
         np.testing.assert_allclose(task.values[:, 0], wave(torch.tensor(task.geometry.points)), atol=1e-4)
 
 
+def test_where_all_are_needed_all_are_trained_on() -> None:
+    x = np.linspace(0.0, 1.0, 5_000)
+    probe = Probe.points(x, np.sin(2 * np.pi * 1_100 * x))
+    assert Task.of(probe).thinned(probe.plan()).trained is None
+
+
 def test_of_points_anywhere_some_are_drawn_always_the_same() -> None:
     points = np.random.default_rng(0).uniform(-1, 1, (6_000, 2))
     probe = Probe.points(points, np.sin(6 * points[:, 0]) * np.cos(5 * points[:, 1]))
