@@ -63,6 +63,9 @@ FADED_PLANE: Table = {
 BENDS = (56.0, 385.0)
 #: Amplitudes at the edges, relative to that inside, below which it is weaker, and faded.
 WEAK, FAINT = 0.5, 0.15
+#: In the plane single frequencies were measured: the mean must be at least this share of the highest. Images, whose
+#: power is slow and reaches far, take several times what the table has.
+SINGLE = 0.4
 #: Steps after which it was given up.
 MOST = 15_000
 #: What targets that were not in the table took, relative to it: their steps lay between these.
@@ -97,13 +100,16 @@ def tanh_steps(facts: Facts, lengths: Sequence[float]) -> Steps | None:
     length = max((lengths[axis] for axis in waving), default=max(lengths))
     if not waving:
         return Steps(round(math.sqrt(math.prod(BENDS))), *BENDS)
+    several = len(waving) > 1
+    if several and math.hypot(*facts.means) < SINGLE * math.hypot(*facts.frequencies):
+        return None
     if len(waving) > 2 or not 0.9 <= length <= 2.2:
         return None
     table = EVEN if facts.edge >= WEAK else WEAKER if facts.edge >= FAINT else FADED
-    if len(waving) == 2:
+    if several:
         table = PLANE if facts.edge >= FAINT else FADED_PLANE
     paces = [pace_frequency(facts.frequencies[axis], facts.means[axis]) for axis in waving]
-    shorter = 2.0 if len(waving) == 2 else 1.0  # the length that the table is of
+    shorter = 2.0 if several else 1.0  # the length that the table is of
     steps = _between(table, math.hypot(*paces) / math.sqrt(len(paces))) * shorter / (length * facts.share)
     if not steps <= MOST:
         return Steps(math.inf, MOST * SPREAD[0], math.inf)
