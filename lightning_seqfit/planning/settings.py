@@ -81,7 +81,7 @@ def rates(siren: Advised) -> dict[str, Advised]:
         found["siren"] = Advised(
             rounded(turns[0], 2),
             f"{TURN} / omega_0, at most {RATE:g}: a step of Adam turns a phase by about rate x omega_0",
-            "measured with omega_0 of 14 to 283: a fifth takes 4 times the steps and more, 5 times as much mostly fails",
+            "measured with omega_0 of 14 to 283: a fifth takes over 4 times the steps, 5 times as much mostly fails",
             *(rounded(each, 2) for each in turns[1:]),
         )
         sure = "measured on 8 targets: 1e-3 takes 2 to 3 times the steps, 1e-2 a quarter fewer"
