@@ -252,3 +252,14 @@ def test_a_plan_is_strict_json() -> None:
     assert read["tanh"]["value"] is None
     assert read["omega_0"]["value"] == found.omega_0.value
     assert read["code"]["fourier"] == found.code("fourier")
+
+
+def test_of_slow_power_that_reaches_far_in_the_plane_the_steps_of_a_tanh_network_are_not_known() -> None:
+    def octaves(points: Tensor) -> Tensor:
+        terms = [torch.sin(torch.pi * k * points + k).prod(dim=1) / k for k in (1, 8)]
+        return torch.stack(terms).sum(dim=0)
+
+    found = Probe.grid([(-1.0, 1.0), (-1.0, 1.0)], octaves).plan()
+    assert found.tanh.value is None
+    assert found.omega_0.value == pytest.approx(2 * 0.42 * 2 * math.pi * math.hypot(4, 4), rel=0.02)  # by 8, not by 1
+    assert product(2, 2, [(-1.0, 1.0), (-1.0, 1.0)]).tanh.value == pytest.approx(1_390, rel=0.1)
