@@ -1,9 +1,9 @@
 """The same training once more, from outside, with one change each: which of them ends a stall of the user's own module.
 
 :mod:`.change` says what a change is and which cannot be made from outside, :mod:`.network` and :mod:`.optimizer` make
-one, :mod:`.training` trains with it, :mod:`.fork` makes the table.
+one, :mod:`.training` trains with it, :mod:`.forking` makes the table.
 """
 
-from lightning_seqfit.forks.fork import fork
+from lightning_seqfit.forks.forking import fork
 
 __all__ = ["fork"]

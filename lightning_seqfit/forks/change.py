@@ -132,11 +132,16 @@ def _of(settings: Mapping[str, Any]) -> Change:
             raise ValueError(f"change {name}={value!r}: use one of {', '.join(map(repr, WORDS[name]))}")
         if name in ("width", "depth", "features") and not (type(value) is int and value > 0):
             raise ValueError(f"change {name}={value!r}: give a whole number of at least 1")
-        if name in _POSITIVE and not (isinstance(value, int | float) and math.isfinite(value) and value > 0):
+        numbers = value if name == "targets" and isinstance(value, list | tuple) else [value]
+        if name in _POSITIVE and not all(_is_positive(each) for each in numbers):
             raise ValueError(f"change {name}={value!r}: give a positive, finite number")
     own = {ELSEWHERE[name]: name for name in settings if name in ELSEWHERE}
     why = f"cannot be changed from outside: {' and '.join(own)}, in your own code" if own else ""
     return Change(in_words(settings), dict(settings), why=why)
+
+
+def _is_positive(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value) and value > 0
 
 
 _POSITIVE = ("omega_0", "sigma", "targets", "learning_rate", "learning_rate_factor")
@@ -162,12 +167,13 @@ def _in_words(name: str, value: Any) -> str:
         return _NAMES.get(value, "L-BFGS")
     if name in ("omega_0", "sigma"):
         return f"{name} = {significant(value, 2)}"
-    if name == "schedule":
-        return "constant learning rate"
+    if name in ("schedule", "resample"):
+        return "constant learning rate" if name == "schedule" else "new points at each step"
     if name == "inputs":
         return "inputs to [-1, 1]"
     if name == "targets":
-        return f"targets divided by {significant(value, 2)}"
+        numbers = value if isinstance(value, list | tuple) else [value]
+        return f"targets divided by {' and '.join(significant(each, 2) for each in numbers)}"
     if name == "learning_rate_factor":
         return f"learning rate times {value:g}"
     return f"{name.replace('_', ' ')} {value:g}" if isinstance(value, int | float) else f"{name} {value}"

@@ -135,9 +135,7 @@ def _call(args: tuple[Any, ...], named: dict[str, Any], output: Any) -> _Call:
 
 def _chain(parts: Mapping[str, nn.Module], calls: Mapping[str, _Call]) -> list[str]:
     """The smallest part that has all that is called and has weights of its own, and those around it, outwards."""
-    owners = [
-        name.split(".") for name in calls if name and any(True for _ in parts[name].parameters(recurse=False))
-    ]
+    owners = [name.split(".") for name in calls if name and any(True for _ in parts[name].parameters(recurse=False))]
     if not owners:
         return [""] if "" in calls else []
     common: list[str] = []
@@ -211,15 +209,11 @@ def change_network(module: nn.Module, place: Place, settings: Mapping[str, Any])
         lines.append(_bend(place, settings.get("activation", "sine"), float(settings.get("omega_0", 30.0))))
     network = place.network
     if "inputs" in settings or "targets" in settings:
-        bounds, scale = _bounds(place, settings), float(settings.get("targets", 1.0))
-        if bounds is None and scale == 1.0:
+        bounds, scale = _bounds(place, settings), _scale(place, settings)
+        if bounds is None and set(scale) == {1.0}:
             raise CannotChangeError("the network's inputs are in [-1, 1] as they are")
         network = _put(module, place, Scaled(_inner(module, place), bounds, 0.0, scale))
-        values = f", scale={scale!r}" if scale != 1.0 else ""
-        box = "" if bounds is None else f", bounds={list(bounds)}"
-        old = f"module.{place.name}" if place.name else "network  # what forward does now"
-        made = f"Scaled({old}{box}{values})" if place.name else f"Scaled(network{box}{values})  # network: forward as is"
-        lines.append(_code(place, f"from lightning_seqfit.networks import Scaled\n\nnetwork = {made}"))
+        lines.append(_frame_code(place, bounds, scale))
     _move(network, place.network)
     return network, "\n".join(lines)
 
@@ -235,7 +229,15 @@ def _recipe(place: Place, settings: Mapping[str, Any]) -> Recipe:
         "depth": settings.get("depth", max(len(hidden), 1)),
     }
     own = {name: settings[name] for name in ("omega_0", "sigma", "features") if name in settings}
-    return Recipe(settings["network"], **sizes, **own, bounds=bounds, scale=(float(settings.get("targets", 1.0)),))
+    return Recipe(settings["network"], **sizes, **own, bounds=bounds, scale=_scale(place, settings))
+
+
+def _scale(place: Place, settings: Mapping[str, Any]) -> tuple[float, ...]:
+    """What the network's values are multiplied by: a number, or one for each output."""
+    scale = tuple(float(each) for each in np.atleast_1d(settings.get("targets", 1.0)))
+    if len(scale) not in (1, place.outputs):
+        raise CannotChangeError(f"targets has {len(scale)} numbers, and the network {place.outputs} output(s)")
+    return scale
 
 
 def _bounds(place: Place, settings: Mapping[str, Any]) -> tuple[tuple[float, float], ...] | None:
@@ -249,6 +251,23 @@ def _code(place: Place, made: str) -> str:
     if place.name:
         return made.replace("\nnetwork = ", f"\nmodule.{place.name} = ")
     return f"{made}\nmodule.network = network  # and in forward: return self.network(points)"
+
+
+def _frame_code(place: Place, bounds: tuple[tuple[float, float], ...] | None, scale: tuple[float, ...]) -> str:
+    numbers = scale[0] if len(scale) == 1 else list(scale)
+    times = "" if set(scale) == {1.0} else f", scale={numbers!r}"
+    if place.name:
+        box = "" if bounds is None else f", bounds={list(bounds)}"
+        made = f"module.{place.name} = Scaled(module.{place.name}{box}{times})"
+        return f"from lightning_seqfit.networks import Scaled\n\n{made}"
+    lines = []
+    if bounds is not None:
+        low, half = [pair[0] for pair in bounds], [(pair[1] - pair[0]) / 2 for pair in bounds]
+        seen = f"(points - points.new_tensor({low})) / points.new_tensor({half}) - 1"
+        lines += ["# at the top of forward", f"points = {seen}"]
+    if times:
+        lines.append(f"# what forward returns, times {numbers!r}")
+    return "\n".join(lines)
 
 
 def _inner(module: nn.Module, place: Place) -> nn.Module:
@@ -334,16 +353,27 @@ def _bend(place: Place, activation: str, omega_0: float) -> str:
     ]
     if not found:
         raise CannotChangeError("its activations are no modules, but functions that its forward calls")
+    classes = ", ".join(sorted({_class_of(part._modules[name]) for part, name in found}))
     for part, name in found:
         part._modules[name] = made
-    call = f"Sine({omega_0!r})" if activation == "sine" else f"nn.{type(made).__name__}()"
-    code = f"# {call} for every activation where {place.name or 'the module'} is made"
-    if activation == "sine":
+    sine = activation == "sine"
+    if sine:
         draw_sine_weights(place.linear_layers, omega_0)
-        code = (
-            f"from lightning_seqfit.networks import Sine, draw_sine_weights\n\n{code}, and then\n"
-            f"draw_sine_weights([layer for layer in module.{place.name or 'modules()'}"
-            f"{'.modules()' if place.name else ''} if isinstance(layer, nn.Linear)], {omega_0!r})"
-        )
-    return code
+    network = f"module.{place.name}" if place.name else "module"
+    return "\n".join(
+        [
+            "from torch import nn",
+            *(["from lightning_seqfit.networks import Sine, draw_sine_weights"] if sine else []),
+            "",
+            f"for part in list({network}.modules()):",
+            "    for name, child in part.named_children():",
+            f"        if isinstance(child, ({classes},)):",
+            f"            setattr(part, name, {f'Sine({omega_0!r})' if sine else f'{_class_of(made)}()'})",
+            *([f"layers = [part for part in {network}.modules() if isinstance(part, nn.Linear)]"] if sine else []),
+            *([f"draw_sine_weights(layers, {omega_0!r})"] if sine else []),
+        ]
+    )
 
+
+def _class_of(activation: nn.Module | None) -> str:
+    return "Sine" if isinstance(activation, Sine) else f"nn.{type(activation).__name__}"

@@ -189,7 +189,9 @@ def _data(data: Any) -> dict[str, Any]:
 
 def _options(options: Mapping[str, Any]) -> dict[str, Any]:
     if refused := [name for name in options if name in _OWN]:
-        raise ValueError(f"trainer: {', '.join(refused)} is the fork's own; leave it out, and give steps= for the length")
+        raise ValueError(
+            f"trainer: {', '.join(refused)} is the fork's own; leave it out, and give steps= for the length"
+        )
     if options.get("devices", 1) not in (1, "1"):
         raise ValueError(f"trainer: devices={options['devices']!r}: a fork trains on one device; leave it out")
     return dict(options)
