@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -293,13 +293,15 @@ def _put(module: nn.Module, place: Place, network: nn.Module) -> nn.Module:
         module.add_module(EXCHANGED, network)
         module.__dict__["forward"] = lambda points: network(points)
         return network
-    own = set(network.modules())
-    for part in list(module.modules()):
-        if part not in own:
-            for name, child in part._modules.items():
-                if child is place.network:
-                    part._modules[name] = network
+    _exchange(module, [place.network], lambda old: network)
     return network
+
+
+def _exchange(module: nn.Module, old: Sequence[nn.Module], make: Callable[[nn.Module], nn.Module]) -> None:
+    """Put something else in the place of parts, under every name that they have."""
+    for name, part in list(module.named_modules(remove_duplicate=False)):
+        if any(part is each for each in old):
+            module.set_submodule(name, make(part))
 
 
 def _move(network: nn.Module, old: nn.Module) -> None:
@@ -324,16 +326,17 @@ def _widen(place: Place, width: int) -> str:
     if len(hidden) != 1:
         raise CannotChangeError("its hidden linear layers have no one width, which another could take the place of")
     (old,) = hidden
-    for layer in layers:
-        shape = (
+
+    def wider(layer: nn.Module) -> nn.Linear:
+        assert isinstance(layer, nn.Linear)
+        return nn.Linear(
             width if layer is not layers[0] and layer.in_features == old else layer.in_features,
             width if layer is not layers[-1] else layer.out_features,
+            bias=layer.bias is not None,
         )
-        wider = nn.Linear(*shape, bias=layer.bias is not None)
-        for part in list(place.network.modules()):
-            for name, child in part._modules.items():
-                if child is layer:
-                    part._modules[name] = wider
+
+    made = {id(layer): wider(layer) for layer in layers}
+    _exchange(place.network, layers, lambda layer: made[id(layer)])
     _move(place.network, layers[0])
     sines = [part for part in place.network.modules() if isinstance(part, Sine)]
     if sines:
@@ -345,35 +348,27 @@ def _bend(place: Place, activation: str, omega_0: float) -> str:
     """Exchange the activations; with sines the weights are drawn as a SIREN's."""
     _refuse_compiled(place)
     made = Sine(omega_0) if activation == "sine" else ACTIVATIONS[activation]()
-    found = [
-        (part, name)
-        for part in place.network.modules()
-        for name, child in part._modules.items()
-        if isinstance(child, BENDS)
-    ]
+    found = [part for part in place.network.modules() if isinstance(part, BENDS)]
     if not found:
         raise CannotChangeError("its activations are no modules, but functions that its forward calls")
-    classes = ", ".join(sorted({_class_of(part._modules[name]) for part, name in found}))
-    for part, name in found:
-        part._modules[name] = made
+    _exchange(place.network, found, lambda old: made)
     sine = activation == "sine"
     if sine:
         draw_sine_weights(place.linear_layers, omega_0)
     network = f"module.{place.name}" if place.name else "module"
-    return "\n".join(
-        [
-            "from torch import nn",
-            *(["from lightning_seqfit.networks import Sine, draw_sine_weights"] if sine else []),
-            "",
-            f"for part in list({network}.modules()):",
-            "    for name, child in part.named_children():",
-            f"        if isinstance(child, ({classes},)):",
-            f"            setattr(part, name, {f'Sine({omega_0!r})' if sine else f'{_class_of(made)}()'})",
-            *([f"layers = [part for part in {network}.modules() if isinstance(part, nn.Linear)]"] if sine else []),
-            *([f"draw_sine_weights(layers, {omega_0!r})"] if sine else []),
-        ]
-    )
+    classes = " | ".join(sorted(set(map(_class_of, found))))
+    lines = [
+        "from torch import nn",
+        *(["from lightning_seqfit.networks import Sine, draw_sine_weights"] if sine else []),
+        "",
+        f"for name, part in list({network}.named_modules(remove_duplicate=False)):",
+        f"    if isinstance(part, {classes}):",
+        f"        {network}.set_submodule(name, {f'Sine({omega_0!r})' if sine else f'{_class_of(made)}()'})",
+        *([f"layers = [part for part in {network}.modules() if isinstance(part, nn.Linear)]"] if sine else []),
+        *([f"draw_sine_weights(layers, {omega_0!r})"] if sine else []),
+    ]
+    return "\n".join(lines)
 
 
-def _class_of(activation: nn.Module | None) -> str:
+def _class_of(activation: nn.Module) -> str:
     return "Sine" if isinstance(activation, Sine) else f"nn.{type(activation).__name__}"

@@ -178,7 +178,7 @@ class _Following(pl.Callback):
         place = find_network(module, self._task.probe, self._task.at) if settings else None
         fresh = copy.deepcopy(place.network.state_dict()) if place is not None else {}
         if saved and self._change.make_module is None:
-            module.on_load_checkpoint(dict(saved))
+            module.on_load_checkpoint(copy.deepcopy(dict(saved)))
             module.load_state_dict(saved["state_dict"], strict=module.strict_loading)
         if place is not None:
             if saved:
@@ -196,7 +196,7 @@ class _Following(pl.Callback):
         """Change the optimizers, and take the first look."""
         if self._task.saved and self._change.keeps_optimizer:
             for optimizer, state in zip(trainer.optimizers, self._task.saved["optimizer_states"], strict=True):
-                optimizer.load_state_dict(state)
+                optimizer.load_state_dict(copy.deepcopy(state))  # it would train on in what is given
             schedulers = self._task.saved.get("lr_schedulers", [])
             for config, state in zip(trainer.lr_scheduler_configs, schedulers, strict=True):
                 config.scheduler.load_state_dict(state)
