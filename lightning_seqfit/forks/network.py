@@ -68,7 +68,7 @@ def find_network(module: nn.Module, probe: Probe, at: str = "") -> Place:
         raise CannotChangeError(f"has no submodule {at!r}: at= is one of {', '.join(list(parts)[1:9])}, ...")
     calls = _calls(module, probe)
     chain = [at] if at else _chain(parts, calls)
-    reason = "no layer of it with weights is called at the probe's points"
+    reason = ""
     for position, name in enumerate(chain):
         call = calls.get(name)
         if call is None:
@@ -76,13 +76,14 @@ def find_network(module: nn.Module, probe: Probe, at: str = "") -> Place:
         try:
             bounds = _bounds_seen(call, probe)
         except CannotChangeError as error:
-            reason = f"{name or 'the module'} {error}"
+            reason = reason or f"{name or 'the module'} {error}"
             continue
         for outer in chain[position + 1 :]:  # a frame around it, which hands on both
             if outer and outer in calls and _is_same(calls[outer], call):
                 name = outer
         return Place(name, parts[name], bounds, call.output.shape[1])
-    raise CannotChangeError(f"{reason}: name the submodule that is the network with at=")
+    reason = reason or "no layer of it with weights is called at the probe's points"
+    raise CannotChangeError(reason if at else f"{reason}; name the submodule that is the network with at=")
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def _call(args: tuple[Any, ...], named: dict[str, Any], output: Any) -> _Call:
             return _Call(nothing, nothing, f"{what} {type(tensor).__name__}{shape}, not a tensor (N, k)")
     if len(given) != len(output):
         return _Call(nothing, nothing, f"maps {len(given)} rows to {len(output)}")
-    return _Call(given.detach().clone(), output.detach().clone())
+    return _Call(*(tensor.as_subclass(Tensor).detach().clone() for tensor in (given, output)))  # labels and all
 
 
 def _chain(parts: Mapping[str, nn.Module], calls: Mapping[str, _Call]) -> list[str]:
