@@ -22,6 +22,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
+import lightning as L
 import torch
 from scipy.stats import kendalltau
 
@@ -55,10 +56,11 @@ class Stall(NamedTuple):
     title: str
     setup: Setup
     remedies: Sequence[Change]
+    checkpoint: int = 0  # step of it; 0: the fork begins anew
 
 
-def stall(title: str, setup: Mapping[str, Any], *remedies: Change) -> Stall:
-    return Stall(title, Setup(**setup), ({}, *remedies))
+def stall(title: str, setup: Mapping[str, Any], *remedies: Change, checkpoint: int = 0) -> Stall:
+    return Stall(title, Setup(**setup), ({}, *remedies), checkpoint)
 
 
 SLOWER: Change = {"learning_rate_factor": 0.2}
@@ -126,6 +128,9 @@ STALLS = {
         *({"schedule": "constant"}, siren(41.0), fourier(6.5), {"learning_rate_factor": 5.0}, SLOWER, WIDE),
     ),
 }
+STALLS["decayed-on"] = STALLS["decayed"]._replace(
+    title=f"{STALLS['decayed'].title}; the fork from a checkpoint at step 2,500", checkpoint=2_500
+)
 
 
 class Result(NamedTuple):
@@ -173,6 +178,7 @@ def full(name: str, of: Stall, folder: Path) -> tuple[list[Result], float]:
         setup = changed(of.setup, plain)
         found = []
         for seed in FULL_SEEDS:
+            name = name.removesuffix("-on")  # the same full trainings
             times = folder / "full" / f"{name}.{number}-{seed}" / "seconds.json"
             begun = time.perf_counter()
             found.append(train(Trial(f"{name}.{number}", setup), seed, folder / "full", measure))
@@ -186,10 +192,24 @@ def full(name: str, of: Stall, folder: Path) -> tuple[list[Result], float]:
     return results, seconds
 
 
+def checkpoint(name: str, of: Stall, folder: Path) -> Path | None:
+    """That of the training as it is, with a seed of its own; None: the fork begins anew."""
+    if not of.checkpoint:
+        return None
+    L.seed_everything(20, verbose=False)
+    trainer = L.Trainer(
+        max_steps=of.checkpoint, accelerator="cpu", logger=False, default_root_dir=folder,
+        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+    )  # fmt: skip
+    trainer.fit(make_module(of.setup))
+    trainer.save_checkpoint(folder / f"{name}.ckpt")
+    return folder / f"{name}.ckpt"
+
+
 def forked(name: str, of: Stall, folder: Path) -> tuple[list[Result], float, int]:
     """Results of a fork, its seconds, and the gradient steps that it took."""
     file = folder / "forks" / f"{name}.json"
-    about = repr((of, FORK_SEEDS, SHARE))
+    about = repr((*of[:3], *of[3:] * bool(of[3]), FORK_SEEDS, SHARE))
     if not file.exists() or json.loads(file.read_text(encoding="utf-8"))["about"] != about:
         begun = time.perf_counter()
         torch.set_num_threads(1)
@@ -197,6 +217,7 @@ def forked(name: str, of: Stall, folder: Path) -> tuple[list[Result], float, int
         probe = make_module(of.setup).probes()[0]
         table = fork(
             lambda: make_module(of.setup), probe, of.remedies, steps=of.setup.steps // SHARE, seeds=FORK_SEEDS,
+            checkpoint=checkpoint(name, of, folder),
             trainer={"accelerator": "cpu"},
         )  # fmt: skip
         rows = [next(each for each in table.attempts if each.change == change) for change in of.remedies]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,10 @@ PAGE = read("docs/fork.md")
 
 def test_the_example_runs_and_its_table_begins_as_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    found = snippets(PAGE)
-    ((_, (python,)),) = [each for each in found.items() if each[0][1] == "python"]
+    texts = {language: text for (_, language), (text, *_) in reversed(snippets("# A\n" + PAGE).items())}
     names: dict[str, Any] = {}
-    exec(python.replace("steps=1_000", "steps=8, seeds=1"), names)
-    shown = re.findall(r"^```\n(.*?)```", PAGE, re.DOTALL | re.MULTILINE)[0]
-    rows = {line.split("  ")[0] for line in shown.splitlines() if line and not line.startswith(" ")}
+    exec(texts["python"].replace("steps=1_000", "steps=8, seeds=1"), names)
+    rows = {line.split("  ")[0] for line in texts[""].splitlines() if line and not line.startswith(" ")}
     assert {attempt.name for attempt in names["table"].attempts} <= rows
     assert list(tmp_path.iterdir()) == []
 

@@ -21,7 +21,7 @@ from lightning_seqfit.trials import Attempt, Trial
 
 #: Options of the Trainer that are the fork's own.
 _OWN = (
-    *("max_steps", "max_epochs", "max_time", "min_steps", "min_epochs", "logger", "default_root_dir"),
+    *("max_steps", "max_time", "min_steps", "min_epochs", "logger", "default_root_dir"),
     *("enable_checkpointing", "enable_progress_bar", "enable_model_summary", "strategy", "num_nodes", "fast_dev_run"),
 )
 

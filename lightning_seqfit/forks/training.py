@@ -96,12 +96,11 @@ def train(task: Task, change: Change, seed: int) -> Outcome:
         own: Any = module.configure_callbacks
         module.configure_callbacks = functools.wraps(own)(lambda: _without_checkpoints(own()))  # type: ignore[method-assign]
         package = importlib.import_module(_package(module))
-        options = {"devices": 1, **task.options}
+        options = {"devices": 1, "max_epochs": -1, **task.options}
         callbacks = copy.deepcopy(options.pop("callbacks", []))
         trainer = package.Trainer(
             **options,
             max_steps=task.steps,
-            max_epochs=-1,
             callbacks=[following, *callbacks],
             logger=_logger(package, folder),
             default_root_dir=folder,
@@ -177,7 +176,9 @@ class _Following(pl.Callback):
         settings, saved = self._change.of_network, self._task.saved
         place = find_network(module, self._task.probe, self._task.at) if settings else None
         fresh = copy.deepcopy(place.network.state_dict()) if place is not None else {}
-        if saved and self._change.make_module is None:
+        if self._change.make_module is not None:
+            self._anew = bool(saved)
+        elif saved:
             module.on_load_checkpoint(copy.deepcopy(dict(saved)))
             module.load_state_dict(saved["state_dict"], strict=module.strict_loading)
         if place is not None:

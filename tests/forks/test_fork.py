@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from lightning_seqfit import Probe, fork, load
-from lightning_seqfit.callbacks import ErrorFront
+from lightning_seqfit.callbacks import ErrorFront, SequentialFitting
 from lightning_seqfit.demos import SIRENRegression, TanhRegression, sine
 from tests.forks.modules import Noted, probe, wave
 
@@ -90,6 +90,28 @@ def test_nothing_is_left_behind(
     assert after == before
     assert list(tmp_path.iterdir()) == []
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_probe_that_is_attached_from_outside_does_not_watch_forks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "probe.yaml"
+    monkeypatch.setenv("SEQFIT", str(file))
+    file.write_text("probe: {bounds: [[10.0, 14.0]], target: lightning_seqfit.demos.sine}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SequentialFitting, "on_train_start", lambda *args: pytest.fail("it watches"))
+        assert fork(Noted, probe(), [{}], steps=2, seeds=1).attempts[0].taken == (2,)
+
+
+def test_what_the_trainer_is_told_holds_in_forks() -> None:
+    epochs: list[int] = []
+
+    class NotesEpochs(Noted):
+        def note(self) -> Any:
+            epochs.append(self.trainer.max_epochs)
+
+    fork(NotesEpochs, probe(), [{}], steps=4, seeds=1, trainer={"max_epochs": 7, "limit_train_batches": 2})
+    assert epochs == [7] * 4
 
 
 def test_seeds_differ_and_the_same_one_gives_the_same_training() -> None:
