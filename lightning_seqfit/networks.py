@@ -330,7 +330,7 @@ class Scaled(nn.Module):
     torch.Size([1, 1])
     """
 
-    low: Tensor
+    centre: Tensor
     half_length: Tensor
     mean: Tensor
     scale: Tensor
@@ -354,14 +354,14 @@ class Scaled(nn.Module):
         self.network = network
         box = torch.tensor(pairs or [(-1.0, 1.0)], dtype=torch.float64)
         dtype = torch.get_default_dtype()
-        self.register_buffer("low", box[:, 0].to(dtype))
+        self.register_buffer("centre", box.mean(dim=1).to(dtype))
         self.register_buffer("half_length", ((box[:, 1] - box[:, 0]) / 2).to(dtype))
         self.register_buffer("mean", shift.to(dtype))
         self.register_buffer("scale", factor.to(dtype))
 
     def forward(self, points: Tensor) -> Tensor:
         """Evaluate at points (N, d) in their own units, shape (N, k)."""
-        values: Tensor = self.network((points - self.low) / self.half_length - 1.0)
+        values: Tensor = self.network((points - self.centre) / self.half_length)
         return values * self.scale + self.mean
 
 

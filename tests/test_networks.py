@@ -8,7 +8,19 @@ import pytest
 import torch
 from torch import nn
 
-from lightning_seqfit.networks import SIREN, FourierFeatureMLP, Sine, TanhMLP
+from lightning_seqfit import Probe
+from lightning_seqfit.networks import (
+    ACTIVATIONS,
+    MLP,
+    SIREN,
+    FourierFeatureMLP,
+    Scaled,
+    Sine,
+    TanhMLP,
+    build,
+    from_plan,
+)
+from lightning_seqfit.planning import Recipe
 
 
 def _linear_layers(network):
@@ -141,3 +153,103 @@ def test_fourier_features_spread_by_their_scale():
     assert frequencies.std().item() == pytest.approx(7.0, rel=0.05)
     with pytest.raises(ValueError, match=r"scale=0\.0 is no spread of frequencies"):
         FourierFeatureMLP(scale=0.0)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        TanhMLP(2, 8),
+        MLP(2, 8, activation="silu"),
+        SIREN(2, 8),
+        FourierFeatureMLP(2, 8),
+        Scaled(SIREN(2, 8), [(0.0, 3.0), (1958.0, 2024.0)], 5.0, 2.0),
+    ],
+    ids=lambda network: type(network).__name__,
+)
+def test_each_is_compiled_as_one_graph_with_the_same_values_and_gradients(network):
+    points = torch.rand(11, 2) * torch.tensor([3.0, 66.0]) + torch.tensor([0.0, 1958.0])
+    compiled = torch.compile(network, backend="aot_eager", fullgraph=True)
+    plain, traced = network(points), compiled(points)
+    torch.testing.assert_close(traced, plain, rtol=1e-5, atol=1e-5)
+    (wanted,) = torch.autograd.grad(plain.sum(), next(network.parameters()))
+    (found,) = torch.autograd.grad(traced.sum(), next(network.parameters()))
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_a_perceptron_has_the_activation_that_was_asked_for(activation):
+    network = MLP(1, 3, 2, activation=activation)
+    assert sum(type(layer) is ACTIVATIONS[activation] for layer in network.layers) == 2
+
+
+def test_an_activation_that_is_not_there_is_refused_with_those_that_are():
+    with pytest.raises(ValueError, match=r"activation='swish' is not available: use one of tanh, relu"):
+        MLP(activation="swish")
+
+
+def test_a_frame_maps_the_box_to_the_unit_box_and_back_to_the_units_of_the_values():
+    heard = []
+    inner = nn.Identity()
+    inner.register_forward_pre_hook(lambda _, inputs: heard.append(inputs[0]))
+    frame = Scaled(inner, [(1958.0, 2024.0), (-3.0, 1.0)], [350.0, -2.0], [30.0, 0.5])
+    values = frame(torch.tensor([[1958.0, -3.0], [1991.0, -1.0], [2024.0, 1.0]]))
+    assert heard[0].tolist() == [[-1.0, -1.0], [0.0, 0.0], [1.0, 1.0]]
+    assert values.tolist() == [[320.0, -2.5], [350.0, -2.0], [380.0, -1.5]]
+
+
+def test_a_frame_without_arguments_changes_nothing():
+    points = torch.rand(9, 3)
+    assert torch.equal(Scaled(nn.Identity())(points), points)
+
+
+def test_a_frame_keeps_its_box_in_checkpoints_and_trains_none_of_it():
+    frame = Scaled(TanhMLP(1, 4), [(0.0, 9.0)], 3.0, 2.0)
+    other = Scaled(TanhMLP(1, 4))
+    other.load_state_dict(frame.state_dict())
+    x = torch.linspace(0.0, 9.0, 7)[:, None]
+    assert torch.equal(other(x), frame(x))
+    assert {name.split(".")[0] for name, _ in frame.named_parameters()} == {"network"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"bounds": []},
+        {"bounds": [(1.0, 0.0)]},
+        {"bounds": [(0.0, math.inf)]},
+        {"bounds": [(0.0, 1.0, 2.0)]},
+        {"mean": math.nan},
+        {"scale": 0.0},
+        {"scale": [1.0, 0.0]},
+    ],
+)
+def test_a_frame_that_maps_nothing_is_refused(arguments):
+    with pytest.raises(ValueError, match=r"give (one finite \(low, high\)|finite numbers)"):
+        Scaled(nn.Identity(), **arguments)
+
+
+@pytest.mark.parametrize("network", ["tanh", "siren", "fourier", "gelu"])
+@pytest.mark.parametrize("framed", [False, True])
+def test_the_code_of_a_recipe_makes_the_network_that_is_built(network, framed):
+    frame = {"bounds": ((0.0, 9.0), (-1.0, 1.0)), "mean": (3.0, 1.0), "scale": (2.0, 0.5)} if framed else {}
+    recipe = Recipe(network, 2, 2, 12, 3, omega_0=7.3, sigma=1.7, features=5, learning_rate=3e-4, **frame)
+    made = {}
+    torch.manual_seed(3)
+    exec(recipe.code(), made)
+    torch.manual_seed(3)
+    built = build(recipe)
+    points = torch.rand(13, 2)
+    assert torch.equal(made["network"](points), built(points))
+    assert type(made["optimizer"]) is torch.optim.Adam
+    assert made["optimizer"].param_groups[0]["lr"] == 3e-4
+
+
+def test_a_plan_makes_the_network_that_it_recommends():
+    plan = Probe.grid([(0.0, 1.0)], lambda x: torch.sin(26 * torch.pi * x[:, 0])).plan()
+    siren, fourier = from_plan(plan, "siren"), from_plan(plan, "fourier")
+    for network, kind in ((siren, SIREN), (fourier, FourierFeatureMLP), (from_plan(plan, "tanh"), TanhMLP)):
+        inner = network.network if isinstance(network, Scaled) else network
+        assert type(inner) is kind
+        assert network(torch.zeros(5, 1)).shape == (5, 1)
+    sine = next(each for each in siren.modules() if isinstance(each, Sine))
+    assert sine.omega_0 == plan.omega_0.value

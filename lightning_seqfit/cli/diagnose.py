@@ -10,7 +10,7 @@ import numpy as np
 
 from lightning_seqfit.cli.values import Refused, whole
 from lightning_seqfit.diagnosis import Diagnosis, Verdict, diagnose
-from lightning_seqfit.diagnosis.words import as_dict, table
+from lightning_seqfit.diagnosis.words import as_dict, table, to_try
 from lightning_seqfit.record import Run, find, find_all, load
 from lightning_seqfit.record.file import file_of
 from lightning_seqfit.words import percent
@@ -52,7 +52,9 @@ def run(run: str, name: str | None, at: int | None, json: bool, check: bool) -> 
         notes = [f"note  {said}: {why}" for said, why in unable.items()]
         if others := [file.name.removesuffix(".npz") for file in there if file not in files]:
             notes.append(f"note  of the same training there {'are' if others[1:] else 'is'} also: {', '.join(others)}")
-        print("\n\n".join([*parts, *_together(runs, found, at), *notes]))
+        stalled = [seen for seen in runs if (of := found.get(seen.name or "probe")) and of.stalled]
+        remedies = [to_try(run, seen.name) for seen in stalled if np.nan_to_num(seen.target).any()]
+        print("\n\n".join([*parts, *_together(runs, found, at), *notes, *remedies[:1]]))
     if check and any(each.stalled or each.verdict is Verdict.DIVERGED for each in found.values()):
         raise SystemExit(1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from numbers import Integral, Real
@@ -105,6 +106,17 @@ def table(diagnosis: Diagnosis) -> str:
         rows.append((each.speaks, head, each.says))
     rows += [("not checked", "", each) for each in diagnosis.not_checked]
     return "\n".join(_lines(rows))
+
+
+def to_try(folder: str, name: str = "") -> str:
+    """The command that tries what may end a stall on the recorded target.
+
+    Examples
+    --------
+    >>> to_try("lightning_logs/version_0", "left")
+    'to try what may end it: seqfit try lightning_logs/version_0 --name left'
+    """
+    return f"to try what may end it: {shlex.join(['seqfit', 'try', folder, *(['--name', name] if name else [])])}"
 
 
 def as_dict(diagnosis: Diagnosis) -> dict[str, Any]:

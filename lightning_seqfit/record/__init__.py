@@ -8,6 +8,7 @@ from lightning_seqfit.diagnostics.basis import BasisRecord
 from lightning_seqfit.diagnostics.front import FrontRecord
 from lightning_seqfit.diagnostics.oscillations import OscillationsRecord
 from lightning_seqfit.diagnostics.spectrum import SpectrumRecord
+from lightning_seqfit.record.architecture import Architecture
 from lightning_seqfit.record.file import find, find_all, load, write
 from lightning_seqfit.record.history import MOST_LOOKS, Record
 from lightning_seqfit.record.run import FILE_VERSION, Run, Scalars, as_run, contents
@@ -16,6 +17,7 @@ from lightning_seqfit.record.summary import Summary
 __all__ = [
     "FILE_VERSION",
     "MOST_LOOKS",
+    "Architecture",
     "BasisRecord",
     "FrontRecord",
     "OscillationsRecord",

@@ -17,6 +17,7 @@ from lightning_seqfit.geometry import MOST_AXES, FloatArray, Geometry, faces_of_
 from lightning_seqfit.planning import Plan
 from lightning_seqfit.probe import Probe
 from lightning_seqfit.record.against import FINAL, read_against
+from lightning_seqfit.record.architecture import Architecture
 from lightning_seqfit.record.cells import geometry_of
 from lightning_seqfit.record.history import Column, Record
 from lightning_seqfit.record.summary import Summary, summarise
@@ -125,6 +126,7 @@ class Run:
     output : number of the module's output that this is of, or ``"norm"``: all together.
     components : of a probe with several outputs, each of them at the last look, on ``points``; else None.
     recorded : the run that this is a reading of, by :meth:`against`; else None.
+    network : what is known of the network that was trained; None: nothing, as of an older record.
     """
 
     name: str
@@ -162,6 +164,7 @@ class Run:
     output: int | str = 0
     components: Components | None = None
     recorded: Run | None = field(default=None, repr=False)
+    network: Architecture | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "faces", self.faces or _faces(self.axes))
@@ -305,6 +308,7 @@ class Run:
             extra=self.extra,
             diagnostics=self.diagnostics,
             final=isinstance(target, str) and target == FINAL,
+            network=self.network,
             recorded=self,
         )
 
@@ -455,6 +459,7 @@ def as_run(
         held=arrays.get("held"),
         diagnostics=tuple(diagnostics),
         output=about.get("output", 0),
+        network=Architecture.of(about.get("network")),
         components=Components(**own) if (own := stored("components").arrays) else None,
     )
     fine = _fine(run, arrays, about)

@@ -11,6 +11,8 @@ import numpy as np
 from lightning.pytorch.utilities.rank_zero import rank_zero_info  # type: ignore[attr-defined]
 
 from lightning_seqfit import figures
+from lightning_seqfit.diagnosis import STALLED
+from lightning_seqfit.diagnosis.words import to_try
 from lightning_seqfit.diagnostics import DIAGNOSTICS, Diagnostic
 from lightning_seqfit.probe.guard import leave_generators_untouched
 from lightning_seqfit.record import Run, as_run
@@ -38,12 +40,17 @@ class Keeping:
     measuring : the diagnostics and their scene.
     failures : told of what fails; what is in it is not tried.
     components : gives targets and last predictions of all outputs of a probe with several.
+
+    Attributes
+    ----------
+    network : what is known of the network that trains, for the file.
     """
 
     def __init__(self, measuring: Measuring, failures: Failures, components: Callable[[], Components | None]) -> None:
         self.archive, self.gallery = Archive(measuring.probe.name), Gallery()
         self.publisher = Publisher(measuring.probe.name, failures)
         self._measuring, self._failures, self._components = measuring, failures, components
+        self.network: Mapping[str, Any] = {}
 
     def open(self, trainer: pl.Trainer, module: pl.LightningModule, base: str) -> None:
         """Begin a fit that writes below a log directory; an empty one: it writes nothing."""
@@ -70,7 +77,15 @@ class Keeping:
         if self.archive.waits:
             self.write(state)
         where = "could not be written to" if self.archive.waits else "in"
-        rank_zero_info(f"seqfit: {said}; record and figures {where} {self.archive}")
+        rank_zero_info(f"seqfit: {said}; record and figures {where} {self.archive}{self._to_try()}")
+
+    def _to_try(self) -> str:
+        """What to do about a fit that does not get on, for the last line."""
+        stall, scene = self._measuring.stall, self._measuring.scene
+        stalled = stall is not None and stall.course.verdict in STALLED
+        if not stalled or scene is None or not np.any(scene.target) or self.archive.waits:
+            return ""
+        return f"; {to_try(str(self.archive), self._measuring.probe.name)}"
 
     def _sum_up(self, trainer: pl.Trainer, state: State, logger_step: int) -> str:
         """The line for the console; the table goes to the loggers."""
@@ -131,7 +146,7 @@ class Keeping:
                 diagnostics,
                 state.latest,
                 notes,
-                identity,
+                {**identity, "network": self.network},
                 self._components(),
             )
 

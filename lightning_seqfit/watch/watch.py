@@ -10,6 +10,7 @@ import lightning.pytorch as pl
 
 from lightning_seqfit.diagnostics import Diagnostic, Reading
 from lightning_seqfit.probe import Observation, Probe
+from lightning_seqfit.watch.architecture import describe_network
 from lightning_seqfit.watch.archive import log_directory
 from lightning_seqfit.watch.column import Column
 from lightning_seqfit.watch.cost import Cost
@@ -127,8 +128,9 @@ class Watch:
             self.weights.go_on(going_on[0].state.weights)
         self.phase = Phase.RUNNING
         self.verdicts.begin()
-        step = self.steps.begin(trainer, module)
+        step, network = self.steps.begin(trainer, module), describe_network(module, trainer.optimizers)
         for column in self.columns:
+            column.keeping.network = network
             column.keeping.gallery.begin(step, steps_in_all(trainer))
             column.keeping.archive.write_at_exit(trainer, weakref.WeakMethod(column.write))
         if looks:

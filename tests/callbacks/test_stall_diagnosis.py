@@ -207,6 +207,30 @@ class TestWhatIsSaid:
         assert watcher.diagnosis.forecast is None
         assert "fitted at about" not in str(run.summary())
 
+    @pytest.mark.parametrize(("word", "tried"), [("stuck", True), ("progressing", False), ("diverged", False)])
+    def test_the_last_line_of_a_stalled_run_names_the_command_that_tries_remedies(
+        self,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+        word: str,
+        tried: bool,
+    ) -> None:
+        follow(monkeypatch, {0: word})
+        with caplog.at_level(logging.INFO, "lightning.pytorch.utilities.rank_zero"):
+            fit(trainer(tmp_path, [StallDiagnosis(probe(name="left"))]), Net())
+        last = [message for message in caplog.messages if "; record and figures in " in message][-1]
+        named = f"; to try what may end it: seqfit try {tmp_path / 'seqfit'} --name left"
+        assert last.endswith(named) is tried
+
+    def test_a_residual_that_is_stalled_has_nothing_to_be_tried_on(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        follow(monkeypatch, {0: "stuck"})
+        with caplog.at_level(logging.INFO, "lightning.pytorch.utilities.rank_zero"):
+            fit(trainer(tmp_path, [StallDiagnosis(Probe.grid([(0.0, 1.0)], 0.0))]), Net())
+        assert "seqfit try" not in caplog.text
+
     def test_a_run_that_stays_undecided_says_nothing(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Callable[[], list[str]]
     ) -> None:

@@ -107,7 +107,14 @@ def test_the_last_verdict_is_shown_with_what_to_do(runs: dict[str, Path], capsys
     assert shown(out, "step") == "3,000"
     assert found.advice
     assert found.advice[0].do in " ".join(out.split())
-    assert max(map(len, out.splitlines())) <= 100
+    *table, last = out.splitlines()
+    assert max(map(len, table)) <= 100
+    assert last == f"to try what may end it: seqfit try {runs['still']}"
+
+
+def test_only_what_is_stalled_is_to_be_tried(runs: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    for run in ("moving", "short", "several"):
+        assert "seqfit try" not in said(capsys, runs[run])
 
 
 def test_check_exits_with_1_only_where_it_is_stalled(runs: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
@@ -176,7 +183,7 @@ def test_a_file_alone_is_read_wherever_it_lies(
     runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = shutil.copy(runs["still"] / "seqfit" / "probe.npz", tmp_path / "from_elsewhere.npz")
-    assert said(capsys, file) == said(capsys, runs["still"])
+    assert said(capsys, file).replace(str(file), str(runs["still"])) == said(capsys, runs["still"])
 
 
 def test_of_several_runs_the_newest_is_read_with_its_own_probes(
