@@ -182,11 +182,16 @@ def _in_words(name: str, value: Any) -> str:
 def changes_of(plan: Plan) -> list[dict[str, Any]]:
     """What is worth a try for a target: networks that are as fast as it, scaled inputs, and other learning rates."""
     wave = max(plan.frequencies) / 2.0  # on [-1, 1]
-    siren = {"network": "siren", "omega_0": 0.5 * 2 * math.pi * wave}
-    fourier = {"network": "fourier", "sigma": 0.5 * wave}
+    siren = {"network": "siren", "omega_0": _rounded(0.5 * 2 * math.pi * wave)}
+    fourier = {"network": "fourier", "sigma": _rounded(0.5 * wave)}
     networks = [
         {**change, "inputs": "[-1, 1]", "learning_rate": plan.rates[str(change["network"])].value}
         for change in (siren, fourier)
     ]
     factors = [{"learning_rate_factor": factor} for factor in (0.1, 10.0)]
     return [*networks, {"inputs": "[-1, 1]"}, *factors]
+
+
+def _rounded(value: float) -> float:
+    """Three digits, which a name and the code can both show."""
+    return float(f"{value:.3g}")

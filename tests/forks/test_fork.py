@@ -114,6 +114,21 @@ def test_what_the_trainer_is_told_holds_in_forks() -> None:
     assert epochs == [7] * 4
 
 
+@pytest.mark.parametrize(
+    "trainer",
+    [
+        {"precision": "64-true", "accelerator": "cpu"},
+        {"precision": "bf16-mixed", "accelerator": "cpu"},
+        pytest.param({"accelerator": "gpu"}, marks=pytest.mark.gpu),
+    ],
+)
+def test_what_is_put_in_has_the_precision_and_the_device_of_the_module(trainer: dict[str, Any]) -> None:
+    siren = {"network": "siren", "omega_0": 2.0, "inputs": "[-1, 1]", "targets": 3.0}
+    changes = [siren, {"width": 16}, {"activation": "sine", "omega_0": 2.0}]
+    table = fork(Noted, probe(), changes, steps=3, seeds=1, trainer=trainer)
+    assert [(attempt.taken, attempt.why) for attempt in table.attempts] == [((3,), "")] * 4
+
+
 def test_seeds_differ_and_the_same_one_gives_the_same_training() -> None:
     tables = [fork(Noted, probe(), [{}], steps=5, seeds=seeds) for seeds in ([0, 1], [1])]
     first, second = tables[0].attempts[0].error
