@@ -44,6 +44,19 @@ class Place:
     outputs: int
 
     @property
+    def code(self) -> str:
+        """Python that says where it is in ``module``."""
+        if all(part.isidentifier() for part in self.name.split(".")):
+            return f"module.{self.name}"
+        return f'module.get_submodule("{self.name}")' if self.name else "module"
+
+    def code_to_set(self, made: str) -> str:
+        """Python that puts something there."""
+        if "(" in self.code:
+            return f'module.set_submodule("{self.name}", {made})'
+        return f"{self.code} = {made}"
+
+    @property
     def linear_layers(self) -> list[nn.Linear]:
         """Its linear layers, in the order in which they were registered."""
         return [part for part in self.network.modules() if isinstance(part, nn.Linear)]
@@ -250,7 +263,8 @@ def _bounds(place: Place, settings: Mapping[str, Any]) -> tuple[tuple[float, flo
 
 def _code(place: Place, made: str) -> str:
     if place.name:
-        return made.replace("\nnetwork = ", f"\nmodule.{place.name} = ")
+        before, _, network = made.partition("\nnetwork = ")
+        return f"{before}\n{place.code_to_set(network)}"
     return f"{made}\nmodule.network = network  # and in forward: return self.network(points)"
 
 
@@ -259,7 +273,7 @@ def _frame_code(place: Place, bounds: tuple[tuple[float, float], ...] | None, sc
     times = "" if set(scale) == {1.0} else f", scale={numbers!r}"
     if place.name:
         box = "" if bounds is None else f", bounds={list(bounds)}"
-        made = f"module.{place.name} = Scaled(module.{place.name}{box}{times})"
+        made = place.code_to_set(f"Scaled({place.code}{box}{times})")
         return f"from lightning_seqfit.networks import Scaled\n\n{made}"
     lines = []
     if bounds is not None:
@@ -356,7 +370,7 @@ def _bend(place: Place, activation: str, omega_0: float) -> str:
     sine = activation == "sine"
     if sine:
         draw_sine_weights(place.linear_layers, omega_0)
-    network = f"module.{place.name}" if place.name else "module"
+    network = place.code
     classes = " | ".join(sorted(set(map(_class_of, found))))
     lines = [
         "from torch import nn",

@@ -155,6 +155,21 @@ def test_another_network_has_the_sizes_of_the_old_one_and_its_precision() -> Non
     assert str(names["module"].network) == str(module.network)
 
 
+def test_the_code_finds_a_network_in_a_list() -> None:
+    class Listed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.all = nn.ModuleList([plain(), nn.Identity()])
+
+        def forward(self, points: Tensor) -> Tensor:
+            return self.all[0](points)
+
+    for settings in ({"network": "tanh"}, {"inputs": "[-1, 1]"}, {"activation": "sine"}):
+        module, names = Listed(), {"module": Listed()}
+        exec(changed(module, **settings), names)
+        assert str(names["module"]) == str(module)
+
+
 def test_a_wider_network_keeps_all_but_its_width() -> None:
     module = Noted()
     changed(module, width=11)
