@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from lightning_seqfit import Probe, networks
 from lightning_seqfit.forks.change import CannotChangeError
-from lightning_seqfit.forks.network import change_network, find_network
+from lightning_seqfit.forks.network import change_network
+from lightning_seqfit.forks.place import find_network
 from tests.forks.modules import HIGH, LOW, Itself, Noted, probe
 
 
