@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import pytest
@@ -25,7 +26,7 @@ def test_the_lines_that_attach_it_train_and_the_lines_that_read_the_record_read_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    attach, read = blocks("python")
+    attach, read, _ = blocks("python")
     shortened = attach.replace("max_steps=8_000", "max_steps=20, accelerator='cpu', enable_progress_bar=False")
     assert shortened != attach
     names: dict[str, object] = {}
@@ -36,6 +37,16 @@ def test_the_lines_that_attach_it_train_and_the_lines_that_read_the_record_read_
     exec(read, names)
     run = names["run"]
     assert run.steps[-1] == 20  # type: ignore[attr-defined]
+
+
+def test_the_lines_that_plan_make_the_network_and_the_code(capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, Any] = {}
+    exec(blocks("python")[-1], names)
+    assert names["network"](torch.zeros(3, 1)).shape == (3, 1)
+    shown = capsys.readouterr().out
+    made: dict[str, Any] = {}
+    exec(shown, made)
+    assert str(made["network"]) == str(names["network"])
 
 
 @pytest.mark.filterwarnings("ignore::jsonargparse._deprecated.JsonargparseDeprecationWarning")

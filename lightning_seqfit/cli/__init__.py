@@ -22,8 +22,11 @@ COMMANDS = {
     "claims": "measure what the article claims",
     "stalls": "measure what is said of trainings in trouble, and whether the advice helps",
     "diagnose": "say whether a fit gets on, and what to change where it does not",
+    "try": "try on a run's target what may end a stall",
     "report": "say and draw what a record holds, also against a target",
 }
+# A command that is a word of Python.
+_MODULES = {"try": "try_"}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -37,13 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     for name, command in commands.items():
         if arguments[:1] == [name]:
-            import_module(f"{__name__}.{name}").add_arguments(command)
+            import_module(f"{__name__}.{_MODULES.get(name, name)}").add_arguments(command)
         subcommands.add_subcommand(name, command, help=COMMANDS[name])
         command.prog = f"seqfit {name}"
     chosen = parser.parse_args(arguments)
     # Lightning 2.6 calls what torch 2.13 deprecates; not for the eyes of somebody who tries a demo
     warnings.filterwarnings("ignore", message=".*treespec.*LeafSpec", category=FutureWarning)
     try:
-        import_module(f"{__name__}.{chosen.command}").run(**chosen[chosen.command])
+        import_module(f"{__name__}.{_MODULES.get(chosen.command, chosen.command)}").run(**chosen[chosen.command])
     except Refused as error:
         commands[chosen.command].error(str(error))

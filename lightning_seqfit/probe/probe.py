@@ -304,6 +304,28 @@ class Probe:
         self.notes = [said for said in dict.fromkeys((note, *few_of_each)) if said]
         return np.column_stack([self.geometry.lay(column.copy()) for column in self._given.T]), trend
 
+    def values_asked(self) -> FloatArray:
+        """Target wherever a module is asked, at points in float32, shape ``(P, k)``.
+
+        Raises
+        ------
+        ValueError, TypeError, RuntimeError
+            If there is no target, or as :meth:`read_target`.
+
+        Examples
+        --------
+        >>> Probe.points([[0.0], [0.5], [1.0], [1.5]], lambda x: x[:, 0] ** 2).values_asked().tolist()
+        [[0.0], [0.25], [1.0], [2.25]]
+        """
+        if self.target is None:
+            raise ValueError("the probe has no target, whose values could be given: give one to the probe")
+        values = []
+        for part in self.split():
+            part.read_target(nn.Linear(self.geometry.dimension, 1))
+            assert part._given is not None
+            values.append(part._given.reshape(len(part._given), -1))
+        return np.concatenate(values, axis=1)
+
     def plan(self) -> Plan:
         """Say what the target asks of a network, before anything is trained; of a list of outputs all together.
 

