@@ -16,9 +16,6 @@ from lightning_seqfit.geometry import FloatArray
 from lightning_seqfit.measures.scale import error_of
 from lightning_seqfit.probe import Observation, Probe
 
-#: Fitted share from which a module counts as fitted.
-FITTED = 0.98
-
 
 class Looks:
     """Looks at a module; of several outputs, the one that is fitted least counts.
