@@ -34,6 +34,7 @@ __all__ = [
     "Sine",
     "TanhMLP",
     "build",
+    "draw_sine_weights",
     "from_plan",
     "make_network",
 ]
@@ -230,16 +231,28 @@ class SIREN(nn.Module):
             layers += [nn.Linear(fan_in, width), Sine(omega_0)]
         self.layers = nn.Sequential(*layers, nn.Linear(width, out_features))
 
-        linear_layers = [layer for layer in self.layers if isinstance(layer, nn.Linear)]
-        for layer in linear_layers:
-            bound = math.sqrt(6 / layer.in_features) / omega_0
-            nn.init.uniform_(layer.weight, -bound, bound)
-        nn.init.uniform_(linear_layers[0].weight, -1 / in_features, 1 / in_features)
+        draw_sine_weights([layer for layer in self.layers if isinstance(layer, nn.Linear)], omega_0)
 
     def forward(self, points: Tensor) -> Tensor:
         """Evaluate the network at points (N, in_features), shape (N, out_features)."""
         output: Tensor = self.layers(points)
         return output
+
+
+def draw_sine_weights(layers: Sequence[nn.Linear], omega_0: float) -> None:
+    """Draw the weights of linear layers with sines between them as a :class:`SIREN` does, the first layer first.
+
+    Examples
+    --------
+    >>> layers = [nn.Linear(1, 24), nn.Linear(24, 1)]
+    >>> draw_sine_weights(layers, omega_0=10.0)
+    >>> bool(layers[0].weight.abs().max() <= 1.0), bool(layers[1].weight.abs().max() <= 0.05)
+    (True, True)
+    """
+    for layer in layers:
+        bound = math.sqrt(6 / layer.in_features) / omega_0
+        nn.init.uniform_(layer.weight, -bound, bound)
+    nn.init.uniform_(layers[0].weight, -1 / layers[0].in_features, 1 / layers[0].in_features)
 
 
 class FourierFeatureMLP(nn.Module):

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import pytest
+
+from lightning_seqfit.diagnosis.diagnosis import Advice
+from lightning_seqfit.forks.change import changes_of, read_changes
+from tests.forks.modules import probe
+
+
+def test_as_it_is_comes_first_and_the_same_change_counts_once() -> None:
+    change = {"learning_rate": 1e-3}
+    assert [each.settings for each in read_changes([change, {}, Advice("a", "b", "c", change)])] == [{}, change]
+
+
+def test_advice_without_a_change_is_kept_with_its_reason() -> None:
+    (_, stop) = read_changes(Advice("stop here: it is fitted", "", ""))
+    assert (stop.name, stop.why) == ("stop here: it is fitted", "says nothing that a program can change")
+
+
+def test_what_only_the_users_code_can_change_is_said_with_where() -> None:
+    (_, change) = read_changes({"network": "siren", "resample": True, "data_weight": 100.0})
+    assert change.why.endswith("where new points are drawn and the terms of the loss, in your own code")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"lr": 1e-3}, "'lr' is none of network, omega_0"),
+        ({"network": "resnet"}, "network='resnet': use one of 'siren'"),
+        ({"width": 0}, "width=0: give a whole number"),
+        ({"learning_rate": -1.0}, "learning_rate=-1.0: give a positive"),
+        ({"targets": [1.0, 0.0]}, "targets=.*: give a positive"),
+    ],
+)
+def test_a_change_that_makes_no_sense_is_refused_before_anything_trains(change: object, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        read_changes([change])
+
+
+def test_what_is_no_change_is_refused() -> None:
+    with pytest.raises(TypeError, match="'siren' is no change"):
+        read_changes("siren")
+
+
+def test_without_changes_networks_for_the_targets_frequency_are_tried() -> None:
+    siren, fourier, *_ = changes_of(probe().plan())  # 2 cycles: 1 for each unit of [-1, 1]
+    assert siren["omega_0"] == pytest.approx(3.14, abs=0.01)
+    assert fourier["sigma"] == pytest.approx(0.5)
+    assert siren["inputs"] == "[-1, 1]"

@@ -1,0 +1,28 @@
+"""The example of docs/fork.md runs as it stands there, and what the page says can be changed is what can be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lightning_seqfit.forks import change
+from tests.pages import read, snippets
+
+PAGE = read("docs/fork.md")
+
+
+def test_the_example_runs_and_its_table_begins_as_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    texts = {language: text for (_, language), (text, *_) in reversed(snippets("# A\n" + PAGE).items())}
+    names: dict[str, Any] = {}
+    exec(texts["python"].replace("steps=1_000", "steps=8, seeds=1"), names)
+    rows = {line.split("  ")[0] for line in texts[""].splitlines() if line and not line.startswith(" ")}
+    assert {attempt.name for attempt in names["table"].attempts} <= rows
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_setting_of_a_change_is_on_the_page() -> None:
+    for name in (*change.OF_NETWORK, *change.OF_OPTIMIZER):
+        assert f"`{name}" in PAGE, name
