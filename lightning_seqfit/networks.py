@@ -2,7 +2,8 @@
 
 All take points of shape (N, in_features) and return (N, out_features); the last layer is linear, so that
 u(x) = sum_j w_j phi_j(x) + b with phi_j(x) the units of the last hidden layer. They see points and values as they are;
-:class:`Scaled` maps both. :func:`from_plan` makes what a :class:`~lightning_seqfit.Plan` asks for.
+:class:`Scaled` maps both. :func:`from_plan` makes what a :class:`~lightning_seqfit.Plan` asks for. Where TorchPhysics
+calls a network within a model of its own, points may be its ``Points``.
 
 References
 ----------
@@ -16,8 +17,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -298,8 +300,8 @@ class FourierFeatureMLP(nn.Module):
 
     def forward(self, points: Tensor) -> Tensor:
         """Evaluate the network at points (N, in_features), shape (N, out_features)."""
-        phases = 2 * torch.pi * points @ self.frequencies
-        output: Tensor = self.network(torch.cat([phases.cos(), phases.sin()], dim=1))
+        phases = 2 * torch.pi * _plain(points) @ self.frequencies
+        output: Tensor = self.network(torch.cat([phases.cos(), phases.sin()], dim=-1))
         return output
 
 
@@ -343,24 +345,23 @@ class Scaled(nn.Module):
         scale: float | Sequence[float] = 1.0,
     ) -> None:
         super().__init__()
-        pairs = None if bounds is None else [tuple(map(float, pair)) for pair in bounds]
-        if pairs is not None and not (
-            pairs and all(len(pair) == 2 and pair[0] < pair[1] and all(map(math.isfinite, pair)) for pair in pairs)
-        ):
-            raise ValueError(f"bounds={bounds!r} is not a box: give one finite (low, high) per axis, low < high")
-        shift, factor = torch.as_tensor(mean, dtype=torch.float64), torch.as_tensor(scale, dtype=torch.float64)
-        if not (shift.isfinite().all() and factor.isfinite().all() and (factor != 0).all()):
+        shift, factor = np.asarray(mean, dtype=np.float64), np.asarray(scale, dtype=np.float64)
+        if not (np.isfinite(shift).all() and np.isfinite(factor).all() and (factor != 0).all()):
             raise ValueError(f"mean={mean!r}, scale={scale!r}: give finite numbers, and no scale of 0")
         self.network = network
-        box = torch.tensor(pairs or [(-1.0, 1.0)], dtype=torch.float64)
+        self.axes = 0 if bounds is None else len(bounds)
+        box = np.array([(-1.0, 1.0)]) if bounds is None else _checked_box(bounds)
         dtype = torch.get_default_dtype()
-        self.register_buffer("centre", box.mean(dim=1).to(dtype))
-        self.register_buffer("half_length", ((box[:, 1] - box[:, 0]) / 2).to(dtype))
-        self.register_buffer("mean", shift.to(dtype))
-        self.register_buffer("scale", factor.to(dtype))
+        self.register_buffer("centre", torch.tensor(box.mean(axis=1), dtype=dtype))
+        self.register_buffer("half_length", torch.tensor((box[:, 1] - box[:, 0]) / 2, dtype=dtype))
+        self.register_buffer("mean", torch.tensor(shift, dtype=dtype))
+        self.register_buffer("scale", torch.tensor(factor, dtype=dtype))
 
     def forward(self, points: Tensor) -> Tensor:
         """Evaluate at points (N, d) in their own units, shape (N, k)."""
+        points = _plain(points)
+        if self.axes not in (0, points.shape[-1]):
+            raise ValueError(f"points have {points.shape[-1]} coordinate(s), and bounds= {self.axes}: give as many")
         values: Tensor = self.network((points - self.centre) / self.half_length)
         return values * self.scale + self.mean
 
@@ -402,6 +403,23 @@ def from_plan(plan: Plan, network: NetworkName | None = None) -> nn.Module:
     torch.Size([7, 1])
     """
     return build(plan.recipe(network))
+
+
+def _plain(points: Any) -> Tensor:
+    """Points as a tensor, which those of TorchPhysics are not."""
+    tensor: Tensor = points if isinstance(points, Tensor) else points.as_tensor
+    return tensor
+
+
+def _checked_box(bounds: Sequence[Sequence[float]]) -> np.ndarray[Any, Any]:
+    """Return the box, shape (d, 2)."""
+    try:
+        box = np.array([tuple(map(float, pair)) for pair in bounds])
+    except (TypeError, ValueError):
+        box = np.zeros(0)
+    if not (box.ndim == 2 and box.shape[1] == 2 and np.isfinite(box).all() and (box[:, 0] < box[:, 1]).all()):
+        raise ValueError(f"bounds={bounds!r} is not a box: give one finite (low, high) per axis, low < high")
+    return box
 
 
 def _check_sizes(**sizes: int) -> None:

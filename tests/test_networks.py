@@ -211,10 +211,30 @@ def test_a_frame_keeps_its_box_in_checkpoints_and_trains_none_of_it():
     assert {name.split(".")[0] for name, _ in frame.named_parameters()} == {"network"}
 
 
+def test_a_frame_of_fewer_axes_than_points_have_is_refused_where_it_is_called():
+    with pytest.raises(ValueError, match=r"points have 2 coordinate\(s\), and bounds= 1"):
+        Scaled(SIREN(2), [(0.0, 1.0)])(torch.zeros(3, 2))
+
+
+def test_a_frame_is_made_on_the_device_that_is_set():
+    with torch.device("meta"):
+        frame = Scaled(FourierFeatureMLP(1), [(0.0, 9.0)], 3.0, 2.0)
+    assert {tensor.device.type for tensor in (*frame.parameters(), *frame.buffers())} == {"meta"}
+
+
+@pytest.mark.parametrize("network", [FourierFeatureMLP(2), SIREN(2), Scaled(TanhMLP(2), [(0.0, 1.0)] * 2)])
+def test_points_may_lie_along_more_dimensions_or_none(network):
+    points = torch.rand(3, 4, 2)
+    wanted = network(points.reshape(-1, 2))
+    torch.testing.assert_close(network(points).reshape(-1, 1), wanted)
+    torch.testing.assert_close(torch.stack([network(point) for point in points.reshape(-1, 2)]), wanted)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
         {"bounds": []},
+        {"bounds": (0.0, 1.0)},
         {"bounds": [(1.0, 0.0)]},
         {"bounds": [(0.0, math.inf)]},
         {"bounds": [(0.0, 1.0, 2.0)]},
