@@ -13,6 +13,7 @@ from lightning_seqfit.diagnosis import Diagnosis
 from lightning_seqfit.diagnosis.diagnosis import Advice
 from lightning_seqfit.networks import ACTIVATIONS
 from lightning_seqfit.planning import Plan
+from lightning_seqfit.planning.settings import FOURIER, RATE, SIREN, TURN
 from lightning_seqfit.words import significant
 
 #: Settings that make another network of the module's, and those that its optimizer gets.
@@ -181,13 +182,13 @@ def _in_words(name: str, value: Any) -> str:
 
 def changes_of(plan: Plan) -> list[dict[str, Any]]:
     """What is worth a try for a target: networks that are as fast as it, scaled inputs, and other learning rates."""
-    wave = max(plan.frequencies) / 2.0  # on [-1, 1]
-    siren = {"network": "siren", "omega_0": _rounded(0.5 * 2 * math.pi * wave)}
-    fourier = {"network": "fourier", "sigma": _rounded(0.5 * wave)}
-    networks = [
-        {**change, "inputs": "[-1, 1]", "learning_rate": plan.rates[str(change["network"])].value}
-        for change in (siren, fourier)
-    ]
+    axes, wave = len(plan.frequencies), math.hypot(*plan.frequencies) / 2.0  # on [-1, 1]
+    networks: list[dict[str, Any]] = []
+    if wave > 0.0:
+        omega_0, sigma = _rounded(SIREN * axes * 2 * math.pi * wave), _rounded(FOURIER * wave / axes)
+        rate = _rounded(min(RATE, TURN / omega_0))
+        siren = {"network": "siren", "omega_0": omega_0, "inputs": "[-1, 1]", "learning_rate": rate}
+        networks = [siren, {"network": "fourier", "sigma": sigma, "inputs": "[-1, 1]", "learning_rate": RATE}]
     factors = [{"learning_rate_factor": factor} for factor in (0.1, 10.0)]
     return [*networks, {"inputs": "[-1, 1]"}, *factors]
 

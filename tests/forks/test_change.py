@@ -1,7 +1,11 @@
 from __future__ import annotations
 
-import pytest
+import math
 
+import pytest
+import torch
+
+from lightning_seqfit import Probe
 from lightning_seqfit.diagnosis.diagnosis import Advice
 from lightning_seqfit.forks.change import changes_of, read_changes
 from tests.forks.modules import probe
@@ -44,6 +48,19 @@ def test_what_is_no_change_is_refused() -> None:
 
 def test_without_changes_networks_for_the_targets_frequency_are_tried() -> None:
     siren, fourier, *_ = changes_of(probe().plan())  # 2 cycles: 1 for each unit of [-1, 1]
-    assert siren["omega_0"] == pytest.approx(3.14, abs=0.01)
-    assert fourier["sigma"] == pytest.approx(0.5)
+    assert siren["omega_0"] == pytest.approx(0.42 * 2 * math.pi, abs=0.01)
+    assert fourier["sigma"] == pytest.approx(0.65)
     assert siren["inputs"] == "[-1, 1]"
+
+
+def test_by_default_networks_in_the_plane_are_as_fast_as_the_wave_and_steps_of_a_rate_turn_a_phase_little() -> None:
+    target = Probe.grid([(0.0, 1.0)] * 2, lambda x: torch.sin(12 * torch.pi * x).prod(dim=1))
+    siren, fourier, *_ = changes_of(target.plan())  # 3 cycles a unit of [-1, 1] along both axes
+    assert siren["omega_0"] == pytest.approx(0.42 * 2 * 2 * math.pi * 3 * math.sqrt(2), rel=0.01)
+    assert siren["learning_rate"] * siren["omega_0"] == pytest.approx(0.08, rel=0.01)
+    assert fourier["sigma"] == pytest.approx(0.65 * 3 * math.sqrt(2) / 2, rel=0.01)
+
+
+def test_no_network_is_proposed_for_what_does_not_oscillate() -> None:
+    changes = changes_of(Probe.grid([(0.0, 1.0)], lambda x: x[:, 0] ** 2).plan())
+    assert [set(change) for change in changes] == [{"inputs"}, {"learning_rate_factor"}, {"learning_rate_factor"}]
