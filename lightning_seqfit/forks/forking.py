@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 
 from lightning_seqfit.forks.change import AS_IT_IS, CannotChangeError, Change, MakeModule, changes_of, read_changes
 from lightning_seqfit.forks.looks import Looks
-from lightning_seqfit.forks.training import Outcome, Task, train
+from lightning_seqfit.forks.training import Outcome, Task, UnusableError, fit_with_lightning, train
 from lightning_seqfit.probe import Probe
 from lightning_seqfit.probe.checks import checked_tolerance
 from lightning_seqfit.trials import Attempt, Trial
@@ -22,7 +23,8 @@ from lightning_seqfit.trials import Attempt, Trial
 #: Options of the Trainer that are the fork's own.
 _OWN = (
     *("max_steps", "max_time", "min_steps", "min_epochs", "logger", "default_root_dir"),
-    *("enable_checkpointing", "enable_progress_bar", "enable_model_summary", "strategy", "num_nodes", "fast_dev_run"),
+    *("enable_checkpointing", "enable_progress_bar", "enable_model_summary", "strategy", "num_nodes"),
+    *("fast_dev_run", "barebones"),
 )
 
 
@@ -37,6 +39,7 @@ def fork(
     checkpoint: str | os.PathLike[str] | None = None,
     data: Any = None,
     trainer: Mapping[str, Any] | None = None,
+    fit: Callable[..., Any] | None = None,
     tolerance: float = 0.25,
 ) -> Trial:
     """Train a module of your own again, as it is and with one change at a time, and say which change helps.
@@ -62,6 +65,8 @@ def fork(
         is another network than the one in it begins anew, which its row says.
     data : dataloaders or a datamodule, for a module without ``train_dataloader``.
     trainer : options of the ``Trainer`` that you train with, such as ``precision`` or ``gradient_clip_val``.
+    fit : trains a module with a Trainer that has the options which it gets as keywords, where Lightning's own will not
+        do: ``lambda solver, **options: pina.Trainer(solver, **options).train()``.
     tolerance : relative error at which a place is fitted, between 0 and 1.
 
     Returns
@@ -106,7 +111,7 @@ def fork(
         Looks(probe, checked_tolerance(tolerance)),
         at,
         _saved(checkpoint),
-        _data(data),
+        _fit(fit, data),
         _options(trainer or {}),
     )
     every_seed = _seeds(seeds)
@@ -130,6 +135,8 @@ def _attempt(task: Task, change: Change, seeds: Sequence[int], bar: Any) -> Atte
         except CannotChangeError as error:
             return Attempt(change.name, change.settings, why=f"cannot be changed from outside: {error}")
         except Exception as error:
+            if isinstance(error, UnusableError) and change.make_module is None:
+                raise
             said = " ".join(f"{type(error).__name__}: {error}".split())
             return Attempt(change.name, change.settings, why=f"raised {said:.300}")
         finally:
@@ -181,10 +188,18 @@ def _saved(checkpoint: str | os.PathLike[str] | None) -> Mapping[str, Any]:
     return saved
 
 
-def _data(data: Any) -> dict[str, Any]:
-    if data is None:
-        return {}
-    return {"datamodule": data} if hasattr(data, "prepare_data") else {"train_dataloaders": data}
+def _fit(fit: Callable[..., Any] | None, data: Any) -> Callable[..., Any]:
+    """What trains a module with the options of a Trainer."""
+    if fit is None:
+        return functools.partial(fit_with_lightning, data=data)
+    if not callable(fit):
+        raise TypeError(
+            f"fit is {type(fit).__name__}: give a function that trains, such as "
+            "lambda solver, **options: pina.Trainer(solver, **options).train()"
+        )
+    if data is not None:
+        raise ValueError("data= is what Lightning's own Trainer fits on: with fit=, let fit give it")
+    return fit
 
 
 def _options(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -164,6 +164,14 @@ def _refuse_compiled(place: Place) -> None:
             raise CannotChangeError(f"{where} is compiled or scripted, and keeps what it is made of")
 
 
+def _refuse_weights_of_a_kind(layers: Sequence[nn.Linear]) -> None:
+    """Refuse layers whose weights or forward pass are not those of a plain one: they cannot be drawn or made anew."""
+    for layer in layers:
+        if type(layer) is not nn.Linear or "weight" not in dict(layer.named_parameters(recurse=False)):
+            kind = "nn.Linear of a weight that is computed" if type(layer) is nn.Linear else type(layer).__name__
+            raise CannotChangeError(f"a layer is {kind}, not a plain nn.Linear, whose weights can be made anew")
+
+
 def _widen(place: Place, width: int) -> str:
     """Exchange the linear layers for wider ones, which start anew."""
     _refuse_compiled(place)
@@ -171,6 +179,7 @@ def _widen(place: Place, width: int) -> str:
     hidden = {layer.out_features for layer in layers[:-1]}
     if len(hidden) != 1:
         raise CannotChangeError("its hidden linear layers have no one width, which another could take the place of")
+    _refuse_weights_of_a_kind(layers)
     (old,) = hidden
 
     def wider(layer: nn.Module) -> nn.Linear:
@@ -197,8 +206,10 @@ def _bend(place: Place, activation: str, omega_0: float) -> str:
     found = [part for part in place.network.modules() if isinstance(part, BENDS)]
     if not found:
         raise CannotChangeError("its activations are no modules, but functions that its forward calls")
-    _exchange(place.network, found, lambda old: made)
     sine = activation == "sine"
+    if sine:
+        _refuse_weights_of_a_kind(place.linear_layers)
+    _exchange(place.network, found, lambda old: made)
     if sine:
         draw_sine_weights(place.linear_layers, omega_0)
     network = place.code

@@ -40,13 +40,13 @@ def change_optimizer(trainer: pl.Trainer, settings: Mapping[str, Any]) -> str:
     optimizers = trainer.optimizers
     if not settings:
         return ""
-    if not optimizers:
+    rates = [_set_rate(group) for optimizer in optimizers for group in optimizer.param_groups]
+    if not rates:
         raise CannotChangeError("configure_optimizers returns no optimizer")
     lines = []
     if settings.get("schedule") == "constant":
         _stop_schedules(trainer)
         lines.append("# configure_optimizers returns the optimizer alone, without a schedule")
-    rates = [_set_rate(group) for optimizer in optimizers for group in optimizer.param_groups]
     factor = float(settings.get("learning_rate_factor", 1.0))
     if "learning_rate" in settings:
         factor *= settings["learning_rate"] / max(rates) if max(rates) > 0.0 else 0.0
@@ -71,10 +71,13 @@ def _set_rate(group: Mapping[str, Any]) -> float:
 
 
 def _stop_schedules(trainer: pl.Trainer) -> None:
+    """Let the rates be as they were set, whoever calls the schedules: a module may do so itself."""
     for optimizer in trainer.optimizers:
         for group in optimizer.param_groups:
             group["lr"] = group.get("initial_lr", group["lr"])
-    trainer.strategy.lr_scheduler_configs = []
+    for config in trainer.lr_scheduler_configs:
+        scheduler: Any = config.scheduler
+        scheduler.step = lambda *args, **options: None
 
 
 def _scale_rates(trainer: pl.Trainer, factor: float) -> None:
@@ -118,8 +121,8 @@ def _exchange(trainer: pl.Trainer, name: str, rate: float) -> str:
         kind = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[name]
         new = kind(groups, lr=rate)
         code = f"torch.optim.{kind.__name__}(module.parameters(), lr={rate:.6g})"
+    _stop_schedules(trainer)
     trainer.optimizers = [new]
-    trainer.strategy.lr_scheduler_configs = []
     return f"# in configure_optimizers, without a schedule\noptimizer = {code}"
 
 

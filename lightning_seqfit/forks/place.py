@@ -30,30 +30,40 @@ class Place:
     network : the submodule.
     bounds : of what it sees, where the probe's points fill their domain; one each an input.
     outputs : components that it returns.
+    also : other names that the module has for it.
     """
 
     name: str
     network: nn.Module
     bounds: tuple[tuple[float, float], ...]
     outputs: int
+    also: tuple[str, ...] = ()
 
     @property
     def code(self) -> str:
         """Python that says where it is in ``module``."""
-        if all(part.isidentifier() for part in self.name.split(".")):
-            return f"module.{self.name}"
-        return f'module.get_submodule("{self.name}")' if self.name else "module"
+        return _code_of(self.name)
 
     def code_to_set(self, made: str) -> str:
-        """Python that puts something there."""
-        if "(" in self.code:
-            return f'module.set_submodule("{self.name}", {made})'
-        return f"{self.code} = {made}"
+        """Python that puts something there, under every name."""
+        names = [(self.name, made), *((name, self.code) for name in self.also)]
+        return "\n".join(_code_to_set(name, what) for name, what in names)
 
     @property
     def linear_layers(self) -> list[nn.Linear]:
         """Its linear layers, in the order in which they were registered."""
         return [part for part in self.network.modules() if isinstance(part, nn.Linear)]
+
+
+def _code_of(name: str) -> str:
+    if all(part.isidentifier() for part in name.split(".")):
+        return f"module.{name}"
+    return f'module.get_submodule("{name}")' if name else "module"
+
+
+def _code_to_set(name: str, made: str) -> str:
+    code = _code_of(name)
+    return f'module.set_submodule("{name}", {made})' if "(" in code else f"{code} = {made}"
 
 
 def find_network(module: nn.Module, probe: Probe, at: str = "") -> Place:
@@ -88,9 +98,34 @@ def find_network(module: nn.Module, probe: Probe, at: str = "") -> Place:
         for outer in chain[position + 1 :]:  # a frame around it, which hands on both
             if outer and outer in calls and _is_same(calls[outer], call):
                 name = outer
-        return Place(name, parts[name], bounds, call.output.shape[1])
+        return Place(name, parts[name], bounds, call.output.shape[1], _other_names(module, name))
     reason = reason or "no layer of it with weights is called at the probe's points"
-    raise CannotChangeError(reason if at else f"{reason}; name the submodule that is the network with at=")
+    if at:
+        raise CannotChangeError(reason)
+    raise CannotChangeError(f"{reason}; name the submodule that is the network with at={_example(parts, calls, probe)}")
+
+
+def _example(parts: Mapping[str, nn.Module], calls: Mapping[str, _Call], probe: Probe) -> str:
+    """Name, quoted, of the largest submodule that maps the probe's points; empty: none does."""
+    sizes: dict[str, int] = {}
+    for name, call in calls.items():
+        try:
+            _bounds_seen(call, probe)
+        except CannotChangeError:
+            continue
+        sizes[name] = sum(isinstance(part, nn.Linear) for part in parts[name].modules())
+    largest = max(sizes, key=sizes.__getitem__, default="")
+    return repr(largest) if largest and sizes[largest] > 1 else ""
+
+
+def _other_names(module: nn.Module, name: str) -> tuple[str, ...]:
+    """Names of a submodule in other parts of a module, or in the same one."""
+    of_part: dict[tuple[int, str], str] = {}
+    for other, part in module.named_modules(remove_duplicate=False):
+        if part is module.get_submodule(name):
+            parent, _, last = other.rpartition(".")
+            of_part.setdefault((id(module.get_submodule(parent)), last), other)
+    return tuple(other for other in of_part.values() if other != name)
 
 
 @dataclass(frozen=True)
@@ -132,6 +167,7 @@ def _call(args: tuple[Any, ...], named: dict[str, Any], output: Any) -> _Call:
     if len(args) + len(named) != 1:
         return _Call(nothing, nothing, f"is called with {len(args) + len(named)} arguments, not with points alone")
     given = args[0] if args else next(iter(named.values()))
+    given = getattr(given, "as_tensor", given)  # Points of TorchPhysics
     for what, tensor in (("is called with", given), ("returns", output)):
         if not (isinstance(tensor, Tensor) and tensor.is_floating_point() and tensor.ndim == 2):
             shape = f" of shape {tuple(tensor.shape)}" if isinstance(tensor, Tensor) else ""
@@ -167,7 +203,8 @@ def _bounds_seen(call: _Call, probe: Probe) -> tuple[tuple[float, float], ...]:
     design = np.column_stack([(points - centre) / half, np.ones(len(points))])
     map_: FloatArray = np.linalg.lstsq(design, seen, rcond=None)[0]
     left = np.abs(seen - design @ map_).max(axis=0)
-    if not (left <= AFFINE * (np.ptp(seen, axis=0) + 1e-12)).all():
+    rounding = torch.finfo(call.input.dtype).eps * np.abs(seen).max(axis=0)
+    if not (left <= AFFINE * (np.ptp(seen, axis=0) + 1e-12) + rounding).all():
         raise CannotChangeError("does not see the probe's points, but features of them")
     reach = np.abs(map_[:-1]).sum(axis=0)
     return tuple(_rounded(mid - far, mid + far) for mid, far in zip(map_[-1], reach, strict=True))

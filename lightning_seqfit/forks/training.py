@@ -5,21 +5,18 @@ from __future__ import annotations
 import copy
 import functools
 import importlib
-import logging
 import math
 import random
 import tempfile
 import time
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakSet
 
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from lightning.pytorch.utilities.seed import isolate_rng
 from torch import nn
 
 from lightning_seqfit.callbacks.base import ProbeCallback
@@ -28,14 +25,15 @@ from lightning_seqfit.forks.looks import Looks
 from lightning_seqfit.forks.network import change_network
 from lightning_seqfit.forks.optimizer import change_optimizer, check_trains, evaluations
 from lightning_seqfit.forks.place import find_network
+from lightning_seqfit.forks.process import as_before, quiet
 from lightning_seqfit.probe import Probe
 from lightning_seqfit.trials.fitting import FITTED
 from lightning_seqfit.watch.lightning_internals import Steps
+from lightning_seqfit.watch.readiness import is_lazy, is_unfinished
 from lightning_seqfit.watch.schedule import next_look
 
 #: Looks in the later, evenly spaced part of a fork, and steps between them at the least.
 LOOKS, LEAST_APART = 100, 5
-_LOGGERS = ("lightning.pytorch", "lightning.fabric", "pytorch_lightning", "lightning_fabric")
 
 
 @dataclass(frozen=True)
@@ -47,18 +45,20 @@ class Task:
     steps : of each training; gradient evaluations where L-BFGS trains.
     at : name of the submodule that is the network; empty: it is looked for.
     saved : what the checkpoint holds; empty: from the beginning.
-    data : for ``Trainer.fit``, after the module.
+    fit : trains a module with a Trainer of the options that it gets.
     options : for the ``Trainer``.
+    made : parts with weights of the modules so far.
     """
 
     make_module: MakeModule
     probe: Probe
     steps: int
     looks: Looks
-    at: str = ""
-    saved: Mapping[str, Any] = field(default_factory=dict)
-    data: Mapping[str, Any] = field(default_factory=dict)
-    options: Mapping[str, Any] = field(default_factory=dict)
+    at: str
+    saved: Mapping[str, Any]
+    fit: Callable[..., Any]
+    options: Mapping[str, Any]
+    made: WeakSet[nn.Module] = field(default_factory=WeakSet)
 
 
 @dataclass
@@ -75,50 +75,74 @@ class Outcome:
     anew: bool = False
 
 
+class UnusableError(ValueError):
+    """What was given to the fork cannot be used, whatever is changed."""
+
+
 def train(task: Task, change: Change, seed: int) -> Outcome:
     """Train the module with one change.
 
     Raises
     ------
+    UnusableError
+        If there is no new module to train, or the checkpoint is of another.
     CannotChangeError
         If the change cannot be made from outside.
     Exception
         Whatever the training raises.
     """
-    with _quiet(), isolate_rng(), tempfile.TemporaryDirectory() as folder:
+    with quiet(), as_before(), tempfile.TemporaryDirectory() as folder:
         random.seed(seed)
         np.random.seed(seed)
         torch.manual_seed(seed)
-        module = _made(change.make_module or task.make_module)
+        module = _made(task, change)
         following = _Following(task, change)
         configure: Any = module.configure_optimizers
         module.configure_optimizers = functools.wraps(configure)(  # type: ignore[method-assign]
             lambda: following.configure(module, configure)
         )
-        own: Any = module.configure_callbacks
-        module.configure_callbacks = functools.wraps(own)(lambda: _without_checkpoints(own()))  # type: ignore[method-assign]
-        package = importlib.import_module(_package(module))
         options = {"devices": 1, "max_epochs": -1, **task.options}
-        callbacks = copy.deepcopy(options.pop("callbacks", []))
-        trainer = package.Trainer(
+        callbacks = copy.deepcopy(_of_training(options.pop("callbacks", None)))
+        task.fit(
+            module,
             **options,
             max_steps=task.steps,
             callbacks=[following, *callbacks],
-            logger=_logger(package, folder),
+            logger=_logger(module, folder),
             default_root_dir=folder,
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
         )
-        trainer.callbacks = [each for each in trainer.callbacks if not isinstance(each, ProbeCallback)]
-        trainer.fit(module, **task.data)
         return following.outcome()
 
 
-def _made(make_module: MakeModule) -> pl.LightningModule:
-    module: Any = make_module()
+def fit_with_lightning(module: pl.LightningModule, data: Any = None, **options: Any) -> None:
+    """Fit a module with the Trainer of the package that it is of."""
+    given = {"datamodule": data} if hasattr(data, "prepare_data") else {"train_dataloaders": data}
+    importlib.import_module(_package(module)).Trainer(**options).fit(module, **given)
+
+
+def _made(task: Task, change: Change) -> pl.LightningModule:
+    """A module that was not trained before."""
+    try:
+        module: Any = (change.make_module or task.make_module)()
+    except Exception as error:
+        if change.make_module is not None:
+            raise
+        raise UnusableError(
+            f"make_module raised {type(error).__name__}: {error}; give a function that needs no arguments, such as "
+            "lambda: MyModule(width=50)"
+        ) from error
     if not callable(getattr(type(module), "configure_optimizers", None)):
-        raise TypeError(f"make_module returned {type(module).__name__}: return the LightningModule, not compiled")
+        raise UnusableError(f"make_module returned {type(module).__name__}: return the LightningModule, not compiled")
+    trainable = {part for part in module.modules() if any(each.requires_grad for each in part.parameters(False))}
+    if again := trainable & set(task.made):
+        raise UnusableError(
+            f"make_module returned the same {type(again.pop()).__name__} again, which has been trained: make in it "
+            "everything that learns"
+        )
+    task.made.update(trainable)
     made: pl.LightningModule = module
     return made
 
@@ -129,34 +153,17 @@ def _package(module: nn.Module) -> str:
     return "pytorch_lightning" if "pytorch_lightning" in bases else "lightning.pytorch"
 
 
-def _logger(package: Any, folder: str) -> Any:
+def _logger(module: nn.Module, folder: str) -> Any:
     """A logger that takes everything and keeps nothing."""
-    base: type = importlib.import_module(f"{package.__name__}.loggers.logger").DummyLogger
+    base: type = importlib.import_module(f"{_package(module)}.loggers.logger").DummyLogger
     return type("SilentLogger", (base,), {"save_dir": folder})()
 
 
-def _without_checkpoints(callbacks: Any) -> list[Any]:
-    given = callbacks if isinstance(callbacks, list | tuple) else [callbacks]
-    return [each for each in given if not any(kind.__name__ == "Checkpoint" for kind in type(each).__mro__)]
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep what Lightning says to itself; warnings of anybody else are shown."""
-    loggers = [logging.getLogger(name) for name in _LOGGERS]
-    levels = [logger.level for logger in loggers]
-    try:
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"(lightning|pytorch_lightning|lightning_fabric)(\.|$)")
-            warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)` is deprecated")
-            for words in (r"The '.*' does not have many workers", "The number of training batches", "GPU available"):
-                warnings.filterwarnings("ignore", message=words)
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+def _of_training(callbacks: Any) -> list[Any]:
+    """Callbacks but for those that write, print or watch."""
+    given = callbacks if isinstance(callbacks, list | tuple) else [callbacks] if callbacks is not None else []
+    left_out = {"Checkpoint", "ProgressBar", "ModelSummary", ProbeCallback.__name__}
+    return [each for each in given if not left_out & {kind.__name__ for kind in type(each).__mro__}]
 
 
 class _Following(pl.Callback):
@@ -170,19 +177,30 @@ class _Following(pl.Callback):
         self._code: list[str] = []
         self._steps = Steps()
         self._seen: list[tuple[int, float, float, float]] = []  # step, seconds, fitted share, error
-        self._looked = 0.0
+        self._began = self._looked = 0.0
+        self._batches, self._next = 0, 0
+        self._stepped = False  # the optimizer that was put in
         self._anew = False
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Drop what the module, the environment or a fit of the user's has attached, before it hears more than this."""
+        trainer.callbacks = _of_training(trainer.callbacks)  # type: ignore[attr-defined]
 
     def configure(self, module: pl.LightningModule, configure: Any) -> Any:
         """Change the network, where that is the change, just before the optimizers are made of its weights."""
         settings, saved = self._change.of_network, self._task.saved
+        if settings and is_lazy(module):
+            raise CannotChangeError("the first batch has yet to make the network's weights: call it once in __init__")
         place = find_network(module, self._task.probe, self._task.at) if settings else None
         fresh = copy.deepcopy(place.network.state_dict()) if place is not None else {}
         if self._change.make_module is not None:
             self._anew = bool(saved)
         elif saved:
             module.on_load_checkpoint(copy.deepcopy(dict(saved)))
-            module.load_state_dict(saved["state_dict"], strict=module.strict_loading)
+            try:
+                module.load_state_dict(saved["state_dict"], strict=module.strict_loading)
+            except RuntimeError as error:
+                raise UnusableError(f"checkpoint is of another module: {error}") from error
         if place is not None:
             if saved:
                 place.network.load_state_dict(fresh)
@@ -195,8 +213,11 @@ class _Following(pl.Callback):
     def _note_call(self, *args: Any) -> None:
         self._called = True
 
+    def _note_step(self, *args: Any) -> None:
+        self._stepped = True
+
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Change the optimizers, and take the first look."""
+        """Change the optimizers."""
         if self._task.saved and self._change.keeps_optimizer:
             for optimizer, state in zip(trainer.optimizers, self._task.saved["optimizer_states"], strict=True):
                 optimizer.load_state_dict(copy.deepcopy(state))  # it would train on in what is given
@@ -206,10 +227,24 @@ class _Following(pl.Callback):
         if self._network is not None:
             check_trains(trainer, self._network)
         self._code.append(change_optimizer(trainer, self._change.of_optimizer))
+        if "optimizer" in self._change.settings:
+            trainer.optimizers[0].register_step_post_hook(self._note_step)
         self._steps.begin(trainer, pl_module)
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Take the first look, after the module's own hooks of the start, if the module can be asked before a batch."""
+        if self._began:
+            return
         self._task.looks.begin(pl_module)
-        self._began, self._looked = time.perf_counter(), 0.0
-        self._look(trainer, pl_module, 0)
+        self._began = time.perf_counter()
+        try:
+            if not is_lazy(pl_module):
+                self._look(trainer, pl_module, 0)
+        except Exception as error:
+            if not is_unfinished(error, pl_module, self._task.probe.predict):
+                raise
         self._called = False
 
     def on_train_batch_end(
@@ -218,6 +253,7 @@ class _Following(pl.Callback):
         """Look, if a look is due; end the training where nothing more is to be seen."""
         if self._network is not None and not self._called:
             raise CannotChangeError("the module's training step does not call the network in the place found for it")
+        self._batches += 1
         step = self._step(trainer)
         if step >= self._next:
             self._look(trainer, pl_module, step)
@@ -226,11 +262,16 @@ class _Following(pl.Callback):
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Look once more where the training has got further."""
-        if (step := self._step(trainer)) > self._seen[-1][0]:
+        step = self._step(trainer)
+        if not self._seen or step > self._seen[-1][0]:
             self._look(trainer, pl_module, step)
+        if "optimizer" in self._change.settings and not self._stepped:
+            raise CannotChangeError("the module steps an optimizer that it keeps itself")
 
     def _step(self, trainer: pl.Trainer) -> int:
-        return evaluations(trainer) or self._steps.follow(trainer)
+        """Steps so far; batches where the module steps what Lightning does not know of."""
+        known = evaluations(trainer) or self._steps.follow(trainer)
+        return known or (0 if trainer.lightning_module.automatic_optimization else self._batches)
 
     def _look(self, trainer: pl.Trainer, module: pl.LightningModule, step: int) -> None:
         begun = time.perf_counter()
@@ -249,6 +290,8 @@ class _Following(pl.Callback):
 
     def outcome(self) -> Outcome:
         """What came out of it."""
+        if not self._seen:
+            raise RuntimeError("nothing was trained: no batches, or fit= has made no Trainer with the options it got")
         taken, _, fitted, error = self._seen[-1]
         steps, seconds = self._reached[:2] if self._reached else (math.inf, math.inf)
         code = "\n".join(filter(None, self._code))

@@ -22,7 +22,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor, nn
 
-from lightning_seqfit import Probe, Run, load
+from lightning_seqfit import Probe, Run, fork, load
 from lightning_seqfit.adapters import PINA, PINAResidual
 from lightning_seqfit.callbacks import ErrorFront, SequentialFitting
 from tests.clients import waves
@@ -550,6 +550,60 @@ def test_what_is_not_understood_is_refused_before_the_first_batch(case: str, tmp
         trains.train()
     assert trains.fit_loop.epoch_loop.batch_progress.total.ready == 0
     assert_same(before, [p.clone() for p in module.parameters()])
+
+
+def fit(made: Any, **options: Any) -> None:
+    pina.Trainer(made, **options).train()
+
+
+def test_a_fork_trains_as_pina_does_and_exchanges_the_network(tmp_path: Path) -> None:
+    siren = {"network": "siren", "omega_0": 10.0, "inputs": "[-1, 1]"}
+    table = fork(pinn, on_line(), siren, steps=2 * STEPS, seeds=[8], fit=fit)
+    rows = {attempt.name.partition(",")[0]: attempt for attempt in table.attempts}
+    assert rows["SIREN"].steps[0] < 2 * STEPS
+
+    def watched(code: str) -> Run:
+        seed(8)
+        made = pinn()
+        exec(code, {"module": made})
+        folder = tmp_path / str(len(code))
+        callbacks = [ErrorFront(on_line(), every_n_steps=5)]
+        trainer(made, folder, callbacks, max_epochs=-1, max_steps=2 * STEPS, logger=CSVLogger(folder, "", "")).train()
+        return load(folder)
+
+    as_it_is = watched("").scalars["error/relative_rmse"][-1]
+    assert rows["as it is"].error == (pytest.approx(as_it_is, rel=1e-4),)
+    assert watched(rows["SIREN"].code).front.fitted[-1] > 0.98
+
+
+@pytest.mark.parametrize("make", [ensemble, competitive])
+def test_a_schedule_that_a_solver_steps_itself_is_stopped(make: Callable[[], Any]) -> None:
+    rates: list[float] = []
+
+    class Notes(L.Callback):
+        def on_train_batch_end(self, trainer: Any, *args: Any) -> None:
+            rates.append(trainer.optimizers[0].param_groups[0]["lr"])
+
+    def falling() -> Any:
+        made = make()
+        for number in range(len(made.optimizers)):
+            made._pina_schedulers[number] = optim.TorchScheduler(
+                torch.optim.lr_scheduler.StepLR, step_size=1, gamma=0.1
+            )
+        return made
+
+    callbacks = [Notes()]
+    Notes.__deepcopy__ = lambda self, memo: self  # type: ignore[attr-defined]
+    fork(falling, on_line(), {"schedule": "constant"}, steps=2, seeds=1, fit=fit, trainer={"callbacks": callbacks})
+    assert [rate < 5e-3 for rate in rates[: len(rates) // 2]] == [True] * (len(rates) // 2)
+    assert rates[len(rates) // 2 :] == [5e-3] * (len(rates) // 2)
+
+
+def test_the_fork_of_the_page_runs_as_it_stands_there() -> None:
+    (text,) = snippets(read("docs/fork.md"))["PINA and TorchPhysics", "python"]
+    names: dict[str, Any] = {}
+    exec(text.replace("fit=lambda", "steps=4, seeds=1, fit=lambda"), names)
+    assert {attempt.taken for attempt in names["table"].attempts} == {(4,)}
 
 
 def test_neither_library_is_imported_for_the_adapters() -> None:

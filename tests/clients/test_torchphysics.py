@@ -17,7 +17,7 @@ import torch
 from pytorch_lightning.loggers import CSVLogger
 from torch import Tensor, nn
 
-from lightning_seqfit import Probe, Run, load
+from lightning_seqfit import Probe, Run, fork, load
 from lightning_seqfit.adapters import TorchPhysics
 from lightning_seqfit.callbacks import SequentialFitting
 from tests.clients import waves
@@ -486,6 +486,38 @@ def test_a_module_that_returns_points_is_told_to_take_the_tensor_out() -> None:
         observed(Own(), on_line(predict=None))
     probe = on_line(predict=lambda module, points: module(points).as_tensor)
     assert np.isfinite(observed(Own(), probe)).all()
+
+
+def test_a_fork_trains_as_torchphysics_does_and_exchanges_what_is_within_a_model(tmp_path: Path) -> None:
+    at = "train_conditions.0.module.models.1.sequential"  # behind the layer that normalises
+    changes = [
+        {"network": "siren", "omega_0": 6.0, "inputs": "[-1, 1]"},
+        {"network": "fourier", "sigma": 2.0},
+        {"learning_rate_factor": 0.2},
+    ]
+    table = fork(ode, on_line(), changes, steps=2 * STEPS, seeds=[7], at=at)
+    rows = {attempt.name.partition(",")[0]: attempt for attempt in table.attempts}
+    assert {attempt.why for attempt in table.attempts} == {""}
+    assert rows["SIREN"].steps[0] < 2 * STEPS
+
+    def watched(code: str) -> Run:
+        seed()
+        made = ode()
+        exec(code, {"module": made})
+        folder = tmp_path / str(len(code))
+        trainer(folder, [SequentialFitting(on_line(), every_n_steps=5)], max_steps=2 * STEPS).fit(made)
+        return load(folder)
+
+    as_it_is = watched("").scalars["error/relative_rmse"][-1]
+    assert rows["as it is"].error == (pytest.approx(as_it_is, rel=1e-4),)
+    assert watched(rows["SIREN"].code).front.fitted[-1] > 0.98
+
+
+def test_a_network_that_returns_points_is_not_exchanged_and_one_within_it_is_named() -> None:
+    table = fork(ode, on_line(), {"network": "siren", "omega_0": 6.0}, steps=2, seeds=1)
+    (tried,) = [attempt for attempt in table.attempts if attempt.change]
+    assert "returns Points" in tried.why
+    assert tried.why.endswith("at='train_conditions.0.module.models.1.sequential'")
 
 
 def test_the_snippets_of_the_page_run_as_they_stand_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,7 +59,7 @@ def assert_read_as_oscillations(run: Run, oscillations: float) -> None:
     assert depth[0] < 0.2 < 0.9 < depth[-1]
 
 
-def seed() -> None:
-    torch.manual_seed(7)
-    np.random.seed(7)
-    random.seed(7)
+def seed(number: int = 7) -> None:
+    torch.manual_seed(number)
+    np.random.seed(number)
+    random.seed(number)
