@@ -25,7 +25,8 @@ log = logging.getLogger(__name__)
 def describe_network(module: nn.Module, optimizers: Iterable[Any]) -> dict[str, Any]:
     """Describe the longest chain of linear layers, as :class:`~lightning_seqfit.record.Architecture` has it.
 
-    Empty: there is none, or it cannot be told.
+    Empty: there is none, or it cannot be told, as in a network with convolutions. Of several networks, the first of
+    those that have the most layers.
 
     Examples
     --------
@@ -37,7 +38,8 @@ def describe_network(module: nn.Module, optimizers: Iterable[Any]) -> dict[str, 
     """
     try:
         chain = _longest_chain(module)
-        if len(chain) < 2:
+        convolves = any(not is_lazy(each) and each.ndim > 2 for each in module.parameters())
+        if len(chain) < 2 or convolves:
             return {}
         activations = [each for each in module.modules() if type(each).__name__.lower() in _NAMES]
         names = {_NAMES[type(each).__name__.lower()] for each in activations}
@@ -64,9 +66,16 @@ def _longest_chain(module: nn.Module) -> list[nn.Linear]:
     for layer in module.modules():
         if not isinstance(layer, nn.Linear) or any(map(is_lazy, layer.parameters(recurse=False))):
             continue
-        chain = [*chain, layer] if chain and chain[-1].out_features == layer.in_features else [layer]
+        chain = [*chain, layer] if chain and _follows(layer, chain) else [layer]
         longest = chain if len(chain) > len(longest) else longest
     return longest
+
+
+def _follows(layer: nn.Linear, chain: list[nn.Linear]) -> bool:
+    """Whether a layer is of the same network as a chain; one that ends as narrow as it began is complete."""
+    last = chain[-1]
+    complete = last.out_features < last.in_features and last.out_features in (1, chain[0].in_features)
+    return last.out_features == layer.in_features and not complete
 
 
 def _omega_0(activation: nn.Module) -> float | None:

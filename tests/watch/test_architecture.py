@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import lightning as L
@@ -35,6 +36,14 @@ class Called(nn.Module):
         (FourierFeatureMLP(2, 10, 1, features=6), (12, 1, 10, 1, "tanh", None)),
         (Scaled(TanhMLP(1, 5, 1), [(0.0, 9.0)]), (1, 1, 5, 1, "tanh", None)),
         (Called(), (2, 3, 7, 2, "", None)),
+        (nn.ModuleList([TanhMLP(1, 9, 2), TanhMLP(1, 9, 2)]), (1, 1, 9, 2, "tanh", None)),
+        (nn.ModuleList([TanhMLP(2, 9, 2, 2) for _ in range(3)]), (2, 2, 9, 2, "tanh", None)),
+        (torch.optim.swa_utils.AveragedModel(TanhMLP(1, 9, 3)), (1, 1, 9, 3, "tanh", None)),
+        (nn.ModuleList([TanhMLP(1, 9, 3), copy.deepcopy(TanhMLP(1, 9, 3))]), (1, 1, 9, 3, "tanh", None)),
+        (
+            nn.Sequential(nn.Linear(6, 3), nn.Tanh(), nn.Linear(3, 6), nn.Tanh(), nn.Linear(6, 1)),
+            (6, 1, 6, 2, "tanh", None),
+        ),
         (
             nn.Sequential(nn.Linear(1, 4), nn.Tanh(), nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 1)),
             (1, 1, 4, 2, "", None),
@@ -48,7 +57,12 @@ def test_a_chain_of_layers_is_described(network: nn.Module, expected: tuple[obje
     assert (found["optimizer"], found["learning_rate"]) == ("", None)
 
 
-@pytest.mark.parametrize("network", [nn.Linear(1, 1), nn.Conv1d(1, 1, 1), nn.Sequential(nn.LazyLinear(4), nn.Tanh())])
+WITH_CONVOLUTIONS = nn.Sequential(nn.Conv1d(1, 4, 3), nn.Flatten(), nn.Linear(8, 9), nn.Tanh(), nn.Linear(9, 1))
+
+
+@pytest.mark.parametrize(
+    "network", [nn.Linear(1, 1), nn.Conv1d(1, 1, 1), WITH_CONVOLUTIONS, nn.Sequential(nn.LazyLinear(4), nn.Tanh())]
+)
 def test_what_is_no_chain_of_layers_is_not_described(network: nn.Module) -> None:
     assert describe_network(network, []) == {}
 
