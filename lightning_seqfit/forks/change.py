@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import Any
 
 import lightning.pytorch as pl
+import numpy as np
 
 from lightning_seqfit.diagnosis import Diagnosis
 from lightning_seqfit.diagnosis.diagnosis import Advice
@@ -131,20 +133,38 @@ def _of(settings: Mapping[str, Any]) -> Change:
     for name, value in settings.items():
         if name in WORDS and value not in WORDS[name]:
             raise ValueError(f"change {name}={value!r}: use one of {', '.join(map(repr, WORDS[name]))}")
-        if name in ("width", "depth", "features") and not (type(value) is int and value > 0):
+        if name in ("width", "depth", "features") and not (_is_a(Integral, value) and value > 0):
             raise ValueError(f"change {name}={value!r}: give a whole number of at least 1")
         numbers = value if name == "targets" and isinstance(value, list | tuple) else [value]
-        if name in _POSITIVE and not all(_is_positive(each) for each in numbers):
+        if name in _POSITIVE and not (numbers and all(_is_positive(each) for each in numbers)):
             raise ValueError(f"change {name}={value!r}: give a positive, finite number")
-    own = {ELSEWHERE[name]: name for name in settings if name in ELSEWHERE}
-    why = f"cannot be changed from outside: {' and '.join(own)}, in your own code" if own else ""
-    return Change(in_words(settings), dict(settings), why=why)
+    if "network" in settings:
+        own = _SETTINGS_OF.get(settings["network"], ())
+        if foreign := [name for name in ("omega_0", "sigma", "features", "activation") if name in {*settings} - {*own}]:
+            raise ValueError(f"change {dict(settings)!r}: {' and '.join(foreign)} is none of that network's settings")
+    elsewhere = {ELSEWHERE[name]: name for name in settings if name in ELSEWHERE}
+    why = f"cannot be changed from outside: {' and '.join(elsewhere)}, in your own code" if elsewhere else ""
+    return Change(in_words(settings), {name: _own(value) for name, value in settings.items()}, why=why)
+
+
+def _own(value: Any) -> Any:
+    """A number of Python for one of numpy, which code can show."""
+    if isinstance(value, list | tuple):
+        return [_own(each) for each in value]
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _is_positive(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value) and value > 0
+    return _is_a(Real, value) and math.isfinite(value) and value > 0
 
 
+def _is_a(kind: type, value: Any) -> bool:
+    """Whether a value is a number of a kind, of numpy or not; True is none."""
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+#: Settings that only one kind of network has.
+_SETTINGS_OF = {"siren": ("omega_0",), "fourier": ("sigma", "features")}
 _POSITIVE = ("omega_0", "sigma", "targets", "learning_rate", "learning_rate_factor")
 
 
@@ -177,7 +197,7 @@ def _in_words(name: str, value: Any) -> str:
         return f"targets divided by {' and '.join(significant(each, 2) for each in numbers)}"
     if name == "learning_rate_factor":
         return f"learning rate times {value:g}"
-    return f"{name.replace('_', ' ')} {value:g}" if isinstance(value, int | float) else f"{name} {value}"
+    return f"{name.replace('_', ' ')} {value:g}" if _is_a(Real, value) else f"{name} {value}"
 
 
 def changes_of(plan: Plan) -> list[dict[str, Any]]:

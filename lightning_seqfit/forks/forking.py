@@ -167,7 +167,7 @@ def _notes(task: Task, attempts: Sequence[Attempt], seeds: int) -> list[str]:
 
 
 def _seeds(seeds: int | Sequence[int]) -> list[int]:
-    numbers = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
+    numbers = list(range(seeds)) if type(seeds) is int else [] if isinstance(seeds, int) else list(seeds)
     if not numbers or not all(type(each) is int and each >= 0 for each in numbers):
         raise ValueError(f"seeds={seeds!r}: give how many, at least 1, or a list of whole numbers of at least 0")
     return numbers

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -64,3 +65,26 @@ def test_by_default_networks_in_the_plane_are_as_fast_as_the_wave_and_steps_of_a
 def test_no_network_is_proposed_for_what_does_not_oscillate() -> None:
     changes = changes_of(Probe.grid([(0.0, 1.0)], lambda x: x[:, 0] ** 2).plan())
     assert [set(change) for change in changes] == [{"inputs"}, {"learning_rate_factor"}, {"learning_rate_factor"}]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"network": "tanh", "omega_0": 3.0}, "omega_0 is none of that network's"),
+        ({"network": "siren", "sigma": 3.0}, "sigma is none of"),
+        ({"network": "siren", "activation": "relu"}, "activation is none of"),
+        ({"learning_rate": True}, "learning_rate=True: give a positive, finite number"),
+        ({"width": True}, "width=True: give a whole number"),
+        ({"targets": []}, "targets="),
+    ],
+)
+def test_a_setting_that_would_do_nothing_or_is_no_number_is_refused(change: dict[str, object], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        read_changes(change)
+
+
+def test_numbers_may_be_of_numpy_and_are_shown_as_those_of_python() -> None:
+    (_, change) = read_changes({"width": np.int64(16), "learning_rate": np.float64(0.01), "targets": [np.float32(2.0)]})
+    assert change.name == "width 16, learning rate 0.01, targets divided by 2"
+    assert [type(value) for value in change.settings.values()] == [int, float, list]
+    assert repr(change.settings["targets"]) == "[2.0]"
