@@ -13,6 +13,7 @@ from lightning_seqfit.forks.change import CannotChangeError
 from lightning_seqfit.forks.place import Place
 from lightning_seqfit.networks import ACTIVATIONS, Scaled, Sine, build, draw_sine_weights
 from lightning_seqfit.planning import Recipe
+from lightning_seqfit.watch.architecture import longest_chain
 
 #: Modules without weights that bend: those that ``activation`` exchanges.
 BENDS = (*ACTIVATIONS.values(), Sine, nn.Hardtanh, nn.Softsign, nn.Mish, nn.SELU, nn.CELU, nn.Tanhshrink, nn.LogSigmoid)
@@ -64,8 +65,7 @@ def change_network(module: nn.Module, place: Place, settings: Mapping[str, Any])
 
 
 def _recipe(place: Place, settings: Mapping[str, Any]) -> Recipe:
-    layers = place.linear_layers
-    hidden = [layer.out_features for layer in layers[:-1]]
+    hidden = [layer.out_features for layer in longest_chain(place.network)[:-1]]
     bounds = _bounds(place, settings)
     sizes = {
         "in_features": len(place.bounds),
@@ -209,6 +209,8 @@ def _bend(place: Place, activation: str, omega_0: float) -> str:
     sine = activation == "sine"
     if sine:
         _refuse_weights_of_a_kind(place.linear_layers)
+        if len(longest_chain(place.network)) < len(place.linear_layers):
+            raise CannotChangeError("its linear layers are not one chain, along which the weights of a SIREN are drawn")
     _exchange(place.network, found, lambda old: made)
     if sine:
         draw_sine_weights(place.linear_layers, omega_0)

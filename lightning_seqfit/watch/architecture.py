@@ -37,7 +37,7 @@ def describe_network(module: nn.Module, optimizers: Iterable[Any]) -> dict[str, 
     (9, 2, 'relu', 'adam', 0.001)
     """
     try:
-        chain = _longest_chain(module)
+        chain = longest_chain(module)
         convolves = any(not is_lazy(each) and each.ndim > 2 for each in module.parameters())
         if len(chain) < 2 or convolves:
             return {}
@@ -59,7 +59,7 @@ def describe_network(module: nn.Module, optimizers: Iterable[Any]) -> dict[str, 
         return {}
 
 
-def _longest_chain(module: nn.Module) -> list[nn.Linear]:
+def longest_chain(module: nn.Module) -> list[nn.Linear]:
     """Linear layers, in the order of the module, of which each takes what the one before gives."""
     longest: list[nn.Linear] = []
     chain: list[nn.Linear] = []

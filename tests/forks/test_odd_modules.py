@@ -184,6 +184,23 @@ def test_the_code_puts_a_network_under_every_name_that_the_old_one_has(change: A
     assert module.network is module.again is module.all[0]
 
 
+class Side(Noted):
+    """A network for each of two outputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.other = nn.Sequential(nn.Linear(1, 8), nn.Tanh(), nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 1))
+
+    def forward(self, points: Any) -> Any:
+        return torch.cat([self.network(points), self.other(points)], dim=1)
+
+
+def test_networks_beside_each_other_are_not_taken_for_a_long_one() -> None:
+    table = fork(Side, probe(output=0), [SIREN, {"activation": "sine"}], steps=3, seeds=1)
+    assert "width=8, depth=2, out_features=2" in row(table, "SIREN").code
+    assert "not one chain" in row(table, "activation sine").why
+
+
 class OfWidth(Noted):
     def __init__(self, width: int) -> None:
         super().__init__()
