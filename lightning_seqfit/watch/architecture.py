@@ -60,13 +60,17 @@ def describe_network(module: nn.Module, optimizers: Iterable[Any]) -> dict[str, 
 
 
 def longest_chain(module: nn.Module) -> list[nn.Linear]:
-    """Linear layers, in the order of the module, of which each takes what the one before gives."""
+    """Linear layers, in the order of the module, of which each takes what the one before gives.
+
+    Not one before them that is as narrow as the input: it scales that, as a normalisation of TorchPhysics does.
+    """
     longest: list[nn.Linear] = []
     chain: list[nn.Linear] = []
     for layer in module.modules():
         if not isinstance(layer, nn.Linear) or any(map(is_lazy, layer.parameters(recurse=False))):
             continue
-        chain = [*chain, layer] if chain and _follows(layer, chain) else [layer]
+        scales = len(chain) == 1 and chain[0].in_features == chain[0].out_features < layer.out_features
+        chain = [*chain, layer] if chain and _follows(layer, chain) and not scales else [layer]
         longest = chain if len(chain) > len(longest) else longest
     return longest
 

@@ -36,6 +36,7 @@ class Called(nn.Module):
         (FourierFeatureMLP(2, 10, 1, features=6), (12, 1, 10, 1, "tanh", None)),
         (Scaled(TanhMLP(1, 5, 1), [(0.0, 9.0)]), (1, 1, 5, 1, "tanh", None)),
         (Called(), (2, 3, 7, 2, "", None)),
+        (nn.Sequential(nn.Linear(2, 2), TanhMLP(2, 9, 2)), (2, 1, 9, 2, "tanh", None)),
         (nn.ModuleList([TanhMLP(1, 9, 2), TanhMLP(1, 9, 2)]), (1, 1, 9, 2, "tanh", None)),
         (nn.ModuleList([TanhMLP(2, 9, 2, 2) for _ in range(3)]), (2, 2, 9, 2, "tanh", None)),
         (torch.optim.swa_utils.AveragedModel(TanhMLP(1, 9, 3)), (1, 1, 9, 3, "tanh", None)),
