@@ -63,7 +63,7 @@ def facts_of(geometry: Geometry, values: FloatArray, trends: Sequence[Trend], no
         for trend, noise, deviation in zip(trends, noises, scale, strict=True)
         if trend.variance > 0.0
     ]
-    highest = [highest_frequencies(geometry, trend) for trend, _, _ in waving]
+    highest = [highest_frequencies(geometry, trend, noise) for trend, noise, _ in waving]
     means = [
         [length / wave for length, wave in zip(geometry.lengths, trend.wavelength, strict=True)]
         for trend, _, _ in waving
