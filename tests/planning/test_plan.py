@@ -147,6 +147,23 @@ def noisy(size: float) -> Plan:
     return Probe.points(x, np.sin(16 * np.pi * x) + noise).plan()
 
 
+def test_in_the_plane_noise_asks_for_as_many_times_more_points_in_all_as_on_a_line() -> None:
+    """What averages over n times as many points has a noise smaller by the root of n, along whatever axes they lie."""
+    noise = 0.4 * np.random.default_rng(0).standard_normal(96 * 96)
+
+    def points(noise: float | np.ndarray, shape: tuple[int, ...]) -> int:
+        axes = np.meshgrid(*[(np.arange(count) + 0.5) / count for count in shape], indexing="ij")
+        wave = np.prod([np.sin(12 * np.pi * axis) for axis in axes], axis=0).ravel()
+        values = wave + noise * np.sqrt(np.mean(wave**2))
+        plan = Probe.grid([(0.0, 1.0)] * len(shape), values, resolution=list(shape)).plan()
+        return math.prod(plan.evenly.value)
+
+    line = points(noise, (96 * 96,)) / points(0.0, (96 * 96,))
+    plane = points(noise, (96, 96)) / points(0.0, (96, 96))
+    assert line == pytest.approx(300 * 0.4**2 / 5, rel=0.1)
+    assert plane == pytest.approx(line, rel=0.1)
+
+
 def test_noise_asks_for_more_points_and_a_lower_omega_0() -> None:
     quiet, loud = noisy(0.05), noisy(0.35)  # of a sine, 0.35 are half of what oscillates
     assert loud.omega_0.value == pytest.approx(0.36 * quiet.omega_0.value, rel=0.05)
