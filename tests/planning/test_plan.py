@@ -147,6 +147,23 @@ def noisy(size: float) -> Plan:
     return Probe.points(x, np.sin(16 * np.pi * x) + noise).plan()
 
 
+@pytest.mark.parametrize("count", [100, 400])
+def test_of_a_jump_no_steps_are_promised_and_of_a_slope_they_are(count: int) -> None:
+    """A tanh network takes 2,300 steps and more for a jump over 100 points; tanh(40 x) is among what was measured."""
+    x = (np.arange(count) + 0.5) / count
+    jump, slope = Probe.points(x, np.where(x > 0.5, 1.0, 0.0)).plan(), Probe.points(x, np.tanh(40 * (x - 0.5))).plan()
+    assert (jump.network.value, jump.tanh.value) == ("tanh", None)
+    assert "jump" in str(jump)
+    assert slope.tanh.value < 400
+
+
+def test_how_steep_a_target_is_depends_neither_on_noise_nor_on_units_nor_on_the_axis() -> None:
+    random = np.random.default_rng(0)
+    x = random.random(3000)
+    assert Probe.points(1e6 * x, 1e3 * np.sqrt(x) + random.normal(0, 30, 3000)).plan().tanh.value < 400
+    assert Probe.grid([(0.0, 1e-3), (0.0, 1e6)], lambda p: (p[:, 1] > 6e5).float()).plan().tanh.value is None
+
+
 def test_in_the_plane_noise_asks_for_as_many_times_more_points_in_all_as_on_a_line() -> None:
     """What averages over n times as many points has a noise smaller by the root of n, along whatever axes they lie."""
     noise = 0.4 * np.random.default_rng(0).standard_normal(96 * 96)
