@@ -85,17 +85,27 @@ def rates(siren: Advised) -> dict[str, Advised]:
     """Learning rates of Adam, by the name of the network; ``siren``: its omega_0."""
     found = {}
     if siren.value is not None:
-        turns = [min(each / siren.value, RATE * each / TURN) for each in (TURN, LEAST_TURN, MOST_TURN)]
         found["siren"] = Advised(
-            rounded(turns[0], 2),
+            siren_rate(siren.value),
             f"{TURN} / omega_0, at most {RATE:g}: a step of Adam turns a phase by about rate x omega_0",
             "measured with omega_0 of 14 to 283: a fifth takes over 4 times the steps, 5 times as much mostly fails",
-            *(rounded(each, 2) for each in turns[1:]),
+            *(siren_rate(siren.value, turn) for turn in (LEAST_TURN, MOST_TURN)),
         )
         sure = "measured on 8 targets: 1e-3 takes 2 to 3 times the steps, 1e-2 a quarter fewer"
         found["fourier"] = Advised(RATE, "for Adam", sure, *RATES)
     found["tanh"] = Advised(RATE, "for Adam", "the steps of a tanh network are for it", *RATES)
     return found
+
+
+def siren_rate(omega_0: float, turn: float = TURN) -> float:
+    """Learning rate at which a step of Adam turns a phase by so many radians, at most as high as that of the others.
+
+    Examples
+    --------
+    >>> siren_rate(40.0), siren_rate(1.0)
+    (0.002, 0.005)
+    """
+    return rounded(min(turn / omega_0, RATE * turn / TURN), 2)
 
 
 def network(facts: Facts, steps: Steps | None) -> Advised:
