@@ -297,3 +297,43 @@ def test_of_slow_power_that_reaches_far_in_the_plane_the_steps_of_a_tanh_network
     assert found.tanh.value is None
     assert found.omega_0.value == pytest.approx(2 * 0.42 * 2 * math.pi * math.hypot(4, 4), rel=0.02)  # by 8, not by 1
     assert product(2, 2, [(-1.0, 1.0), (-1.0, 1.0)]).tanh.value == pytest.approx(1_390, rel=0.1)
+
+
+@pytest.mark.parametrize("size", [1e-7, 1e-4, 1.0, 1e6])
+@pytest.mark.parametrize("network", ["siren", "fourier"])
+def test_what_is_pasted_fits_in_whatever_units_the_values_are(size: float, network: str) -> None:
+    """A squared error in the values' own units; the fit is judged relative to them."""
+    x = torch.linspace(0, 1, 200)[:, None]
+    values = size * torch.sin(26 * torch.pi * x)
+    scope: dict[str, Any] = {}
+    torch.manual_seed(0)
+    exec(Probe.points(x.numpy(), values[:, 0].double().numpy()).plan().code(network), scope)
+    for _ in range(60):
+        scope["optimizer"].zero_grad()
+        torch.nn.functional.mse_loss(scope["network"](x), values).backward()
+        scope["optimizer"].step()
+    assert (scope["network"](x) - values).std() < 0.2 * values.std()
+
+
+def notes(points: np.ndarray, values: np.ndarray) -> str:
+    output: Any = list(range(values.shape[1])) if values.ndim > 1 else 0
+    return " ".join(Probe.points(points, values, output=output).plan().notes)
+
+
+def test_coordinates_that_single_precision_cannot_tell_apart_are_noted() -> None:
+    """Seconds since 1970 are 1.6e9, where numbers of float32 are 128 apart."""
+    seconds = np.linspace(0, 3600, 400)
+    wave = np.sin(2 * np.pi * seconds / 600)
+    assert "128 apart: subtract 1600000000" in notes(1.6e9 + seconds, wave)
+    assert not notes(seconds, wave)
+    assert not notes(1.6e9 + 1e5 * seconds, wave)
+
+
+def test_sizes_of_values_that_cannot_be_trained_with_are_noted() -> None:
+    x = np.linspace(0, 1, 200)
+    wave, slow = np.sin(20 * np.pi * x), np.sin(6 * np.pi * x)
+    assert "use units in which it is about 1" in notes(x, 1e-10 * wave)
+    assert "use units in which it is about 1" in notes(x, 1e12 * wave)
+    assert "0.00" in notes(x, np.c_[1e-3 * wave, slow])
+    assert "divide the error of each output" in notes(x, np.c_[1e-3 * wave, slow])
+    assert not notes(x, np.c_[wave, 2 * slow])
