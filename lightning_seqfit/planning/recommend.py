@@ -107,9 +107,10 @@ def _notes(geometry: Geometry, facts: Facts, evenly: Sequence[int], given: bool)
     for axis, (low, high), cycles in zip(geometry.axes, geometry.bounds, facts.frequencies, strict=True):
         apart = float(np.spacing(np.float32(max(abs(low), abs(high)))))
         if apart * max(cycles, 1.0) > COARSE * (high - low):
+            near = f"{float(f'{low:.6g}'):.12g}"
             yield (
                 f"{axis} runs from {low:.12g} to {high:.12g}, where numbers of single precision are "
-                f"{significant(apart, 3)} apart: subtract {float(f'{low:.6g}'):.12g} before the points become float32, and plan again"
+                f"{significant(apart, 3)} apart: subtract {near} before the points become float32, and plan again"
             )
     smallest, largest = min(facts.scale), max(facts.scale)
     if not SMALLEST <= smallest <= largest <= LARGEST:
