@@ -18,7 +18,7 @@ NOISY, AGAINST_NOISE = 0.25, 300
 #: What was measured in noise: 8 cycles on a line, 5 by 7 in the plane.
 IN_NOISE = (
     "measured: with noise of 0.4 of what oscillates 50 a cycle on a line and 14 by 10 in the plane stay fitted; of 0.7 "
-    "it takes 100, and in the plane 17 by 24 are just enough"
+    "150 do on a line, and in the plane 17 by 24 are just enough"
 )
 
 

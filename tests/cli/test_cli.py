@@ -165,9 +165,8 @@ def test_a_demo_looks_more_than_once_whatever_trains_it(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 3])
-def test_a_tanh_network_fits_one_oscillation_after_another_from_both_ends(seed: int, tmp_path: Path) -> None:
-    main(["demo", "--seed", str(seed), "--logdir", str(tmp_path)])
+def test_a_tanh_network_fits_one_oscillation_after_another_from_both_ends(tmp_path: Path) -> None:
+    main(["demo", "--seed", "3", "--logdir", str(tmp_path)])
     run = load(tmp_path / "sine-tanh" / "version_0")
     assert run.front is not None
     assert run.oscillations is not None
@@ -206,7 +205,7 @@ def test_in_the_plane_a_tanh_network_comes_from_the_faces_and_a_siren_from_every
 
 @pytest.mark.slow
 def test_a_tanh_network_takes_the_trend_of_co2_and_none_of_its_cycles(tmp_path: Path) -> None:
-    main(["demo", "co2", "--logdir", str(tmp_path)])
+    main(["demo", "co2", "--max-steps", "4000", "--logdir", str(tmp_path)])
     run = load(tmp_path / "co2-tanh" / "version_0")
     assert run.front is not None
     assert run.oscillations is not None

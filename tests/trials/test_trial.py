@@ -187,10 +187,12 @@ def test_a_process_that_dies_takes_one_fit_with_it(monkeypatch: pytest.MonkeyPat
 
 
 SCRIPT = """
+import signal
 import sys
 import numpy as np
 from lightning_seqfit import Probe, trial
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may ignore it
 print("the script runs", flush=True)
 x = np.linspace(0, 1, 400)
 found = trial(Probe.points(x, np.abs(np.sin(40 * x)) * np.sin(300 * x)), float(sys.argv[1]), processes=3)
