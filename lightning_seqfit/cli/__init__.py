@@ -7,6 +7,7 @@ is called for: ``seqfit --help`` needs no torch. What it cannot use, it answers 
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from argparse import HelpFormatter
@@ -49,5 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     warnings.filterwarnings("ignore", message=".*treespec.*LeafSpec", category=FutureWarning)
     try:
         import_module(f"{__name__}.{_MODULES.get(chosen.command, chosen.command)}").run(**chosen[chosen.command])
+        sys.stdout.flush()
     except Refused as error:
         commands[chosen.command].error(str(error))
+    except BrokenPipeError:  # whoever reads has seen enough, as head has; what is left must not raise at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(128 + 13) from None

@@ -18,6 +18,8 @@ FORMS = (
     ".npy: the values; .npz: one array of values, or `points` (N, d) and `values` (N,); .csv: a row a point, the value "
     "in its last column, the coordinates in those before, if any"
 )
+#: Values along each axis of an even grid, at the least.
+FEWEST = 8
 
 
 def probe_of(file: Path, bounds: Sequence[Sequence[float]] | None = None) -> Probe:
@@ -39,9 +41,15 @@ def probe_of(file: Path, bounds: Sequence[Sequence[float]] | None = None) -> Pro
         output: Any = "norm" if values.ndim > 1 and values.shape[1] > 1 else 0
         return Probe.points(points, values, bounds=bounds, output=output, quantity=file.stem)
     colours = values.ndim == 3 and values.shape[2] in (3, 4)
-    shape = values.shape[:2] if colours else values.shape
+    shape = values.shape[:2] if colours else tuple(count for count in values.shape if count > 1)
+    if min(shape, default=0) < FEWEST:
+        size = " x ".join(map(str, values.shape)) or "one"
+        raise ValueError(
+            f"its {size} values are no even grid, which has at least {FEWEST} along each axis; where some are "
+            "coordinates, make a .npz of `points` (N, d) and `values` (N,), or a .csv"
+        )
     box = bounds or ([(0.0, 1.0)] if len(shape) == 1 else [(-1.0, 1.0)] * len(shape))
-    flat = values.reshape(-1, values.shape[2])[:, :3] if colours else values
+    flat = values.reshape(-1, values.shape[2])[:, :3] if colours else values.reshape(shape)
     return Probe.grid(box, flat, resolution=list(shape), output="norm" if colours else 0, quantity=file.stem)
 
 
@@ -67,10 +75,11 @@ def read_values(file: Path) -> tuple[FloatArray | None, FloatArray]:
                 return None, _numbers(next(iter(arrays.values())))
             raise ValueError(f"it holds the arrays {', '.join(arrays) or 'none'}")
     except FileNotFoundError:
-        raise ValueError(f"there is no such file; give one of values ({FORMS}), or final") from None
+        raise ValueError(f"there is no such file; give one of values ({FORMS})") from None
     except Exception as error:  # whatever the bytes made numpy or a codec say
         raise ValueError(f"it cannot be read: {error}; give {FORMS}") from error
-    raise ValueError(f"it ends in {file.suffix or 'nothing'!r}; give {FORMS}")
+    ending = f"it ends in {file.suffix!r}" if file.suffix else "its name has no ending"
+    raise ValueError(f"{ending}; give {FORMS}")
 
 
 def _numbers(array: np.ndarray[Any, Any]) -> FloatArray:
@@ -81,7 +90,8 @@ def _numbers(array: np.ndarray[Any, Any]) -> FloatArray:
 
 def _from_table(text: str) -> tuple[FloatArray | None, FloatArray]:
     """Points and values of a table, with a line of names or without."""
-    dialect: Any = ";" if text.partition("\n")[0].count(";") else ","
+    first = text.partition("\n")[0]
+    dialect: Any = next((each for each in ";\t" if each in first), ",")
     rows = [row for row in csv.reader(io.StringIO(text), delimiter=dialect) if any(cell.strip() for cell in row)]
     if rows and not all(map(_is_number, rows[0])):
         rows = rows[1:]

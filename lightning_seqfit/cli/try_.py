@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning_seqfit.cli.files import FORMS, probe_of, read_values
-from lightning_seqfit.cli.values import Refused, whole
+from lightning_seqfit.cli.values import Refused, counted
 from lightning_seqfit.record import find, load
 from lightning_seqfit.trials import trial
 
@@ -21,8 +21,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--budget", type=_seconds, default=60.0, metavar="SECONDS", help="for all together (default: %(default)s)"
     )
     parser.add_argument("--target", metavar="FILE", help=f"fit these values instead of the recorded target ({FORMS})")
-    parser.add_argument("--seeds", type=whole, default=2, help="of each remedy (default: %(default)s)")
-    parser.add_argument("--processes", type=whole, help="that train at once (default: one a core)")
+    parser.add_argument("--seeds", type=counted, default=2, help="of each remedy (default: %(default)s)")
+    parser.add_argument("--processes", type=counted, help="that train at once (default: one a core)")
     parser.add_argument("--json", action="store_true", help="one JSON object, for programs")
 
 

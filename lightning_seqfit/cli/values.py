@@ -10,8 +10,13 @@ class Refused(Exception):
 
 
 def whole(value: str | int) -> int:
-    """Read a whole number of at least 1."""
+    """Read a number of steps."""
+    return counted(value, "number of steps")
+
+
+def counted(value: str | int, what: str = "number of at least 1") -> int:
+    """Read how many there are to be."""
     text = str(value)
     if not text.isdecimal() or int(text) < 1:
-        raise ArgumentTypeError(f"{text!r} is no number of steps: give a whole number of at least 1")
+        raise ArgumentTypeError(f"{text!r} is no {what}: give a whole number of at least 1")
     return int(text)

@@ -13,6 +13,9 @@ from lightning_seqfit.measures.front import local_scale
 from lightning_seqfit.measures.highest import highest_frequencies
 from lightning_seqfit.measures.trend import Trend
 
+#: Share of the domain over which it is looked how steep a target is, and deviations of noise that count as none.
+NEAR, DEVIATIONS = 0.01, 6.0
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -28,6 +31,8 @@ class Facts:
     noise : standard deviation of the noise over the root mean square of what oscillates without it; 0: none, ``inf``:
         the noise is all there is.
     mean, scale : of the values, mean and standard deviation, a number an output.
+    steepest : of outputs that do not oscillate, the steepest place, over a hundredth of the domain, relative to a
+        straight line through their range; 1: of x, 20: of tanh(40 x). 0 where all oscillate.
     """
 
     frequencies: tuple[float, ...]
@@ -37,6 +42,7 @@ class Facts:
     noise: float
     mean: tuple[float, ...]
     scale: tuple[float, ...]
+    steepest: float = 0.0
 
     @property
     def oscillates(self) -> bool:
@@ -63,7 +69,7 @@ def facts_of(geometry: Geometry, values: FloatArray, trends: Sequence[Trend], no
         for trend, noise, deviation in zip(trends, noises, scale, strict=True)
         if trend.variance > 0.0
     ]
-    highest = [highest_frequencies(geometry, trend) for trend, _, _ in waving]
+    highest = [highest_frequencies(geometry, trend, noise) for trend, noise, _ in waving]
     means = [
         [length / wave for length, wave in zip(geometry.lengths, trend.wavelength, strict=True)]
         for trend, _, _ in waving
@@ -80,7 +86,29 @@ def facts_of(geometry: Geometry, values: FloatArray, trends: Sequence[Trend], no
         noise=max((_noise(trend, noise) for trend, noise, _ in waving), default=0.0),
         mean=tuple(map(float, mean)),
         scale=tuple(map(float, scale)),
+        steepest=max(
+            (
+                _steepest(geometry, column, noise)
+                for column, trend, noise in zip(values.T, trends, noises, strict=True)
+                if trend.variance == 0.0
+            ),
+            default=0.0,
+        ),
     )
+
+
+def _steepest(geometry: Geometry, values: FloatArray, noise: float) -> float:
+    """Steepest place of values, less what noise makes of it."""
+    spread, steepest = float(np.ptp(values)), 0.0
+    for axis, length in enumerate(geometry.lengths):
+        for segment in geometry.segments(axis):
+            places, along = geometry.points[segment, axis] / length, values[segment]
+            ends = np.searchsorted(places, places + NEAR * (1.0 - 1e-9))
+            begins = np.flatnonzero(ends < len(places))
+            ends = ends[begins]
+            changes = np.maximum(np.abs(along[ends] - along[begins]) - DEVIATIONS * noise, 0.0)
+            steepest = max(steepest, float(np.max(changes / (places[ends] - places[begins]), initial=0.0)))
+    return steepest / spread if spread else 0.0
 
 
 def _edge(geometry: Geometry, trend: Trend, noise: float) -> float:

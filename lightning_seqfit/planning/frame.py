@@ -55,10 +55,21 @@ def inputs_of(geometry: Geometry, facts: Facts) -> tuple[Advised, Box | None]:
     return Advised(seen, f"{cycles}; so it oscillates alike along all axes", _AXES), box
 
 
+def far_from_standard(mean: float, scale: float) -> bool:
+    """Whether values of this mean and deviation are learnt sooner when they are standardised.
+
+    Examples
+    --------
+    >>> far_from_standard(0.0, 0.7), far_from_standard(0.0, 30.0), far_from_standard(340.0, 30.0)
+    (False, True, True)
+    """
+    return not SMALLEST <= scale <= LARGEST or abs(mean) > MOST_OFFSET * scale
+
+
 def values_of(facts: Facts) -> Advised:
     """Say whether values are to be standardised."""
     for mean, scale in zip(facts.mean, facts.scale, strict=True):
-        if not SMALLEST <= scale <= LARGEST or abs(mean) > MOST_OFFSET * scale:
+        if far_from_standard(mean, scale):
             said = f"their mean is {significant(mean, 3)}, their deviation {significant(scale, 3)}"
             return Advised("standardised", f"{said}: the last layer would have to grow to that first", _VALUES)
     return Advised("as they are", "their mean is near 0 and their deviation near 1", _VALUES)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+#: What Adam adds to the size of a gradient, of values of at least this deviation, and the least of it.
+EPSILON, SMALL, LEAST_EPSILON = 1e-8, 0.01, 1e-20
 #: Optimizers by name: what is imported, and how it is made.
 _OPTIMIZERS = {
-    "adam": ("", "torch.optim.Adam(network.parameters(), lr={rate})"),
+    "adam": ("", "torch.optim.Adam(network.parameters(), lr={rate}{epsilon})"),
     "sgd": ("", "torch.optim.SGD(network.parameters(), lr={rate})"),
     "soap": (
         'from pytorch_optimizer import SOAP  # pip install "lightning-seqfit[soap]"\n',
-        "SOAP(network.parameters(), lr={rate}, weight_decay=0.0)",
+        "SOAP(network.parameters(), lr={rate}, weight_decay=0.0{epsilon})",
     ),
 }
 _CLASSES = {"siren": "SIREN", "fourier": "FourierFeatureMLP", "tanh": "TanhMLP"}
@@ -61,6 +63,21 @@ class Recipe:
         """Whether the network is put into a frame that maps points or values."""
         return self.bounds is not None or any(self.mean) or any(scale != 1.0 for scale in self.scale)
 
+    @property
+    def epsilon(self) -> float:
+        """What Adam and SOAP add to the size of a gradient.
+
+        The gradients of a squared error in the values' own units are as small as the square of their deviation; what is
+        added must be so too, or they are nothing beside it.
+
+        Examples
+        --------
+        >>> Recipe().epsilon, Recipe(scale=(1e-3,)).epsilon
+        (1e-08, 1e-14)
+        """
+        largest = max(map(abs, self.scale))
+        return EPSILON if largest >= SMALL else max(float(f"{EPSILON * largest**2:.1g}"), LEAST_EPSILON)
+
     def code(self) -> str:
         """Python that makes ``network`` and ``optimizer``, to paste."""
         name = _CLASSES.get(self.network, "MLP")
@@ -83,9 +100,10 @@ class Recipe:
             lines += [f"    mean={_numbers(self.mean)},", f"    scale={_numbers(self.scale)},"]
             made = "Scaled(\n" + "\n".join(lines) + "\n)"
         imported, optimizer = _OPTIMIZERS[self.optimizer]
+        epsilon = "" if self.epsilon == EPSILON else f", eps={_number(self.epsilon)}"
         return (
             f"import torch\n{imported}from lightning_seqfit.networks import {', '.join(names)}\n\nnetwork = {made}\n"
-            f"optimizer = {optimizer.format(rate=_number(self.learning_rate))}"
+            f"optimizer = {optimizer.format(rate=_number(self.learning_rate), epsilon=epsilon)}"
         )
 
 

@@ -18,6 +18,11 @@ from lightning_seqfit.planning.tanh import tanh_steps
 from lightning_seqfit.planning.words import oscillations
 from lightning_seqfit.words import significant
 
+#: Two neighbours of single precision may be so far apart, in wavelengths.
+COARSE = 0.01
+#: Deviations of values whose squares single precision trains with, and of outputs, relative to each other.
+SMALLEST, LARGEST, UNLIKE = 1e-8, 1e10, 10.0
+
 
 def recommend(
     geometry: Geometry, values: FloatArray, trends: Sequence[Trend], noises: Sequence[float], *, given: bool
@@ -95,8 +100,27 @@ def _checked(geometry: Geometry, values: FloatArray, trends: Sequence[Trend], no
 
 
 def _notes(geometry: Geometry, facts: Facts, evenly: Sequence[int], given: bool) -> Iterator[str]:
-    """What must be known of the points."""
+    """What must be known of the points and the values."""
     count, needed = len(geometry.asked), math.prod(evenly)
     if given and count < needed:
         yield f"the {count:,} points given are fewer than the {needed:,} recommended: what is between them is open"
+    for axis, (low, high), cycles in zip(geometry.axes, geometry.bounds, facts.frequencies, strict=True):
+        apart = float(np.spacing(np.float32(max(abs(low), abs(high)))))
+        if apart * max(cycles, 1.0) > COARSE * (high - low):
+            near = f"{float(f'{low:.6g}'):.12g}"
+            yield (
+                f"{axis} runs from {low:.12g} to {high:.12g}, where numbers of single precision are "
+                f"{significant(apart, 3)} apart: subtract {near} before the points become float32, and plan again"
+            )
+    smallest, largest = min(facts.scale), max(facts.scale)
+    if not SMALLEST <= smallest <= largest <= LARGEST:
+        yield (
+            f"the values' deviation is {significant(smallest if smallest < SMALLEST else largest, 3)}, whose square "
+            "single precision does not train with: use units in which it is about 1"
+        )
+    if largest > UNLIKE * smallest > 0.0:
+        yield (
+            f"the outputs' deviations are {significant(smallest, 3)} to {significant(largest, 3)}: a squared error in "
+            "these units has nothing of the smaller ones; divide the error of each output by its deviation"
+        )
     yield from geometry.notes

@@ -61,6 +61,8 @@ FADED_PLANE: Table = {
 }
 #: Of targets that only bend: x^3, exp, sqrt, |x|, tanh(40 x).
 BENDS = (56.0, 385.0)
+#: The last of them is as steep as this; a step over 20 points takes 460 to 570, over 100 points 2,300 to 3,100.
+STEEPEST = 20.0
 #: Amplitudes at the edges, relative to that inside, below which it is weaker, and faded.
 WEAK, FAINT = 0.5, 0.15
 #: In the plane single frequencies were measured: the mean must be at least this share of the highest. Images, whose
@@ -99,6 +101,8 @@ def tanh_steps(facts: Facts, lengths: Sequence[float]) -> Steps | None:
     waving = [axis for axis, cycles in enumerate(facts.frequencies) if cycles > 0.0]
     length = max((lengths[axis] for axis in waving), default=max(lengths))
     if not waving:
+        if facts.steepest > STEEPEST:
+            return None
         return Steps(round(math.sqrt(math.prod(BENDS))), *BENDS)
     several = len(waving) > 1
     if several and math.hypot(*facts.means) < SINGLE * math.hypot(*facts.frequencies):

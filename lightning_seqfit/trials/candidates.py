@@ -12,6 +12,8 @@ import numpy as np
 
 from lightning_seqfit.networks import ACTIVATIONS
 from lightning_seqfit.planning import Plan, Recipe
+from lightning_seqfit.planning.frame import far_from_standard
+from lightning_seqfit.planning.settings import siren_rate
 from lightning_seqfit.record import Run
 from lightning_seqfit.trials.task import Task
 
@@ -27,7 +29,6 @@ TOO_LARGE = "too large to be tried: a step takes seconds on one core"
 SOAP_RATE, LOW_RATE, HIGH_RATE = 3e-3, 5e-4, 2e-2
 #: Angular frequencies on [-1, 1] where the target's own are not known.
 UNKNOWN = (5.0, 15.0, 45.0)
-_UNSCALED = (0.3, 3.0)
 
 
 @dataclass(frozen=True)
@@ -152,13 +153,15 @@ def _fourier_and_siren(task: Task, own: Recipe, plan: Plan | None) -> list[Candi
         omegas, sigmas = [siren.omega_0, siren.omega_0 / 2, 2 * siren.omega_0], [fourier.sigma]
     else:
         framed = replace(_standardised(task, own), bounds=task.bounds)
-        siren = replace(framed, network="siren", width=WIDTH, depth=DEPTH, optimizer="adam", learning_rate=5e-4)
-        fourier = replace(siren, network="fourier", learning_rate=1e-3)
+        siren = replace(framed, network="siren", width=WIDTH, depth=DEPTH, optimizer="adam")
+        fourier = replace(siren, network="fourier", learning_rate=RATE)
         omegas, sigmas = [*UNKNOWN], [omega / (2 * math.pi) for omega in UNKNOWN[1:]]
     found = []
     for omega in map(_rounded, omegas):
-        change = {"network": "siren", "omega_0": omega, "learning_rate": siren.learning_rate}
-        found.append(Candidate(f"SIREN, omega_0 = {omega:g}", change, replace(siren, omega_0=omega)))
+        rate = siren_rate(omega)
+        change = {"network": "siren", "omega_0": omega, "learning_rate": rate}
+        recipe = replace(siren, omega_0=omega, learning_rate=rate)
+        found.append(Candidate(f"SIREN, omega_0 = {omega:g}", change, recipe))
     for sigma in map(_rounded, sigmas):
         change = {"network": "fourier", "sigma": sigma, "learning_rate": fourier.learning_rate}
         found.insert(1, Candidate(f"Fourier features, sigma = {sigma:g}", change, replace(fourier, sigma=sigma)))
@@ -173,8 +176,7 @@ def _scaled(task: Task, own: Recipe) -> Recipe:
 
 def _standardised(task: Task, own: Recipe) -> Recipe:
     pairs = list(zip(task.mean, task.deviation, strict=True))
-    low, high = _UNSCALED
-    far = any(not low <= deviation <= high or abs(mean) > high * deviation for mean, deviation in pairs)
+    far = any(far_from_standard(mean, deviation) for mean, deviation in pairs)
     return replace(own, mean=task.mean, scale=task.deviation) if far and own.scale == Recipe().scale else own
 
 

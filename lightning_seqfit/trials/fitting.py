@@ -72,11 +72,13 @@ def make_optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
     if recipe.optimizer == "soap":
         from pytorch_optimizer import SOAP
 
-        soap: torch.optim.Optimizer = SOAP(network.parameters(), lr=recipe.learning_rate, weight_decay=0.0)
+        soap: torch.optim.Optimizer = SOAP(
+            network.parameters(), lr=recipe.learning_rate, weight_decay=0.0, eps=recipe.epsilon
+        )
         return soap
     if recipe.optimizer == "sgd":
         return torch.optim.SGD(network.parameters(), lr=recipe.learning_rate)
-    return torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
+    return torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, eps=recipe.epsilon)
 
 
 def go_on(

@@ -137,7 +137,7 @@ class Task:
     def training(self, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return points ``(n, d)`` and values ``(n, k)`` that are trained on, in the precision of a tensor."""
         rows = slice(None) if self.trained is None else self.trained
-        points, values = self.geometry.asked[rows], self.values[rows]
+        points, values = np.array(self.geometry.asked[rows]), np.array(self.values[rows])  # torch wants to write
         return torch.as_tensor(points).to(like.dtype), torch.as_tensor(values).to(like.dtype)
 
 

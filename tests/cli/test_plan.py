@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -97,3 +99,37 @@ def test_what_cannot_be_read_or_planned_is_refused(tmp_path: Path, capsys: pytes
     assert "noise" in complaint(capsys, "--points", str(tmp_path / "noise.npy"))
     assert "no such file" in complaint(capsys, "--points", str(tmp_path / "nothing.npy"))
     assert str(tmp_path / "empty") in complaint(capsys, str(tmp_path / "empty"))
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("head", [True, False])
+def test_a_table_may_have_any_of_three_separators_and_a_line_of_names(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], separator: str, head: bool
+) -> None:
+    rows = [[repr(n / 200), repr(float(np.sin(0.1 * np.pi * n)))] for n in range(201)]
+    lines = [["x", "height"]] * head + rows
+    (tmp_path / "table.csv").write_text("\n".join(map(separator.join, lines)))
+    found = json.loads(printed(capsys, "--points", str(tmp_path / "table.csv"), "--json"))
+    assert found["frequencies"] == pytest.approx([10.0], rel=0.02)
+
+
+def test_a_column_of_values_is_a_line_and_a_table_of_coordinates_is_no_grid(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    x = (np.arange(200) + 0.5) / 200
+    np.save(tmp_path / "column.npy", np.sin(20 * np.pi * x)[:, None])
+    assert "up to 10 oscillations along x\n" in printed(capsys, "--points", str(tmp_path / "column.npy"))
+    np.save(tmp_path / "table.npy", np.c_[x, np.sin(20 * np.pi * x)])
+    said = complaint(capsys, "--points", str(tmp_path / "table.npy"))
+    assert "200 x 2 values are no even grid" in said
+    assert ".npz of `points`" in said
+
+
+def test_whoever_reads_may_stop_reading(series: Path) -> None:
+    command = [sys.executable, "-m", "lightning_seqfit", "plan", "--points", str(series)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        said = process.stderr.read() if process.stderr else b"-"
+        assert process.wait(60) == 141
+    assert said == b""

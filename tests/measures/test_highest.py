@@ -38,6 +38,27 @@ def test_what_has_less_than_a_hundredth_of_the_power_does_not_matter(amplitude: 
     assert highest(LINE, waves(4.0) + amplitude * waves(30.0)) == pytest.approx((found,), abs=1.0)
 
 
+@pytest.mark.parametrize("noise", [0.2, 0.5, 0.8])
+@pytest.mark.parametrize("count", [100, 400, 2000])
+def test_noise_is_no_frequency_of_the_target(count: int, noise: float) -> None:
+    """Of 20 sines of 8 cycles, whose noise is so many times as large; one in a hundred may have more by chance."""
+    grid = Grid(bounds=((0.0, 1.0),), shape=(count,), axes=("x",))
+    deviation, random = noise / np.sqrt(2), np.random.default_rng(0)
+    targets = [waves(8.0, grid) + deviation * random.standard_normal(count) for _ in range(20)]
+    found = [highest_frequencies(grid, fit_trend(grid, each, deviation), deviation)[0] for each in targets]
+    assert np.mean(np.isclose(found, 8.0, rtol=0.03)) >= 0.9
+
+
+def test_a_wave_that_stands_out_of_the_noise_counts() -> None:
+    values = waves(4.0) + 0.5 * waves(30.0) + 0.3 * np.random.default_rng(0).standard_normal(512)
+    assert highest_frequencies(LINE, fit_trend(LINE, values, 0.3), 0.3) == pytest.approx((30.0,), rel=0.02)
+
+
+def test_noise_in_the_plane_is_no_frequency_either() -> None:
+    values = waves(7.0, PLANE) * waves(3.0, PLANE, 1) + 1.0 * np.random.default_rng(0).standard_normal(96 * 96)
+    assert highest_frequencies(PLANE, fit_trend(PLANE, values, 1.0), 1.0) == pytest.approx((7.0, 3.0), abs=0.6)
+
+
 @pytest.mark.parametrize("factor", [1e-60, 1e60])
 def test_it_does_not_depend_on_the_size_of_the_target(factor: float) -> None:
     values = waves(4.0) + 0.5 * waves(30.0)

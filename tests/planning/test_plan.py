@@ -147,6 +147,40 @@ def noisy(size: float) -> Plan:
     return Probe.points(x, np.sin(16 * np.pi * x) + noise).plan()
 
 
+@pytest.mark.parametrize("count", [100, 400])
+def test_of_a_jump_no_steps_are_promised_and_of_a_slope_they_are(count: int) -> None:
+    """A tanh network takes 2,300 steps and more for a jump over 100 points; tanh(40 x) is among what was measured."""
+    x = (np.arange(count) + 0.5) / count
+    jump, slope = Probe.points(x, np.where(x > 0.5, 1.0, 0.0)).plan(), Probe.points(x, np.tanh(40 * (x - 0.5))).plan()
+    assert (jump.network.value, jump.tanh.value) == ("tanh", None)
+    assert "jump" in str(jump)
+    assert slope.tanh.value < 400
+
+
+def test_how_steep_a_target_is_depends_neither_on_noise_nor_on_units_nor_on_the_axis() -> None:
+    random = np.random.default_rng(0)
+    x = random.random(3000)
+    assert Probe.points(1e6 * x, 1e3 * np.sqrt(x) + random.normal(0, 30, 3000)).plan().tanh.value < 400
+    assert Probe.grid([(0.0, 1e-3), (0.0, 1e6)], lambda p: (p[:, 1] > 6e5).float()).plan().tanh.value is None
+
+
+def test_in_the_plane_noise_asks_for_as_many_times_more_points_in_all_as_on_a_line() -> None:
+    """What averages over n times as many points has a noise smaller by the root of n, along whatever axes they lie."""
+    noise = 0.4 * np.random.default_rng(0).standard_normal(96 * 96)
+
+    def points(noise: float | np.ndarray, shape: tuple[int, ...]) -> int:
+        axes = np.meshgrid(*[(np.arange(count) + 0.5) / count for count in shape], indexing="ij")
+        wave = np.prod([np.sin(12 * np.pi * axis) for axis in axes], axis=0).ravel()
+        values = wave + noise * np.sqrt(np.mean(wave**2))
+        plan = Probe.grid([(0.0, 1.0)] * len(shape), values, resolution=list(shape)).plan()
+        return math.prod(plan.evenly.value)
+
+    line = points(noise, (96 * 96,)) / points(0.0, (96 * 96,))
+    plane = points(noise, (96, 96)) / points(0.0, (96, 96))
+    assert line == pytest.approx(300 * 0.4**2 / 5, rel=0.1)
+    assert plane == pytest.approx(line, rel=0.1)
+
+
 def test_noise_asks_for_more_points_and_a_lower_omega_0() -> None:
     quiet, loud = noisy(0.05), noisy(0.35)  # of a sine, 0.35 are half of what oscillates
     assert loud.omega_0.value == pytest.approx(0.36 * quiet.omega_0.value, rel=0.05)
@@ -263,3 +297,43 @@ def test_of_slow_power_that_reaches_far_in_the_plane_the_steps_of_a_tanh_network
     assert found.tanh.value is None
     assert found.omega_0.value == pytest.approx(2 * 0.42 * 2 * math.pi * math.hypot(4, 4), rel=0.02)  # by 8, not by 1
     assert product(2, 2, [(-1.0, 1.0), (-1.0, 1.0)]).tanh.value == pytest.approx(1_390, rel=0.1)
+
+
+@pytest.mark.parametrize("size", [1e-7, 1e-4, 1.0, 1e6])
+@pytest.mark.parametrize("network", ["siren", "fourier"])
+def test_what_is_pasted_fits_in_whatever_units_the_values_are(size: float, network: str) -> None:
+    """A squared error in the values' own units; the fit is judged relative to them."""
+    x = torch.linspace(0, 1, 200)[:, None]
+    values = size * torch.sin(26 * torch.pi * x)
+    scope: dict[str, Any] = {}
+    torch.manual_seed(0)
+    exec(Probe.points(x.numpy(), values[:, 0].double().numpy()).plan().code(network), scope)
+    for _ in range(60):
+        scope["optimizer"].zero_grad()
+        torch.nn.functional.mse_loss(scope["network"](x), values).backward()
+        scope["optimizer"].step()
+    assert (scope["network"](x) - values).std() < 0.2 * values.std()
+
+
+def notes(points: np.ndarray, values: np.ndarray) -> str:
+    output: Any = list(range(values.shape[1])) if values.ndim > 1 else 0
+    return " ".join(Probe.points(points, values, output=output).plan().notes)
+
+
+def test_coordinates_that_single_precision_cannot_tell_apart_are_noted() -> None:
+    """Seconds since 1970 are 1.6e9, where numbers of float32 are 128 apart."""
+    seconds = np.linspace(0, 3600, 400)
+    wave = np.sin(2 * np.pi * seconds / 600)
+    assert "128 apart: subtract 1600000000" in notes(1.6e9 + seconds, wave)
+    assert not notes(seconds, wave)
+    assert not notes(1.6e9 + 1e5 * seconds, wave)
+
+
+def test_sizes_of_values_that_cannot_be_trained_with_are_noted() -> None:
+    x = np.linspace(0, 1, 200)
+    wave, slow = np.sin(20 * np.pi * x), np.sin(6 * np.pi * x)
+    assert "use units in which it is about 1" in notes(x, 1e-10 * wave)
+    assert "use units in which it is about 1" in notes(x, 1e12 * wave)
+    assert "0.00" in notes(x, np.c_[1e-3 * wave, slow])
+    assert "divide the error of each output" in notes(x, np.c_[1e-3 * wave, slow])
+    assert not notes(x, np.c_[wave, 2 * slow])

@@ -134,10 +134,31 @@ def test_each_candidate_is_one_change_of_the_stand_in() -> None:
     assert found["inputs to [-1, 1]"].recipe == replace(own, bounds=((0.0, 1.0),))
     assert found["width 128"].recipe == replace(own, width=128)
     omega_0 = float(f"{plan.recipe('siren').omega_0:.3g}")
-    assert found[f"SIREN, omega_0 = {omega_0:g}"].recipe == replace(plan.recipe("siren"), omega_0=omega_0)
+    assert found[f"SIREN, omega_0 = {omega_0:g}"].recipe == plan.recipe("siren")
     shares = sorted(each.recipe.omega_0 / omega_0 for each in found.values() if each.name.startswith("SIREN"))
     assert shares == pytest.approx([0.5, 1.0, 2.0], rel=0.01)
     assert not any("Adam" in name for name in found)
+
+
+@pytest.mark.parametrize("planned", [True, False])
+def test_a_siren_has_the_rate_that_suits_its_omega_0(planned: bool) -> None:
+    """0.08 / omega_0, at most 5e-3: a step of Adam turns a phase by about rate x omega_0."""
+    tried = candidates(UNIT, Recipe(), UNIT.probe().plan() if planned else None)
+    recipes = [each.recipe for each in tried if each.recipe is not None and each.recipe.network == "siren"]
+    assert len(recipes) == 3
+    assert min(each.omega_0 for each in recipes) < 16 < max(each.omega_0 for each in recipes)
+    for each in recipes:
+        assert each.learning_rate == pytest.approx(min(0.08 / each.omega_0, 5e-3), rel=0.05)
+    assert all(each.change.get("learning_rate") == each.recipe.learning_rate for each in tried if "SIREN" in each.name)
+
+
+@pytest.mark.parametrize(
+    ("mean", "deviation"), [(0.0, 0.2), (0.0, 0.05), (0.0, 2.9), (0.0, 4.0), (0.5, 1.0), (2.0, 1.0)]
+)
+def test_values_are_standardised_where_the_plan_says_so(mean: float, deviation: float) -> None:
+    task = Task.of(Probe.grid([(0.0, 1.0)], lambda x: mean + 2**0.5 * deviation * wave(x), resolution=128))
+    planned = task.probe().plan().values.value == "standardised"
+    assert any("values standardised" in name for name in named(task, Recipe())) == planned
 
 
 def test_inputs_are_not_scaled_where_they_are() -> None:

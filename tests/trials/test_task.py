@@ -136,3 +136,12 @@ def test_another_process_can_get_it() -> None:
     there = pickle.loads(pickle.dumps(task))
     np.testing.assert_array_equal(there.values, task.values)
     assert Eye(there).look(nn.Linear(1, 1))[0] == 0.0
+
+
+@pytest.mark.filterwarnings("error")
+def test_points_that_may_not_be_written_to_are_trained_on() -> None:
+    points = np.linspace(0, 1, 40)
+    task = Task.of(Probe.points(points, np.sin(20 * points)))
+    trained, values = task.training(torch.zeros(1))
+    assert trained[:, 0].tolist() == pytest.approx(points.tolist())
+    assert values.shape == (40, 1)
