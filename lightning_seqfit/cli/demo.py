@@ -12,6 +12,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from lightning_seqfit.cli.values import Refused, whole
 from lightning_seqfit.demos.catalogue import DEMOS, NETWORKS, OPTIMIZERS, Demo, similarity, tapered
+from lightning_seqfit.diagnosis.words import to_try
 from lightning_seqfit.record import load
 
 
@@ -71,14 +72,18 @@ def run(
     except (ImportError, FileNotFoundError) as error:
         raise Refused(str(error)) from error
     run_dir = train(demo, network, optimizer, seed=seed, max_steps=max_steps, logdir=logdir)
+    stalled = []
     for probe in demo.probes():
-        of = f", {probe.name}" if probe.name else ""
-        print(f"\n{run_dir.parent.name}{of}, seed {seed}:\n{load(run_dir, probe.name).summary()}\n")
+        of, run = f", {probe.name}" if probe.name else "", load(run_dir, probe.name)
+        print(f"\n{run_dir.parent.name}{of}, seed {seed}:\n{run.summary()}\n")
+        stalled += [run] if run.stall is not None and run.stall.stalled[-1] and run.target.any() else []
     alike = similarity(demo)
     if demo.name != "sine" and math.isfinite(alike):
         print(f"cosine similarity of the target's magnitude spectrum to that of sin(26 pi x): {alike:.3f}\n")
     print(f"record and pictures  {run_dir / 'seqfit'}")
     print(f"TensorBoard          tensorboard --logdir {logdir}")
+    for run in stalled:
+        print(to_try(str(run_dir), run.name))
 
 
 def train(
