@@ -107,7 +107,7 @@ class StallDiagnostic(Following):
         self._active = active_points(geometry, trend, noise=scene.noise, local=local)
         share = geometry.coarsen(self._active.astype(np.float64), MOST_CELLS)
         self._share = np.where(share > 0.0, share, np.nan)
-        known = [highest_frequencies(part.geometry, part.trend) for part in scene.each]
+        known = [highest_frequencies(part.geometry, part.trend, part.noise) for part in scene.each]
         size = scene.scale.mean_square
         self._fixed = Situation(
             axes=tuple(geometry.axes),

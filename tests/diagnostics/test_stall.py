@@ -134,6 +134,14 @@ def test_of_several_outputs_the_highest_frequency_along_each_axis_is_kept() -> N
     assert situation.frequencies == pytest.approx((7.0, 5.0), rel=0.1)
 
 
+@pytest.mark.parametrize("noise", [0.2, 0.5])
+def test_noise_in_the_values_is_no_frequency_of_theirs(noise: float) -> None:
+    x = np.linspace(0.0, 1.0, 400)
+    values = np.sin(2 * np.pi * 6 * x) + noise * np.random.default_rng(0).standard_normal(400)
+    looked = Looked(Probe.points(x, values), 1.0)
+    assert Situation.of_arrays(looked.diagnostic.fixed(), ["x"]).frequencies == pytest.approx((6.0,), abs=0.2)
+
+
 def test_a_state_that_went_through_a_checkpoint_goes_on() -> None:
     whole = Looked(probe(), 1.0, 0.5, 0.25, 0.125)
     first = Looked(probe(), 1.0, 0.5)
