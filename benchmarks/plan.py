@@ -2,6 +2,7 @@
 
 python benchmarks/plan.py [--processes 1] [--folder build/plan]    # the table of docs/plan.md
 python benchmarks/plan.py --tanh                             # steps of a plain tanh network
+python benchmarks/plan.py --rates                            # against learning rates that do not go with omega_0
 
 Trained: the plan's own recipe (width, depth, learning rate, inputs and values), full batch, on as many evenly spaced
 points as the plan asks for, at least 400 or 48 x 48, or on the values that are given. A value of the grid differs in
@@ -268,6 +269,15 @@ def data(case: Case, plan: Plan) -> tuple[Tensor, Tensor]:
     return points, case.function(points)[:, None]
 
 
+def highest_seen(plan: Plan) -> float:
+    """Highest frequency along any axis, in cycles per unit as the network sees it."""
+    seen = [2 / (high - low) for low, high in plan.box] if plan.box else [1.0] * len(plan.bounds)
+    return max(
+        cycles / ((high - low) * scale)
+        for cycles, (low, high), scale in zip(plan.frequencies, plan.bounds, seen, strict=True)
+    )
+
+
 def measured(name: str, network: str) -> dict[str, Any]:
     """Steps of the recommendation and of each value of the grid, a number a seed."""
     torch.set_num_threads(1)
@@ -278,12 +288,7 @@ def measured(name: str, network: str) -> dict[str, Any]:
     most = MOST[len(plan.bounds)]
     own = [steps_to_fit(recipe, case, points, values, seed, most) for seed in SEEDS]
     longest = most if math.isinf(max(own)) else min(most, math.ceil(2 * max(own)) + 10)
-    seen = [2 / (high - low) for low, high in plan.box] if plan.box else [1.0] * len(plan.bounds)
-    highest = max(
-        cycles / ((high - low) * scale)
-        for cycles, (low, high), scale in zip(plan.frequencies, plan.bounds, seen, strict=True)
-    )
-    grid = {}
+    highest, grid = highest_seen(plan), {}
     for share in sorted(GRID, key=lambda each: abs(math.log(each / 0.5))):
         value = float(share * highest)
         other = replace(recipe, omega_0=2 * math.pi * value, sigma=value)
@@ -301,6 +306,24 @@ def measured(name: str, network: str) -> dict[str, Any]:
         "most": most,
         "longest": longest,
     }
+
+
+def with_rate(name: str, network: str, rate: float) -> str:
+    """The plan and the best of the grid at another learning rate, and the plan at its own; seed 0."""
+    torch.set_num_threads(1)
+    case = {**CASES, **FRESH}[name]()
+    plan = case.probe.plan()
+    points, values = data(case, plan)
+    recipe, most = replace(plan.recipe(network), learning_rate=rate), MOST[len(plan.bounds)]
+    own, best = steps_to_fit(recipe, case, points, values, 0, most), (math.inf, math.nan)
+    for share in sorted(GRID, key=lambda each: abs(math.log(each / 0.5))):
+        value = float(share * highest_seen(plan))
+        other = replace(recipe, omega_0=2 * math.pi * value, sigma=value)
+        longest = int(min(most, best[0], 2 * own + 10))
+        best = min(best, (steps_to_fit(other, case, points, values, 0, longest), float(share)))
+    usual = steps_to_fit(plan.recipe(network), case, points, values, 0, most)
+    said = f"{own:g}, best {best[0]:g} (c = {best[1]:.3f}), {own / best[0]:.2f} times"
+    return f"{name}, {network}, rate {rate:g}: {said}; at the plan's rate {usual:g}"
 
 
 def kept(folder: Path, name: str, measure: Callable[[], Any]) -> Any:
@@ -487,7 +510,13 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--folder", type=Path, default=Path("build/plan"), help="what is measured is kept here")
     parser.add_argument("--tanh", action="store_true", help="steps of a plain tanh network instead")
+    parser.add_argument("--rates", action="store_true", help="the same at 5e-4 and 1e-3, printed, seed 0")
     asked = parser.parse_args()
+    if asked.rates:
+        for name in CASES:
+            for network, rate in (("siren", 5e-4), ("fourier", 1e-3)):
+                print(with_rate(name, network, rate), flush=True)
+        return
     with ProcessPoolExecutor(asked.processes, mp_context=get_context("spawn")) as pool:
         if asked.tanh:
             write(PAGE, "tanh held out", tanh_checks(list(pool.map(partial(tanh_checked, asked.folder), CASES))))
