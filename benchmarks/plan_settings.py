@@ -1,6 +1,6 @@
 """What a plan's other settings go by: one of them changed at a time, all else as a plan has it.
 
-python benchmarks/plan_settings.py [points lengths values width noise] [--write]    # tables of docs/plan.md
+python benchmarks/plan_settings.py [points axes lengths values width noise] [--write]    # tables of docs/plan.md
 
 Full batch, Adam, width 64, depth 2; steps to 98 % fitted as in benchmarks/plan.py, seeds 0 and 1; -: not reached.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,18 @@ def points() -> Iterator[Row]:
         places = 2 * torch.rand((5 * density) ** 2, 2, generator=generator) - 1
         name = f"5 by 5 cycles in the plane, ({density} points a cycle)^2 at random"
         yield row(name, product, places, networks(2, math.hypot(2.5, 2.5)), 600)
+
+
+def axes() -> Iterator[Row]:
+    """A plane along whose axes a target oscillates unalike, as it is and with the slower axis mapped to less."""
+    product = plane(lambda x, y: wave(6, x) * wave(1, y))
+    places = torch.stack(
+        torch.meshgrid(torch.linspace(-1, 1, 72), torch.linspace(-1, 1, 12), indexing="ij"), dim=-1
+    ).reshape(-1, 2)
+    yield row("[-1, 1] by [-1, 1]", product, places, networks(2, math.hypot(6, 1)), 600)
+    yield row("[-1, 1] by [-1, 1], omega_0 and sigma as below", product, places, networks(2, math.hypot(6, 6)), 600)
+    alike = [replace(each, bounds=((-1.0, 1.0), (-6.0, 6.0))) for each in networks(2, math.hypot(6, 6))]
+    yield row("[-1, 1] by [-1/6, 1/6]", product, places, alike, 600)
 
 
 def lengths() -> Iterator[Row]:
@@ -154,6 +167,7 @@ def fitted_at(recipe: Recipe, case: Case, places: Tensor, noisy: Tensor, seed: i
 
 TABLES: dict[str, tuple[Callable[[], Iterator[Row]], tuple[str, ...]]] = {
     "points": (points, ("SIREN", "Fourier features")),
+    "axes": (axes, ("SIREN", "Fourier features")),
     "lengths": (lengths, ("SIREN", "Fourier features")),
     "values": (values, ("SIREN", "Fourier features")),
     "width": (width, ("SIREN", "Fourier features")),
