@@ -14,11 +14,11 @@ from torch import nn
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from lightning_seqfit.forks.change import AS_IT_IS, CannotChangeError, Change, MakeModule, changes_of, read_changes
-from lightning_seqfit.forks.looks import Looks
 from lightning_seqfit.forks.training import Outcome, Task, UnusableError, fit_with_lightning, train
 from lightning_seqfit.probe import Probe
 from lightning_seqfit.probe.checks import checked_tolerance
 from lightning_seqfit.trials import Attempt, Trial
+from lightning_seqfit.trials.looks import Looks
 
 #: Options of the Trainer that are the fork's own.
 _OWN = (

@@ -21,13 +21,13 @@ from torch import nn
 
 from lightning_seqfit.callbacks.base import ProbeCallback
 from lightning_seqfit.forks.change import CannotChangeError, Change, MakeModule
-from lightning_seqfit.forks.looks import Looks
 from lightning_seqfit.forks.network import change_network
 from lightning_seqfit.forks.optimizer import change_optimizer, check_trains, evaluations
 from lightning_seqfit.forks.place import find_network
 from lightning_seqfit.forks.process import as_before, quiet
 from lightning_seqfit.probe import Probe
 from lightning_seqfit.trials.fitting import FITTED
+from lightning_seqfit.trials.looks import Looks
 from lightning_seqfit.watch.lightning_internals import Steps
 from lightning_seqfit.watch.readiness import is_lazy, is_unfinished
 from lightning_seqfit.watch.schedule import next_look

@@ -12,15 +12,13 @@ import torch
 from numpy.typing import ArrayLike
 from torch import nn
 
-from lightning_seqfit.diagnostics.front import FrontDiagnostic
-from lightning_seqfit.diagnostics.scene import read_scene
 from lightning_seqfit.geometry import FloatArray, Geometry, Grid, IntArray, Scattered
-from lightning_seqfit.measures.scale import error_of
 from lightning_seqfit.planning import Plan
 from lightning_seqfit.probe import Probe
 from lightning_seqfit.probe.outputs import Output
 from lightning_seqfit.record import Run
 from lightning_seqfit.record.cells import geometry_of
+from lightning_seqfit.trials.looks import Looks
 
 #: Relative error at which a place is fitted.
 TOLERANCE = 0.25
@@ -146,22 +144,14 @@ class Eye:
 
     def __init__(self, task: Task) -> None:
         self.task = task
-        self._probe = task.probe()
-        self._scene = read_scene(self._probe, nn.Linear(task.geometry.dimension, task.outputs))
+        self._looks = Looks(task.probe(), TOLERANCE)
+        self._looks.begin(nn.Linear(task.geometry.dimension, task.outputs))
 
     def look(self, network: nn.Module) -> tuple[float, float]:
         """Return fitted share and relative RMS error; ``(0.0, inf)`` where a prediction is not finite."""
-        scene, front = self._scene, FrontDiagnostic(TOLERANCE)
-        targets = np.stack([part.target for part in scene.parts], axis=1) if scene.parts else scene.target
-        seen = self._probe.observe(network, targets)
-        with np.errstate(all="ignore"):
-            mean_square = scene.scale.mean_square
-            error = error_of(scene.geometry, seen.residual, mean_square, scene.noise)["error/relative_rmse"]
-            if not math.isfinite(error):
-                return 0.0, math.inf
-            front.begin(scene)
-            fitted = front.look(seen, mean_square, 0).scalars["front/fitted"]
-        return (fitted if math.isfinite(fitted) else 0.0), error
+        self._looks.forget()  # fits take turns
+        fitted, error = self._looks.look(network, 0)
+        return (fitted, error) if math.isfinite(fitted + error) else (0.0, error if math.isfinite(error) else math.inf)
 
 
 def _probe(source: Probe | Run, target: Callable[..., Any] | ArrayLike | Probe | None) -> Probe:

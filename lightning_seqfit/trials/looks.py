@@ -38,6 +38,10 @@ class Looks:
         targets = [part.target for scene in self._scenes for part in scene.each]
         several = isinstance(self._probe.output, tuple) or bool(self._scenes[0].parts)
         self._target = np.stack(targets, axis=1) if several else targets[0]
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget the looks so far."""
         self._fronts = [FrontDiagnostic(self._tolerance) for _ in self._scenes]
         self._scales = [math.nan] * len(self._scenes)
         for front, scene in zip(self._fronts, self._scenes, strict=True):
