@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from plan import PAGE, Case, along, plane, steps_to_fit, wave, write
+from plan import PAGE, steps_to_fit, write
+from plan_targets import Case, along, plane, wave
 from torch import Tensor
 
 from lightning_seqfit.diagnostics.front import FrontDiagnostic

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import lightning as L
 import numpy as np
 import pytest
 import torch
@@ -18,6 +17,7 @@ from lightning_seqfit.callbacks import ErrorFront
 from lightning_seqfit.cli import main
 from lightning_seqfit.demos import TanhRegression
 from tests.cli.test_cli import shown
+from tests.training import trainer
 
 
 def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -43,17 +43,7 @@ def series(tmp_path: Path) -> Path:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     probe = Probe.grid([(0.0, 1.0)], lambda x: torch.sin(26 * torch.pi * x[:, 0]))
-    trainer = L.Trainer(
-        max_steps=3,
-        accelerator="cpu",
-        logger=False,
-        default_root_dir=folder,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        callbacks=[ErrorFront(probe)],
-    )
-    trainer.fit(TanhRegression())
+    trainer(folder, [ErrorFront(probe)], max_steps=3, logger=False).fit(TanhRegression())
     return folder
 
 

@@ -66,28 +66,24 @@ def test_the_code_of_the_winner_fits_in_the_steps_that_the_table_names(tmp_path:
     assert load(tmp_path).front.fitted[-1] >= 0.98
 
 
+def state_of_the_process() -> dict[str, Any]:
+    return {
+        "class": dict(vars(TanhRegression)),
+        "environment": dict(os.environ),
+        "level": logging.getLogger("lightning.pytorch").level,
+        "python": random.getstate(),
+        "numpy": np.random.get_state()[1].tolist(),
+        "torch": torch.get_rng_state().tolist(),
+    }
+
+
 def test_nothing_is_left_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    before = {
-        "class": dict(vars(TanhRegression)),
-        "environment": dict(os.environ),
-        "level": logging.getLogger("lightning.pytorch").level,
-        "python": random.getstate(),
-        "numpy": np.random.get_state()[1].tolist(),
-        "torch": torch.get_rng_state().tolist(),
-    }
+    before = state_of_the_process()
     fork(TanhRegression, Probe.grid([(0.0, 1.0)], sine), [SIREN, {"inputs": "[-1, 1]"}], steps=5, seeds=1)
-    after = {
-        "class": dict(vars(TanhRegression)),
-        "environment": dict(os.environ),
-        "level": logging.getLogger("lightning.pytorch").level,
-        "python": random.getstate(),
-        "numpy": np.random.get_state()[1].tolist(),
-        "torch": torch.get_rng_state().tolist(),
-    }
-    assert after == before
+    assert state_of_the_process() == before
     assert list(tmp_path.iterdir()) == []
     assert capfd.readouterr() == ("", "")
 
