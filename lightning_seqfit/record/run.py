@@ -127,6 +127,9 @@ class Run:
     components : of a probe with several outputs, each of them at the last look, on ``points``; else None.
     recorded : the run that this is a reading of, by :meth:`against`; else None.
     network : what is known of the network that was trained; None: nothing, as of an older record.
+    hyperparameters : of module and data module, by name, as text, numbers and booleans; empty in an older record.
+    settings : versions, and how probe, callbacks and trainer were set, by name; empty in an older record.
+    finished : the fit came to its end.
     """
 
     name: str
@@ -165,6 +168,9 @@ class Run:
     components: Components | None = None
     recorded: Run | None = field(default=None, repr=False)
     network: Architecture | None = None
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    finished: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "faces", self.faces or _faces(self.axes))
@@ -460,6 +466,9 @@ def as_run(
         diagnostics=tuple(diagnostics),
         output=about.get("output", 0),
         network=Architecture.of(about.get("network")),
+        hyperparameters=about.get("hyperparameters", {}),
+        settings=about.get("settings", {}),
+        finished=about.get("finished", False),
         components=Components(**own) if (own := stored("components").arrays) else None,
     )
     fine = _fine(run, arrays, about)
