@@ -1,0 +1,234 @@
+"""The page of a report: one file that needs no network, made of records alone.
+
+What is said stands in the page itself; what is drawn is packed, and drawn by ``assets/page.js`` with uPlot, whose axes,
+cursor and zoom it uses. Everything that comes from a run is escaped.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.metadata
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from matplotlib import colormaps
+
+from lightning_seqfit import views
+from lightning_seqfit.report.comparison import compare
+from lightning_seqfit.report.part import Part, part_of
+from lightning_seqfit.report.packing import Arrays, pack
+from lightning_seqfit.views import View
+from lightning_seqfit.views.own import own
+from lightning_seqfit.views.together import together
+from lightning_seqfit.words import significant
+
+if TYPE_CHECKING:
+    from lightning_seqfit.record import Run
+
+#: Bytes of a page: of a longer one the slider takes fewer looks.
+MOST_BYTES = 3_000_000
+#: The package that has uPlot's own files; it is not imported, as that asks for IPython.
+_UPLOT = "uplot-python"
+_ASSETS = Path(__file__).parent / "assets"
+#: Colours of fields, from low to high; those of an arrival without the darkest blues, on which no line is seen.
+_PALETTES = {"error": ("viridis", 1.0), "values": ("RdBu_r", 1.0), "arrival": ("YlGnBu", 0.8)}
+
+
+def page(
+    runs: Mapping[str, Run],
+    *,
+    live: float | None = None,
+    folders: Mapping[str, str] | None = None,
+    unread: Sequence[str] = (),
+) -> str:
+    """Make the page.
+
+    Parameters
+    ----------
+    runs : one or several, by the name that each has on the page; several are also compared.
+    live : the page loads itself anew every so many seconds; None: it does not.
+    folders : where the records of runs lie, by name, for the commands that it recommends.
+    unread : what is said of records that could not be read, a sentence each.
+
+    Returns
+    -------
+    str
+        HTML of at most 3 MB, if what stands still is not more.
+
+    Raises
+    ------
+    ValueError
+        If there is no run.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import lightning as L
+    >>> from lightning_seqfit import Probe, load
+    >>> from lightning_seqfit.callbacks import SequentialFitting
+    >>> from lightning_seqfit.demos import TanhRegression, sine
+    >>> watcher = SequentialFitting(Probe.grid([(0.0, 1.0)], sine))
+    >>> options = {"logger": False, "default_root_dir": tempfile.mkdtemp(), "enable_checkpointing": False}
+    >>> quiet = {"enable_progress_bar": False, "enable_model_summary": False, "accelerator": "cpu"}
+    >>> L.Trainer(max_steps=2, callbacks=[watcher], **options, **quiet).fit(TanhRegression(width=8))
+    >>> text = page({"first try": load(options["default_root_dir"])})
+    >>> "first try" in text, "undecided" in text, "http://" in text.split("<script")[0]
+    (True, True, False)
+    """
+    if not runs:
+        raise ValueError("there is no run to make a page of: give at least one")
+    parts = [part_of(name, run, (folders or {}).get(name)) for name, run in runs.items()]
+    drawn = _Drawn(runs)
+    for every in (2**power for power in count()):
+        text = drawn.page(parts, every, live=live, unread=unread)
+        if len(text.encode()) <= MOST_BYTES or every >= drawn.looks:
+            return text
+    raise AssertionError("unreachable")
+
+
+class _Drawn:
+    """The views of some runs, and where on the page they belong."""
+
+    def __init__(self, runs: Mapping[str, Run]) -> None:
+        self.runs = runs
+        self.pictures = {name: [*views.pictures(run).values()] for name, run in runs.items()}
+        self.charts = {name: views.charts(run) for name, run in runs.items()}
+        self.own = {name: own(run) for name, run in runs.items()}
+        self.together = together(runs) if len(runs) > 1 else []
+        self.moving = {name: [view for view in views.moving(run) if _frames(view) > 1] for name, run in runs.items()}
+        for name, moving in self.moving.items():  # a map over the steps is read beside what moves
+            if moving:
+                maps = [view for view in self.pictures[name][:1] if view.cursor]
+                self.moving[name] = maps + moving
+                self.pictures[name] = self.pictures[name][len(maps) :]
+        self.looks = max((_frames(view) for moving in self.moving.values() for view in moving), default=1)
+
+    def page(self, parts: Sequence[Part], every: int, *, live: float | None, unread: Sequence[str]) -> str:
+        """Make the page, with each ``every``-th frame of what moves."""
+        arrays, packed, placed = Arrays(), [], []
+
+        def put(view: View, wide: bool = False) -> int:
+            packed.append(pack(view, arrays))
+            placed.append({"title": view.title, "reading": view.reading, "wide": wide or _wide(view)})
+            return len(packed) - 1
+
+        alone = len(self.runs) == 1
+        moving = {
+            name: [
+                (view.name, put(_thinned(view, every), alone and view is each[0] and len(each) % 2 == 1))
+                for view in each
+            ]
+            for name, each in self.moving.items()
+        }
+        steps = sorted({step for view in packed for step in view["steps"] or ()})
+        names = {name: None for each in moving.values() for name, _ in each}
+        rows = [[(run, at) for run, each in moving.items() for name, at in each if name == row] for row in names]
+        if alone:
+            rows = [[at for _, at in each] for each in moving.values() if each]
+        filled = [
+            {
+                **vars(part),
+                "pictures": [*map(put, self.pictures[part.name])],
+                "charts": [*map(put, self.charts[part.name])],
+                "own": [*map(put, self.own[part.name])],
+            }
+            for part in parts
+        ]
+        both = [*map(put, self.together)]
+        palettes = {name: arrays.numbers(_palette(*of)) for name, of in _PALETTES.items()}
+        data = {"views": packed, "palettes": palettes, "steps": steps, "live": live}
+        scripts = {"uplot": _uplot("uPlot.iife.js"), "script": (_ASSETS / "page.js").read_text("utf-8")}
+        hashes = " ".join(f"'sha256-{_hash(script)}'" for script in scripts.values())
+        return _template().render(
+            title=" and ".join(self.runs) if len(self.runs) < 3 else f"{len(self.runs)} runs",
+            parts=filled,
+            views=placed,
+            moving=rows,
+            pointing=any(view["cursor"] for view in packed),
+            looks=len(steps),
+            last_step=f"{steps[-1]:,}" if steps else "",
+            all_looks=self.looks,
+            thinned=_ordinal(every) if every > 1 else "",
+            together=both,
+            comparison=_compared(self.runs),
+            unread=unread,
+            live=None if live is None else significant(live, 3),
+            data=Markup(_in_script(data)),
+            arrays=Markup(arrays.text()),
+            style=Markup(_uplot("uPlot.min.css") + (_ASSETS / "page.css").read_text("utf-8")),
+            hashes=Markup(hashes),
+            **{name: Markup(script) for name, script in scripts.items()},
+        )
+
+
+def _compared(runs: Mapping[str, Run]) -> dict[str, Any] | None:
+    """What the table of several runs shows; None: there is one."""
+    if len(runs) < 2:
+        return None
+    comparison = compare(runs)
+    rows = [[_cell(value) for value in row] for row in comparison.rows]
+    return {"columns": comparison.columns, "rows": rows, "reasons": comparison.reasons}
+
+
+def _cell(value: str | float | None) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, int):
+        return f"{value:,}"
+    return significant(value, 3) if isinstance(value, float) else value
+
+
+def _frames(view: View) -> int:
+    return 1 if view.steps is None else len(view.steps)
+
+
+def _thinned(view: View, every: int) -> View:
+    """A view with each ``every``-th of its frames, the last one among them."""
+    return view.only(np.arange(_frames(view) - 1, -1, -every)[::-1])
+
+
+def _wide(view: View) -> bool:
+    """Whether a view takes the whole width of the page."""
+    return any(len(row) > 1 for row in view.rows)
+
+
+def _ordinal(number: int) -> str:
+    return {2: "second", 4: "fourth"}.get(number, f"{number}th")
+
+
+def _palette(name: str, until: float) -> Any:
+    """256 colours, red, green and blue from 0 to 255 each."""
+    return np.rint(255 * colormaps[name](np.linspace(0.0, until, 256))[:, :3]).reshape(-1)
+
+
+def _in_script(data: Any) -> str:
+    """JSON that ends no element of a page, whatever it says."""
+    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _hash(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+
+
+@cache
+def _uplot(name: str) -> str:
+    """A file of uPlot's."""
+    found = importlib.metadata.distribution(_UPLOT).locate_file(f"uplot/static/{name}")
+    return Path(str(found)).read_text("utf-8")
+
+
+@cache
+def _template() -> Any:
+    environment = Environment(
+        loader=FileSystemLoader(_ASSETS), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    return environment.get_template("page.html.j2")
