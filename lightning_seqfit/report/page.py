@@ -23,8 +23,8 @@ from matplotlib import colormaps
 
 from lightning_seqfit import views
 from lightning_seqfit.report.comparison import compare
-from lightning_seqfit.report.part import Part, part_of
 from lightning_seqfit.report.packing import Arrays, pack
+from lightning_seqfit.report.part import Part, part_of
 from lightning_seqfit.views import View
 from lightning_seqfit.views.own import own
 from lightning_seqfit.views.together import together
@@ -45,6 +45,7 @@ _PALETTES = {"error": ("viridis", 1.0), "values": ("RdBu_r", 1.0), "arrival": ("
 def page(
     runs: Mapping[str, Run],
     *,
+    title: str = "",
     live: float | None = None,
     folders: Mapping[str, str] | None = None,
     unread: Sequence[str] = (),
@@ -54,6 +55,7 @@ def page(
     Parameters
     ----------
     runs : one or several, by the name that each has on the page; several are also compared.
+    title : of the page; empty: the names of the runs.
     live : the page loads itself anew every so many seconds; None: it does not.
     folders : where the records of runs lie, by name, for the commands that it recommends.
     unread : what is said of records that could not be read, a sentence each.
@@ -88,7 +90,7 @@ def page(
     parts = [part_of(name, run, (folders or {}).get(name)) for name, run in runs.items()]
     drawn = _Drawn(runs)
     for every in (2**power for power in count()):
-        text = drawn.page(parts, every, live=live, unread=unread)
+        text = drawn.page(parts, every, title=title or _title(runs), live=live, unread=unread)
         if len(text.encode()) <= MOST_BYTES or every >= drawn.looks:
             return text
     raise AssertionError("unreachable")
@@ -111,7 +113,7 @@ class _Drawn:
                 self.pictures[name] = self.pictures[name][len(maps) :]
         self.looks = max((_frames(view) for moving in self.moving.values() for view in moving), default=1)
 
-    def page(self, parts: Sequence[Part], every: int, *, live: float | None, unread: Sequence[str]) -> str:
+    def page(self, parts: Sequence[Part], every: int, *, title: str, live: float | None, unread: Sequence[str]) -> str:
         """Make the page, with each ``every``-th frame of what moves."""
         arrays, packed, placed = Arrays(), [], []
 
@@ -148,7 +150,7 @@ class _Drawn:
         scripts = {"uplot": _uplot("uPlot.iife.js"), "script": (_ASSETS / "page.js").read_text("utf-8")}
         hashes = " ".join(f"'sha256-{_hash(script)}'" for script in scripts.values())
         return _template().render(
-            title=" and ".join(self.runs) if len(self.runs) < 3 else f"{len(self.runs)} runs",
+            title=title,
             parts=filled,
             views=placed,
             moving=rows,
@@ -167,6 +169,10 @@ class _Drawn:
             hashes=Markup(hashes),
             **{name: Markup(script) for name, script in scripts.items()},
         )
+
+
+def _title(runs: Mapping[str, Run]) -> str:
+    return " and ".join(runs) if len(runs) < 3 else f"{len(runs)} runs"
 
 
 def _compared(runs: Mapping[str, Run]) -> dict[str, Any] | None:

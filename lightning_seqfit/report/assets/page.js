@@ -458,9 +458,11 @@
       return this.view.cursor === "x" && own.low === first.low && own.high === first.high && own.label === first.label;
     }
 
-    size() {
-      const { panel } = this, width = Math.max(this.box.clientWidth, 120);
-      let height = panel.small ? 130 : this.view.rows.length > 2 ? 190 : this.view.rows.length > 1 ? 220 : 290;
+    size(paper = false) {
+      const { panel } = this, row = this.view.rows.find((each) => each.includes(panel)).length;
+      const whole = this.place.closest("figure").classList.contains("wide") ? 670 : 310;
+      const width = paper ? (whole - 12 * (row - 1)) / row : Math.max(this.box.clientWidth, 120);
+      let height = panel.small ? 130 : paper && whole < 400 ? 215 : this.view.rows.length > 2 ? 190 : this.view.rows.length > 1 ? 220 : 290;
       if (panel.square) height = Math.min(480, (width - 76) * ((panel.y.high - panel.y.low) / (panel.x.high - panel.x.low)) + 52);
       return { width, height: Math.max(Math.round(height), 90) };
     }
@@ -492,8 +494,8 @@
       return plot;
     }
 
-    fit() {
-      const size = this.size();
+    fit(paper = false) {
+      const size = this.size(paper);
       if (size.width !== this.plot.width || size.height !== this.plot.height) this.plot.setSize(size);
       this.mark();
     }
@@ -681,9 +683,11 @@
     for (const one of drawn) one.repaint();
   }
 
+  /** On paper it is light, and the letters are as large in small figures as in large ones. */
   function print(on) {
     root.classList.toggle("light", on);
     repaint();
+    for (const one of drawn) one.fit(on);
   }
 
   // ---- begin ----
