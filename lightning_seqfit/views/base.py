@@ -107,6 +107,8 @@ class Field:
     label : of the colour bar; empty: it has none.
     extend : ends at which values lie beyond: ``"neither"``, ``"both"``, ``"max"``.
     outside : cells outside the domain, shape ``(rows, columns)``, left blank; None: none.
+    unknown, never : what a cell is that is NaN, or ``inf`` in the colours of ``arrival``: in the legend where there are
+        such, grey and dark grey. NaN that has no name is white in the colours of ``arrival``, where the target is flat.
     """
 
     values: FloatArray
@@ -119,6 +121,8 @@ class Field:
     log: bool = False
     extend: Literal["neither", "both", "max"] = "neither"
     outside: NDArray[np.bool_] | None = None
+    unknown: str = ""
+    never: str = ""
 
 
 @dataclass(frozen=True)
