@@ -48,12 +48,12 @@ class Arrays:
 
     def curve(self, values: FloatArray, axis: Axis, frames: bool) -> Packed:
         """Numbers as places along an axis, as exact as can be seen."""
-        low, high = (math.log10(end) if axis.log else end for end in (axis.low, axis.high))
+        low, high = (math.log10(end) if axis.log else end for end in _ends(axis))
         levels = MOVING_LEVELS if frames else STILL_LEVELS
         low, high = 2 * low - high, 2 * high - low  # what lies outside the panel leaves it in the right direction
         with np.errstate(all="ignore"):
             places = np.log10(values) if axis.log else np.asarray(values, dtype=np.float64)
-            share = np.clip((places - low) / ((high - low) or 1.0), 0.0, 1.0)
+            share = np.clip((places - low) / (high - low), 0.0, 1.0)
             codes = np.where(np.isfinite(places), NO_LEVELS + np.rint(share * (levels - 1)), 0.0)
         codes = np.where(np.isinf(places), np.where(places > 0, 2, 1), codes).astype(np.uint16)
         about = {"low": low, "high": high, "levels": levels, "log": axis.log}
@@ -134,7 +134,16 @@ def _panel(panel: Panel, arrays: Arrays) -> dict[str, Any]:
 
 def _axis(axis: Axis) -> dict[str, Any]:
     names = None if axis.names is None else [[float(place), text] for place, text in axis.names]
-    return {"label": axis.label, "low": float(axis.low), "high": float(axis.high), "log": axis.log, "names": names}
+    low, high = _ends(axis)
+    return {"label": axis.label, "low": low, "high": high, "log": axis.log, "names": names}
+
+
+def _ends(axis: Axis) -> tuple[float, float]:
+    """Ends of an axis between which something can be drawn."""
+    low, high = float(axis.low), float(axis.high)
+    if not (math.isfinite(low) and math.isfinite(high)) or (axis.log and min(low, high) <= 0.0):
+        low, high = 1.0, 10.0
+    return (low, high) if low != high else (low, low + (abs(low) or 1.0))
 
 
 def _item(item: Item, panel: Panel, arrays: Arrays) -> Iterator[tuple[str, Any]]:
@@ -160,6 +169,10 @@ def _item(item: Item, panel: Panel, arrays: Arrays) -> Iterator[tuple[str, Any]]
             yield "high", float(item.high)
             yield from _cells(item, arrays)
             yield "values", arrays.colours(item)
+            within = item.values if item.outside is None else np.where(item.outside, 0.0, item.values)
+            never = np.isposinf(within) if item.colours == "arrival" else np.zeros(1, dtype=bool)
+            yield "never", item.never if never.any() else ""
+            yield "unknown", item.unknown if (~np.isfinite(within) & ~never).any() else ""
         case Outline():
             yield from _plain(item, ("kind", "label"))
             yield "names", [*item.names]

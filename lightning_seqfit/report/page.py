@@ -12,7 +12,7 @@ import importlib.metadata
 import json
 from collections.abc import Mapping, Sequence
 from functools import cache
-from itertools import count
+from itertools import count, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,34 +117,24 @@ class _Drawn:
         """Make the page, with each ``every``-th frame of what moves."""
         arrays, packed, placed = Arrays(), [], []
 
-        def put(view: View, wide: bool = False) -> int:
-            packed.append(pack(view, arrays))
-            placed.append({"title": view.title, "reading": view.reading, "wide": wide or _wide(view)})
-            return len(packed) - 1
+        def put(several: Sequence[View]) -> list[int]:
+            for view, wide in zip(several, _widths(several), strict=True):
+                packed.append(pack(view, arrays))
+                placed.append({"title": view.title, "reading": view.reading, "wide": wide})
+            return [*range(len(packed) - len(several), len(packed))]
 
-        alone = len(self.runs) == 1
-        moving = {
-            name: [
-                (view.name, put(_thinned(view, every), alone and view is each[0] and len(each) % 2 == 1))
-                for view in each
-            ]
-            for name, each in self.moving.items()
-        }
+        moving = {name: put([_thinned(view, every) for view in each]) for name, each in self.moving.items()}
         steps = sorted({step for view in packed for step in view["steps"] or ()})
-        names = {name: None for each in moving.values() for name, _ in each}
-        rows = [[(run, at) for run, each in moving.items() for name, at in each if name == row] for row in names]
-        if alone:
-            rows = [[at for _, at in each] for each in moving.values() if each]
         filled = [
             {
                 **vars(part),
-                "pictures": [*map(put, self.pictures[part.name])],
-                "charts": [*map(put, self.charts[part.name])],
-                "own": [*map(put, self.own[part.name])],
+                "pictures": put(self.pictures[part.name]),
+                "charts": put(self.charts[part.name]),
+                "own": put(self.own[part.name]),
             }
             for part in parts
         ]
-        both = [*map(put, self.together)]
+        both = put(self.together)
         palettes = {name: arrays.numbers(_palette(*of)) for name, of in _PALETTES.items()}
         data = {"views": packed, "palettes": palettes, "steps": steps, "live": live}
         scripts = {"uplot": _uplot("uPlot.iife.js"), "script": (_ASSETS / "page.js").read_text("utf-8")}
@@ -153,7 +143,8 @@ class _Drawn:
             title=title,
             parts=filled,
             views=placed,
-            moving=rows,
+            moving=_side_by_side(moving, packed) if len(self.runs) > 1 else [at for at in moving.values() if at],
+            order={name: number for number, name in enumerate(self.runs)},
             pointing=any(view["cursor"] for view in packed),
             looks=len(steps),
             last_step=f"{steps[-1]:,}" if steps else "",
@@ -201,9 +192,25 @@ def _thinned(view: View, every: int) -> View:
     return view.only(np.arange(_frames(view) - 1, -1, -every)[::-1])
 
 
-def _wide(view: View) -> bool:
-    """Whether a view takes the whole width of the page."""
-    return any(len(row) > 1 for row in view.rows)
+def _widths(several: Sequence[View]) -> list[bool]:
+    """Which views take the whole width of the page: those with panels side by side, and one where it leaves no gap."""
+    wide = [any(len(row) > 1 for row in view.rows) for view in several]
+    for alone, group in groupby(range(len(wide)), key=[*wide].__getitem__):
+        numbers = [*group]
+        if not alone and len(numbers) % 2:
+            wide[numbers[0]] = True
+    return wide
+
+
+def _side_by_side(
+    moving: Mapping[str, Sequence[int]], packed: Sequence[Mapping[str, Any]]
+) -> list[list[tuple[str, int]]]:
+    """Views of one name, a row of (run, number) each."""
+    rows: dict[str, list[tuple[str, int]]] = {}
+    for run, numbers in moving.items():
+        for number in numbers:
+            rows.setdefault(packed[number]["name"], []).append((run, number))
+    return [*rows.values()]
 
 
 def _ordinal(number: int) -> str:

@@ -92,8 +92,8 @@
   }
 
   /** 256 colours of a field's codes. */
-  function table(colours) {
-    const name = `table ${colours}`;
+  function table({ colours, unknown }) {
+    const name = `table ${colours} ${Boolean(unknown)}`;
     if (known.has(name)) return known.get(name);
     const made = new Uint32Array(256);
     const set = (code, [r, g, b], a = 255) => (made[code] = (a << 24) | (b << 16) | (g << 8) | r);
@@ -102,7 +102,7 @@
     set(BELOW, inPalette(colours, 0));
     set(ABOVE, inPalette(colours, 1));
     set(INFINITE, colours === "arrival" ? rgb("never") : rgb("unknown"));
-    set(UNKNOWN, rgb("unknown"), colours === "arrival" ? 0 : 255);
+    set(UNKNOWN, rgb("unknown"), colours === "arrival" && !unknown ? 0 : 255);
     known.set(name, made);
     return made;
   }
@@ -123,9 +123,15 @@
   }
 
   // ---- from values to pixels ----
+  /** The values at the left and the right, or at the bottom and the top. */
+  function ends(u, key) {
+    const { min, max, dir } = u.scales[key];
+    return dir < 0 ? [max, min] : [min, max];
+  }
+
   /** What gives the pixel of a value along an axis; uPlot's own asks for more than it needs at each value. */
   function placer(u, key) {
-    const { min, max, distr } = u.scales[key], box = u.bbox;
+    const { distr } = u.scales[key], box = u.bbox, [min, max] = ends(u, key);
     const on = distr === 3 ? Math.log10 : (value) => value;
     const [start, length] = key === "x" ? [box.left, box.width] : [box.top + box.height, -box.height];
     const from = on(min), factor = length / (on(max) - from);
@@ -147,8 +153,8 @@
   /** For each pixel along an axis, the cell that it shows. */
   function cellsShown(u, key, edges) {
     const count = Math.round(key === "x" ? u.bbox.width : u.bbox.height);
-    const { min, max, distr } = u.scales[key];
-    const [low, high] = distr === 3 ? [Math.log10(min), Math.log10(max)] : [min, max];
+    const { distr } = u.scales[key];
+    const [low, high] = distr === 3 ? ends(u, key).map(Math.log10) : ends(u, key);
     return Int32Array.from({ length: count }, (_, i) => {
       const share = (i + 0.5) / count;
       const value = low + (high - low) * (key === "x" ? share : 1 - share);
@@ -261,7 +267,7 @@
     },
 
     field(c, u, item, frame) {
-      const codes = framed(item, item.values, frame), colours = table(item.colours);
+      const codes = framed(item, item.values, frame), colours = table(item);
       raster(c, u, item, frame, (cell) => colours[codes[cell]]);
     },
 
@@ -381,8 +387,8 @@
       if (code === OUTSIDE) return "outside the domain";
       if (code === BELOW) return `${name}: below ${digits(low)}`;
       if (code === ABOVE) return `${name}: above ${digits(high)}`;
-      if (code === INFINITE) return item.colours === "arrival" ? "not yet" : `${name}: not finite`;
-      if (code === UNKNOWN) return `${name}: not known`;
+      if (code === INFINITE) return item.colours === "arrival" ? item.never || "not yet" : item.unknown || `${name}: not finite`;
+      if (code === UNKNOWN) return item.unknown || (item.colours === "arrival" ? "" : `${name}: not known`);
       const share = code / (OUTSIDE - 1), step = (high - low) / (OUTSIDE - 1);
       const value = item.log ? low * (high / low) ** share : low + share * (high - low);
       return `${name}: ${digits(value, item.log ? 0.02 * value : step)}`;
@@ -463,13 +469,19 @@
       const whole = this.place.closest("figure").classList.contains("wide") ? 670 : 310;
       const width = paper ? (whole - 12 * (row - 1)) / row : Math.max(this.box.clientWidth, 120);
       let height = panel.small ? 130 : paper && whole < 400 ? 215 : this.view.rows.length > 2 ? 190 : this.view.rows.length > 1 ? 220 : 290;
-      if (panel.square) height = Math.min(480, (width - 76) * ((panel.y.high - panel.y.low) / (panel.x.high - panel.x.low)) + 52);
+      if (panel.square) height = Math.min(480, (width - 76) * Math.abs((panel.y.high - panel.y.low) / (panel.x.high - panel.x.low)) + 52);
       return { width, height: Math.max(Math.round(height), 90) };
     }
 
     make() {
       const { panel } = this, size = this.size();
-      const scale = (axis) => ({ time: false, distr: axis.log ? 3 : 1, range: (u, low, high, key) => (key === "x" ? [low, high] : [axis.low, axis.high]) });
+      const rising = ({ low, high }) => (low < high ? [low, high] : [high, low]);
+      const scale = (axis) => ({
+        time: false,
+        distr: axis.log ? 3 : 1,
+        dir: axis.low < axis.high ? 1 : -1,
+        range: (u, low, high, key) => (key === "x" ? [low, high] : rising(axis)),
+      });
       const plot = new uPlot(
         {
           ...size,
@@ -481,7 +493,7 @@
           series: [{}, { show: true, stroke: "transparent", points: { show: false } }],
           hooks: { draw: [(u) => this.paint(u)], setCursor: [(u) => this.tell(u)], setScale: [() => this.mark()] },
         },
-        [[panel.x.low, panel.x.high], [null, null]],
+        [rising(panel.x), [null, null]],
         this.box,
       );
       this.now = plot.over.appendChild(element("div", "now"));
@@ -530,7 +542,8 @@
     /** Put the line at the step that the slider is at. */
     mark() {
       if (!this.plot || !this.pointed || this.step === undefined) return;
-      const at = this.plot.valToPos(Math.max(this.step, this.panel.x.low), "x"), inside = at >= 0 && at <= this.plot.over.clientWidth;
+      const at = this.plot.valToPos(Math.max(this.step, this.panel.x.low), "x");
+      const inside = at >= 0 && at <= this.plot.over.clientWidth;
       this.now.style.display = inside ? "block" : "none";
       this.now.style.transform = `translateX(${at}px)`;
     }
@@ -540,7 +553,7 @@
       const { panel } = this;
       if (!this.tip || left < 0 || left === undefined) return void (this.tip && (this.tip.style.display = "none"));
       const x = u.posToVal(left, "x"), y = u.posToVal(top, "y"), frame = Math.max(this.frame, 0);
-      const span = (axis) => (axis.high - axis.low) / 1000;
+      const span = (axis) => Math.abs(axis.high - axis.low) / 1000;
       const lines = [`${panel.x.label || "x"}: ${digits(x, panel.x.log ? x / 100 : span(panel.x))}`];
       if (panel.items.some((item) => item.xEdges)) lines.push(`${panel.y.label || "y"}: ${digits(y, panel.y.log ? y / 100 : span(panel.y))}`);
       for (const item of panel.items) {
@@ -573,6 +586,11 @@
       const said = new Set();
       this.legend.replaceChildren();
       for (const item of this.panel.items) {
+        for (const kind of ["unknown", "never"]) {
+          if (!item[kind] || said.has(kind)) continue;
+          said.add(kind);
+          this.legend.appendChild(element("li")).append(element("i", `swatch shade ${kind}`), element("span", "", item[kind]));
+        }
         if (!item.label || said.has(item.is + item.label)) continue;
         said.add(item.is + item.label);
         const line = this.legend.appendChild(element("li"));
@@ -650,7 +668,10 @@
     button.setAttribute("aria-pressed", String(on));
     if (!on) return;
     const last = steps.length - 1, jump = Math.max(1, Math.ceil(last / 150));
-    if (Number(slider.value) >= last) slider.value = "0";
+    if (Number(slider.value) >= last) {
+      slider.value = "0";
+      showLook();
+    }
     playing = setInterval(() => {
       slider.value = String(Math.min(last, Number(slider.value) + jump));
       showLook();
