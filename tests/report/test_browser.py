@@ -40,7 +40,6 @@ def show(browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Show:
     def show(
         moving: list[View],
         pictures: list[View],
-        charts: list[View] = [],
         *,
         runs: Any = None,
         live: Any = None,
@@ -48,7 +47,7 @@ def show(browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Show:
     ) -> Any:
         monkeypatch.setattr(views, "moving", lambda run: moving)
         monkeypatch.setattr(views, "pictures", lambda run: {view.name: view for view in pictures})
-        monkeypatch.setattr(views, "charts", lambda run: charts)
+        monkeypatch.setattr(views, "charts", lambda run: [])
         (tmp_path / "report.html").write_text(page(runs or {"a run": known_run(5)}, live=live), "utf-8")
         return opened(browser, (tmp_path / "report.html").as_uri(), **options)
 
@@ -232,7 +231,7 @@ def test_one_slider_moves_several_runs(show: Show) -> None:
 def test_without_a_script_the_words_are_there_and_say_what_is_missing(show: Show) -> None:
     with show([every_item("moving")], [space_time()], java_script_enabled=False) as found:
         assert "drawn by a script" in found.page.locator("noscript p").inner_text()
-        for text in ("From left to right.", "Summary", "not judged"):
+        for text in ("From left to right.", "Summary", "undecided"):
             assert found.page.get_by_text(text).first.is_visible()
 
 

@@ -52,7 +52,7 @@
   // ---- words ----
   function digits(value, step) {
     if (!Number.isFinite(value)) return Number.isNaN(value) ? "not known" : "not finite";
-    const rounded = step ? Number(value.toFixed(Math.min(20, Math.max(0, Math.ceil(-Math.log10(step)))))) : value;
+    const rounded = step ? Number(value.toFixed(Math.min(20, Math.max(0, Math.floor(-Math.log10(step)))))) : value;
     const size = Math.abs(rounded);
     if (size && (size >= 1e7 || size < 1e-4)) return rounded.toExponential(2);
     const short = size >= 1000 && Number.isInteger(rounded) ? rounded : Number(rounded.toPrecision(4));
