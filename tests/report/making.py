@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import gzip
 import json
 import re
@@ -11,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from lightning_seqfit.record import BasisRecord, Run, SpectrumRecord
 from lightning_seqfit.views import Axis, Band, Curve, Field, Hatch, Outline, Panel, Picture, Shade, View
+from tests.test_figures import known_run, replace
 
 STEPS = np.array([0, 10, 100, 1000])
 
@@ -175,4 +178,54 @@ def every_item(name: str = "all", *, moving: bool = True) -> View:
         "A sentence with 3 figures.",
         ((line, map_), (log, colours), (arrival, diverging)),
         STEPS if moving else None,
+    )
+
+
+def whole_run(looks: int = 21, *, cells: int = 200, seed: int = 0, **fields: Any) -> Run:
+    """A run of everything that is watched along a line, whose numbers differ from look to look as those of a training.
+
+    The front of :func:`tests.test_figures.known_run`, with noise on the prediction and on the local errors.
+    """
+    random = np.random.default_rng(seed)
+    run = known_run(looks, cells=cells)
+    prediction = run.prediction + 0.02 * random.standard_normal(run.prediction.shape)
+    error = np.abs(run.front.local_error + 0.01 * random.standard_normal(run.prediction.shape))
+    frequencies, bands = min(cells // 2, 256) + 1, ("1-8", "8-16", "16-64")
+    shares = {band: random.random(looks) for band in bands}
+    unknown = np.full(looks, np.nan)
+    spectrum = SpectrumRecord(
+        relative_error=shares,
+        share=shares,
+        trend=np.zeros(looks),
+        front_frequency=unknown,
+        spectral_order=unknown,
+        power=np.exp(random.normal(-4, 2, (looks, frequencies))),
+        frequency=np.arange(float(frequencies)),
+        edges=np.array([1, 8, 16, 64]),
+        carrying=np.array([False, True, False]),
+        converged=np.array([np.inf, run.total_steps[-1] / 2, np.inf]),
+        target_trend_share=0.0,
+    )
+    shots, units, places = min(looks, 32), 16, min(cells, 256)
+    basis = BasisRecord(
+        numerical_rank=np.linspace(3, 30, looks),
+        effective_rank=np.linspace(2, 20, looks),
+        monotone_share=np.ones(looks),
+        projection_error=np.linspace(0.9, 0.1, looks),
+        constant_share=np.zeros(looks),
+        dead_domain=np.zeros(looks),
+        median_laps=np.ones(looks),
+        snapshot_steps=run.total_steps[np.linspace(0, looks - 1, shots).astype(int)],
+        snapshot_units=np.tile(np.arange(units), (shots, 1)),
+        snapshot_places=random.random((shots, units, 1)),
+        snapshots=np.cumsum(random.standard_normal((shots, units, places)), axis=2).astype(np.float16),
+        snapshot_points=np.linspace(*run.bounds[0], places)[:, None],
+    )
+    return replace(
+        run,
+        prediction=prediction.astype(np.float32),
+        front=dataclasses.replace(run.front, local_error=error.astype(np.float32)),
+        spectrum=spectrum,
+        basis=basis,
+        **fields,
     )
