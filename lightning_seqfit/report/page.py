@@ -1,7 +1,7 @@
 """The page of a report: one file that needs no network, made of records alone.
 
-What is said stands in the page itself; what is drawn is packed, and drawn by ``assets/page.js`` with uPlot, whose axes,
-cursor and zoom it uses. Everything that comes from a run is escaped.
+What is said stands in the page itself; what is drawn is packed, and drawn by the scripts in ``assets`` with uPlot's axes, cursor and
+zoom. Everything that comes from a run is escaped.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ class _Drawn:
         both = put(self.together)
         palettes = {name: arrays.numbers(_palette(*of)) for name, of in _PALETTES.items()}
         data = {"views": packed, "palettes": palettes, "steps": steps, "live": live}
-        scripts = {"uplot": _uplot("uPlot.iife.js"), "script": (_ASSETS / "page.js").read_text("utf-8")}
+        scripts = {"uplot": _uplot("uPlot.iife.js"), "script": _script()}
         hashes = " ".join(f"'sha256-{_hash(script)}'" for script in scripts.values())
         return _template().render(
             title=title,
@@ -237,6 +237,11 @@ def _uplot(name: str) -> str:
     """A file of uPlot's."""
     found = importlib.metadata.distribution(_UPLOT).locate_file(f"uplot/static/{name}")
     return Path(str(found)).read_text("utf-8")
+
+
+@cache
+def _script() -> str:
+    return "\n".join((_ASSETS / name).read_text("utf-8") for name in ("arrays.js", "items.js", "page.js"))
 
 
 @cache

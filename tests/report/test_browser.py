@@ -56,7 +56,7 @@ def show(browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Show:
 
 def drawn(found: Opened) -> Any:
     """The page, once it has drawn everything."""
-    found.page.wait_for_selector("html[data-ready]")
+    found.page.wait_for_selector("html[data-ready]", timeout=10_000)
     return found.page
 
 
