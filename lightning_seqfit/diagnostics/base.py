@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from lightning_seqfit.record import Run
+    from lightning_seqfit.views import View
 
 #: Kind of numbers (as ``dtype.kind``) and shape of an array, a word or a number an axis, such as ``("f", "looks 3")``.
 #: A word is one length throughout a file; ``looks``, ``cells`` and ``axes`` are those of the record. A kind that ends
@@ -254,8 +255,13 @@ class Diagnostic(ABC):
         return []
 
     @classmethod
+    def views(cls, run: Run) -> Mapping[str, Callable[[Run], View]]:
+        """What there is to see of it, by the name that it gets as tag and file: drawn by Matplotlib and in a report."""
+        return {}
+
+    @classmethod
     def figures(cls, run: Run) -> Mapping[str, Callable[[Run], Figure]]:
-        """What draws it, by the name that a figure gets as tag and file."""
+        """What draws it with Matplotlib alone, by the name that a figure gets as tag and file."""
         return {}
 
 

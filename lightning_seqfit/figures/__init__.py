@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from PIL.Image import fromarray
 
 from lightning_seqfit.figures import cloud, line, plane
-from lightning_seqfit.figures.parts import printable
+from lightning_seqfit.figures.draw import draw_panel as draw_panel
+from lightning_seqfit.figures.draw import draw_view as draw_view
+from lightning_seqfit.figures.texts import printable
 
 if TYPE_CHECKING:
     from lightning_seqfit.record import Run

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import math
-import re
 import textwrap
-from collections.abc import Collection
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.axis import XAxis, YAxis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.cbook import is_math_text
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, findfont, get_font
-from matplotlib.lines import Line2D
-from matplotlib.markers import TICKDOWN, TICKLEFT, TICKRIGHT
-from matplotlib.mathtext import MathTextParser
 from matplotlib.patheffects import Normal, Stroke
-from matplotlib.text import Text
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
-from matplotlib.transforms import ScaledTranslation
 from numpy.typing import NDArray
 
+from lightning_seqfit.figures.numbers import write_numbers as write_numbers
+from lightning_seqfit.figures.texts import printable as printable
 from lightning_seqfit.geometry import BoolArray, FloatArray
 from lightning_seqfit.measures.trend import NOTHING
 from lightning_seqfit.words import percent
@@ -52,16 +43,6 @@ _ONE = {
     "first look": "as at the first look",
 }
 OUTLINED = [Stroke(linewidth=3.5, foreground="black"), Normal()]
-#: For each side on which an axis has its numbers: which way is outwards, its marks, how the numbers are aligned.
-_SIDES: dict[str, tuple[tuple[int, int], int, str, str]] = {
-    "bottom": ((0, -1), TICKDOWN, "center", "top"),
-    "left": ((-1, 0), TICKLEFT, "right", "center_baseline"),
-    "right": ((1, 0), TICKRIGHT, "left", "center_baseline"),
-}
-#: Points: a mark's length, and how far off it the numbers stand.
-_MARK, _PAD = 3.5, 3.5
-#: Letters of a text, and of one with mathtext, which is shorter than it is written.
-LONGEST_TEXT, LONGEST_MATHTEXT = 60, 120
 
 
 def paper(size: tuple[float, float] | None = None) -> Figure:
@@ -97,76 +78,6 @@ def arrange(figure: Figure, *axes: Axes, inwards: bool = False, **margins: float
         write_numbers(one.xaxis, inwards=inwards)
 
 
-def write_numbers(axis: XAxis | YAxis, *, inwards: bool = False) -> float:
-    """Write the numbers of an axis beside it as it is now; return the inches that they and its label take.
-
-    Matplotlib's own ticks follow the axis, but are five artists each that are laid out four times, which takes longer
-    than all the rest of a figure. ``inwards``: the outermost numbers are written towards the middle of the axis, off
-    those of the axes beside it.
-    """
-    axes, along_x, shown = axis.axes, isinstance(axis, XAxis), axis.get_tick_params()
-    figure, formatter, places = axes.get_figure(), axis.get_major_formatter(), axis.get_majorticklocs()
-    assert isinstance(figure, Figure)
-    side = "bottom" if along_x else "right" if shown.get("right") else "left"
-    outwards, mark, ha, va = _SIDES[side]
-    along = axes.get_xaxis_transform() if along_x else axes.get_yaxis_transform()
-    (low, high), edge, length = axis.get_view_interval(), float(side == "right"), shown.get("length", _MARK)
-
-    def beside(inches: float) -> ScaledTranslation:
-        return ScaledTranslation(inches * outwards[0], inches * outwards[1], figure.dpi_scale_trans)
-
-    def size(text: Text) -> float:
-        box = text.get_window_extent()
-        return (box.height if along_x else box.width) / figure.dpi
-
-    shares = (places - low) / (high - low)
-    ticks = np.flatnonzero(np.abs(shares - 0.5) <= 0.5 + 1e-10)
-    spots = [(place, edge) if along_x else (edge, place) for place in places]
-    texts = formatter.format_ticks(places.tolist())
-    if ticks.size and length:
-        style: dict[str, Any] = {
-            "marker": mark,
-            "markersize": length,
-            "markeredgewidth": 0.8,
-            "color": "black",
-            "linestyle": "none",
-        }
-        figure.add_artist(Line2D(*np.transpose(spots)[:, ticks], transform=along, **style))
-    taken = 0.0
-    if ticks.size and shown.get(f"label{side}", True):
-        taken = (length + _PAD) / 72
-        transform, written = along + beside(taken), []
-        for tick in ticks:
-            if inwards:
-                ha = "left" if shares[tick] < 0.08 else "right" if shares[tick] > 0.92 else "center"
-            x, y = spots[tick]
-            written.append(figure.text(x, y, texts[tick], transform=transform, ha=ha, va=va))
-        taken += max(map(size, written[:1] if along_x else written))
-        if along_x:
-            _thin_out(written)
-    if taken and (power := formatter.get_offset()):  # such as 1e6, at the far end
-        far, off = max(edge, float(along_x)), _PAD / 72
-        above = beside(taken + off) if along_x else ScaledTranslation(0, off, figure.dpi_scale_trans)
-        ha, va = "right" if far else "left", "top" if along_x else "baseline"
-        figure.text(far, float(not along_x), power, transform=axes.transAxes + above, ha=ha, va=va)
-    everything = ("left", "right", "bottom", "top", "labelleft", "labelright", "labelbottom", "labeltop")
-    axes.tick_params(axis="x" if along_x else "y", **dict.fromkeys(everything, False))
-    distance = taken + axis.labelpad / 72
-    axis.set_label_coords(*((0.5, 0.0) if along_x else (edge, 0.5)), transform=axes.transAxes + beside(distance))
-    return distance + size(axis.label) if axis.label.get_text() else taken
-
-
-def _thin_out(numbers: list[Text]) -> None:
-    """Take away as many of the numbers below an axis as would run into each other, evenly."""
-    boxes = [number.get_window_extent() for number in numbers]
-    every = 1
-    while any(one.x1 > other.x0 for one, other in pairwise(boxes[::every])):
-        every += 1
-    for place, number in enumerate(numbers):
-        if place % every:
-            number.remove()
-
-
 def add_legend(axes: Axes, **where: Any) -> None:
     """Add a legend of what has a label, if anything has: Matplotlib warns of a legend of nothing."""
     if axes.get_legend_handles_labels()[0]:
@@ -198,41 +109,6 @@ def unfitted(front: FrontRecord) -> BoolArray:
     """Cells at which the target oscillates and is not fitted, shape ``(looks, cells)``."""
     found: BoolArray = front.active & (front.local_error > front.tolerance**2)
     return found
-
-
-def printable(text: str) -> str:
-    r"""Return a text as Matplotlib can draw it, on one line and short.
-
-    What is no mathtext is drawn as it stands, and what the font has no glyph for as a question mark: Matplotlib raises
-    of the one and warns of the other, which is as much where warnings are errors.
-
-    Examples
-    --------
-    >>> print(printable("speed ($m/s$)"), printable(r"$\frac{a$"), printable("CO2 (ppm,\nmean)"), sep="; ")
-    speed ($m/s$); \$\frac{a\$; CO2 (ppm, mean)
-    """
-    line = " ".join(text.split())
-    known = _glyphs()
-    line = "".join(letter if ord(letter) in known else "?" for letter in line)
-    if len(line) <= LONGEST_MATHTEXT and _is_mathtext(line):
-        return line
-    if len(line) > LONGEST_TEXT:
-        line = f"{line[: LONGEST_TEXT - 3]}..."
-    return re.sub(r"(?<!\\)\$", r"\\$", line)
-
-
-def _is_mathtext(line: str) -> bool:
-    """Whether there is mathtext in a line, and Matplotlib can read it."""
-    try:
-        return is_math_text(line) and bool(MathTextParser("path").parse(line))
-    except Exception:  # a parser's errors, and those of the fonts that it asks for
-        return False
-
-
-def _glyphs() -> Collection[int]:
-    """Letters that the fonts of the figures have."""
-    paths = {findfont(FontProperties(family=[family])) for family in FontProperties().get_family()}
-    return {letter for path in paths for letter in get_font(path).get_charmap()}
 
 
 def error_label(run: Run) -> str:
