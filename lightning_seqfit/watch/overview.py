@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping
 
 from lightning_seqfit.watch.sinks import Overview
 
-#: The training's loss at the looks at which the verdict changed.
-VERDICT_CHANGE = "stall/verdict_change"
+#: The training's loss at the looks at which the verdict changed, a curve for each: one point that no smoothing moves.
+VERDICT_CHANGE = "stall/verdict_change/"
 #: Charts in the order of the story, and their tags; one that ends in a slash stands for all below it.
 CHARTS: Mapping[str, tuple[str, ...]] = {
     "fitted share, and depth from each face": ("front/fitted", "front/depth/"),

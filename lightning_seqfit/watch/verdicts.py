@@ -117,7 +117,8 @@ class Verdicts:
             return
         if changed:
             loss = scalars.get("training/loss", math.nan)
-            column.keeping.publisher.mark(trainer, VERDICT_CHANGE, loss, logger_step)
+            to = diagnosis.verdict.value.replace(" ", "_")
+            column.keeping.publisher.mark(trainer, VERDICT_CHANGE + to, loss, logger_step)
         self._lines += 1
         if self._lines > MOST_LINES:
             return

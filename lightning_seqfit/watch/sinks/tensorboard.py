@@ -25,6 +25,7 @@ from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard import summary as summaries
 
+from lightning_seqfit.figures import Image, as_png
 from lightning_seqfit.watch.lightning_internals import hyperparameters
 from lightning_seqfit.watch.sinks.any_logger import AnyLogger
 from lightning_seqfit.watch.sinks.base import Overview
@@ -46,6 +47,16 @@ class TensorBoard(AnyLogger):
             super().log_scalars(values, step)
             return
         summary = Summary(value=[Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()])
+        writer._get_file_writer().add_summary(summary, step)  # type: ignore[no-untyped-call]
+
+    def log_picture(self, tag: str, image: Image, step: int) -> None:
+        """Show a picture as it lies beside the record: to pack it smaller takes as long as to draw it."""
+        if (writer := self._plain_writer()) is None:
+            super().log_picture(tag, image, step)
+            return
+        height, width, channels = image.shape
+        packed = Summary.Image(height=height, width=width, colorspace=channels, encoded_image_string=as_png(image))
+        summary = Summary(value=[Summary.Value(tag=tag, image=packed)])
         writer._get_file_writer().add_summary(summary, step)  # type: ignore[no-untyped-call]
 
     def log_mark(self, tag: str, value: float, step: int) -> None:
