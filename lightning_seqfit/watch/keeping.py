@@ -143,7 +143,8 @@ class Keeping:
             from lightning_seqfit import report
 
             name = self._measuring.probe.name or "probe"
-            page = self._shown(lambda own: report.page({name: self._run(state, own)}))
+            make: Callable[[Mapping[str, Run]], str] = vars(report)["page"]
+            page = self._shown(lambda own: make({name: self._run(state, own)}))
             self.archive.files[f"{name}_report.html"] = page.encode()
             self.publisher.report(trainer, page, logger_step)
         except Exception as error:
@@ -202,5 +203,6 @@ class Keeping:
 def _steps_to_90(state: State) -> float:
     """First step at which 90 % were fitted, counted over all fits; NaN: not yet."""
     record, tag = state.record, "scalar/front/fitted"
-    reached = np.flatnonzero(record[tag] >= 0.9) if tag in record.names else []
-    return float(record["total_steps"][reached[0]]) if len(reached) else math.nan
+    if tag not in record.names:
+        return math.nan
+    return min(map(float, record["total_steps"][record[tag] >= 0.9]), default=math.nan)

@@ -80,7 +80,7 @@ def logged_in_training(trainer: pl.Trainer) -> dict[str, torch.Tensor]:
 
 def hyperparameters(logger: Any) -> dict[str, Any]:
     """What a logger was told of a module and its data, by name, as texts and numbers."""
-    return _sanitize_params(_flatten_dict(_convert_params(logger.hparams)))
+    return _sanitize_params(_flatten_dict(_convert_params(getattr(logger, "hparams", {}))))
 
 
 def steps_in_all(trainer: pl.Trainer) -> float:

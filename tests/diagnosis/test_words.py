@@ -72,8 +72,9 @@ def test_the_text_has_every_part_and_no_empty_one() -> None:
 
 
 def test_the_advice_is_a_text_of_its_own() -> None:
-    text = "**not started** at step 4,000: what to do:\n\n1. **a SIREN with omega_0 = 41**. Expected: 98 % fitted (docs/stalls)"
-    assert advice(diagnosis()) == text
+    head, empty, first = advice(diagnosis()).splitlines()
+    assert (head, empty) == ("**not started** at step 4,000: what to do:", "")
+    assert first == "1. **a SIREN with omega_0 = 41**. Expected: 98 % fitted (docs/stalls)"
     assert advice(diagnosis(advice=())).endswith("step 4,000: nothing that was tried ends this")
     assert advice(diagnosis(Verdict.PROGRESSING, **GETS_ON)).endswith("step 4,000: nothing to change")
 

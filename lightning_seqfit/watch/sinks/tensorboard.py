@@ -1,11 +1,12 @@
 """TensorBoard: a look is one event; pictures, texts, the layout of charts and hyperparameters go to its writer.
 
-TensorBoard shows the last layout of custom scalars of a run, and in HPARAMS the figures that the first run names, as
-they were written first. So a layout that somebody has written before ours is kept, with our charts after his; one that
-he writes later, after the second look, replaces ours. Hyperparameters, and by what runs are compared, are written at
-the end, and only where nobody else has: by default a ``TensorBoardLogger`` writes the module's at the start, with
-``hp_metric``, and nothing can be added to that. With ``default_hp_metric=False`` ours are there; who then names figures
-of his own after the training is too late: ``on_train_start`` is the place.
+TensorBoard shows the last layout of custom scalars of a run. One that somebody has written before ours is kept, with
+our charts after his; one that he writes later, after the second look, replaces ours.
+
+Its tab HPARAMS shows the hyperparameters and figures that are named first, in the first run that names any. So they are
+written at the end, where the module has hyperparameters and nobody has named any: by default a ``TensorBoardLogger``
+does at the start, with ``hp_metric``, and nothing can be added to that. With ``default_hp_metric=False`` ours are
+there; who then names figures of his own after the training is too late: ``on_train_start`` is the place.
 """
 
 from __future__ import annotations
@@ -85,11 +86,11 @@ class TensorBoard(AnyLogger):
 
     def end(self, *, finished: bool) -> None:
         """Write the hyperparameters that the logger knows, and what figures of all probes runs are compared by."""
-        writer, known = self._plain_writer(), _OVERVIEWS.get(self.logger, {})
-        if writer is None or any(True for _ in _written(writer, metadata.EXPERIMENT_TAG)):
-            return
+        writer, known, given = self._plain_writer(), _OVERVIEWS.get(self.logger, {}), hyperparameters(self.logger)
+        if writer is None or not given or any(True for _ in _written(writer, metadata.EXPERIMENT_TAG)):
+            return  # one without hyperparameters would hide those of all other runs
         compared = {tag: label for overview in known.values() for tag, label in overview.compared.items()}
-        said = summaries.hparams(hyperparameters(self.logger), {})  # type: ignore[no-untyped-call]
+        said = summaries.hparams(given, {})  # type: ignore[no-untyped-call]
         for number, summary in enumerate(said):  # the experiment, the session's start, and its end
             plugin = summary.value[0].metadata.plugin_data
             content = plugin_data_pb2.HParamsPluginData.FromString(plugin.content)
@@ -121,8 +122,11 @@ def _written(writer: SummaryWriter, tag: str) -> Iterator[Summary.Value]:
     """
     writer.flush()
     path = writer._get_file_writer().event_writer._file_name  # type: ignore[no-untyped-call]
-    with get_filesystem(path).open(path, "rb") as file:
-        data = file.read()
+    try:
+        with get_filesystem(path).open(path, "rb") as file:
+            data = file.read()
+    except FileNotFoundError:  # far away: it is there when it is closed
+        return
     position = 0
     while position + 12 <= len(data):  # length, its checksum, an event, its checksum
         (length,) = struct.unpack_from("<Q", data, position)
