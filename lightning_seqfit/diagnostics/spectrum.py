@@ -23,12 +23,12 @@ from lightning_seqfit.diagnostics.base import (
     number,
     read_section,
 )
-from lightning_seqfit.figures import training
 from lightning_seqfit.geometry import BoolArray, FloatArray
 from lightning_seqfit.measures import spectrum
 from lightning_seqfit.measures.highest import flatness
 from lightning_seqfit.measures.oscillations import roughness
 from lightning_seqfit.probe import Observation
+from lightning_seqfit.views import View, training
 
 #: Frequencies kept of each look.
 MOST_FREQUENCIES = 1024
@@ -38,8 +38,6 @@ LEAST_UNRESOLVED = 0.1
 MOST_ROUGHNESS = 0.33
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from lightning_seqfit.record import Run
 
 
@@ -219,6 +217,6 @@ class SpectrumDiagnostic(Accumulating):
         return [Fact("spectral order", number(order, "{:+.2f}") if several else "none: one band", said)]
 
     @classmethod
-    def figures(cls, run: Run) -> Mapping[str, Callable[[Run], Figure]]:
+    def views(cls, run: Run) -> Mapping[str, Callable[[Run], View]]:
         """What is missing, and when."""
-        return {"spectrum": training.spectrum}
+        return {"4_spectrum": training.spectrum}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import singledispatch
 from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.axis import XAxis, YAxis
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colorbar import Colorbar
@@ -207,29 +207,32 @@ def _add_image(axes: Axes, pixels: NDArray[np.uint8], item: Field | Picture, zor
 
     A mesh, and an image that Matplotlib itself has to bend, take four times as long; one of numbers twice as long.
     """
-    x_edges, rows_x = _evened(item.x_edges, axes.get_xlim(), axes.get_xscale() == "log", _PIXELS[1])
-    y_edges, rows_y = _evened(item.y_edges, axes.get_ylim(), axes.get_yscale() == "log", _PIXELS[0])
-    if rows_x is not None:
-        pixels = pixels[:, rows_x]
-    if rows_y is not None:
-        pixels = pixels[rows_y]
-    image = AxesImage(axes, extent=(*x_edges, *y_edges), origin="lower", interpolation="nearest", zorder=zorder)
+    (left, right), columns = _evened(item.x_edges, axes.xaxis, _PIXELS[1])
+    (bottom, top), rows = _evened(item.y_edges, axes.yaxis, _PIXELS[0])
+    if columns is not None:
+        pixels = pixels[:, columns]
+    if rows is not None:
+        pixels = pixels[rows]
+    image = AxesImage(axes, extent=(left, right, bottom, top), origin="lower", interpolation="nearest", zorder=zorder)
     image.set_data(pixels)
+    image.set_transform(axes.transLimits + axes.transAxes)
     image.set_clip_path(axes.patch)
     axes.add_image(image)
 
 
-def _evened(
-    edges: FloatArray, limits: tuple[float, float], log: bool, count: int
-) -> tuple[tuple[float, float], NDArray[np.intp] | None]:
-    """Ends of an image along an axis, and the cell of each of so many pixels between them; None: its own are even."""
-    widths = np.diff(edges)
-    if not log and np.ptp(widths) <= 0.01 * widths.mean():
+def _evened(edges: FloatArray, axis: XAxis | YAxis, count: int) -> tuple[tuple[float, float], NDArray[np.intp] | None]:
+    """Ends of an image along an axis, by their logarithm where that has one, and the cell of each of so many pixels.
+
+    None: the cells are even.
+    """
+    scale = axis.get_transform().transform
+    least, most = sorted(axis.get_view_interval())
+    low, high = (float(end) for end in scale(np.clip(edges[[0, -1]], least, most)))
+    if axis.get_scale() == "linear" and np.ptp(widths := np.diff(edges)) <= 0.01 * widths.mean():
         return (float(edges[0]), float(edges[-1])), None
-    low, high = max(edges[0], min(limits)), min(edges[-1], max(limits))
-    places: Callable[..., FloatArray] = np.geomspace if log else np.linspace
-    cells = np.searchsorted(edges, places(low, high, 2 * count + 1)[1::2], side="right") - 1
-    return (float(low), float(high)), np.clip(cells, 0, len(edges) - 2).astype(np.intp)
+    edges = scale(np.maximum(edges, np.finfo(np.float64).tiny)) if axis.get_scale() == "log" else edges
+    cells = np.searchsorted(edges, np.linspace(low, high, 2 * count + 1)[1::2], side="right") - 1
+    return (low, high), np.clip(cells, 0, len(edges) - 2).astype(np.intp)
 
 
 def _lines(axes: Axes, item: Outline, level: float) -> list[FloatArray]:

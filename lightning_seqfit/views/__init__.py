@@ -16,5 +16,20 @@ from lightning_seqfit.views.base import (
     Shade,
     View,
 )
+from lightning_seqfit.views.collect import moving, pictures
 
-__all__ = ["Axis", "Band", "Curve", "Field", "Hatch", "Item", "Outline", "Panel", "Picture", "Shade", "View"]
+__all__ = [
+    "Axis",
+    "Band",
+    "Curve",
+    "Field",
+    "Hatch",
+    "Item",
+    "Outline",
+    "Panel",
+    "Picture",
+    "Shade",
+    "View",
+    "moving",
+    "pictures",
+]
