@@ -1,7 +1,7 @@
 """The page of a report: one file that needs no network, made of records alone.
 
-What is said stands in the page itself; what is drawn is packed, and drawn by the scripts in ``assets`` with uPlot's axes, cursor and
-zoom. Everything that comes from a run is escaped.
+What is said stands in the page itself; what is drawn is packed, and drawn by the scripts in ``assets`` on uPlot's axes,
+with its cursor and zoom. Everything that comes from a run is escaped.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from markupsafe import Markup
 from matplotlib import colormaps
 
 from lightning_seqfit import views
-from lightning_seqfit.report.comparison import compare
 from lightning_seqfit.report.packing import Arrays, pack
 from lightning_seqfit.report.part import Part, part_of
 from lightning_seqfit.views import View
@@ -102,7 +101,7 @@ class _Drawn:
     def __init__(self, runs: Mapping[str, Run]) -> None:
         self.runs = runs
         self.pictures = {name: [*views.pictures(run).values()] for name, run in runs.items()}
-        self.charts = {name: views.charts(run) for name, run in runs.items()}
+        self.charts: dict[str, list[View]] = {name: [] for name in runs}
         self.own = {name: own(run) for name, run in runs.items()}
         self.together = together(runs) if len(runs) > 1 else []
         self.moving = {name: [view for view in views.moving(run) if _frames(view) > 1] for name, run in runs.items()}
@@ -139,7 +138,7 @@ class _Drawn:
         data = {"views": packed, "palettes": palettes, "steps": steps, "live": live}
         scripts = {"uplot": _uplot("uPlot.iife.js"), "script": _script()}
         hashes = " ".join(f"'sha256-{_hash(script)}'" for script in scripts.values())
-        return _template().render(
+        text: str = _template().render(
             title=title,
             parts=filled,
             views=placed,
@@ -151,7 +150,7 @@ class _Drawn:
             all_looks=self.looks,
             thinned=_ordinal(every) if every > 1 else "",
             together=both,
-            comparison=_compared(self.runs),
+            comparison=None,
             unread=unread,
             live=None if live is None else significant(live, 3),
             data=Markup(_in_script(data)),
@@ -160,27 +159,11 @@ class _Drawn:
             hashes=Markup(hashes),
             **{name: Markup(script) for name, script in scripts.items()},
         )
+        return text
 
 
 def _title(runs: Mapping[str, Run]) -> str:
     return " and ".join(runs) if len(runs) < 3 else f"{len(runs)} runs"
-
-
-def _compared(runs: Mapping[str, Run]) -> dict[str, Any] | None:
-    """What the table of several runs shows; None: there is one."""
-    if len(runs) < 2:
-        return None
-    comparison = compare(runs)
-    rows = [[_cell(value) for value in row] for row in comparison.rows]
-    return {"columns": comparison.columns, "rows": rows, "reasons": comparison.reasons}
-
-
-def _cell(value: str | float | None) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, int):
-        return f"{value:,}"
-    return significant(value, 3) if isinstance(value, float) else value
 
 
 def _frames(view: View) -> int:
