@@ -194,7 +194,7 @@ def _write_around(figure: Figure, place: _Place, width: float, *, aside: bool, r
         axes.set_xlabel("")
     if place.beside:
         choose_ticks(axes.yaxis, max(2, min(6, int(height / 0.35))), whole=panel.y.whole, names=panel.y.names)
-        label, size = fitted_in(panel.y.label, height + 0.3, _LABEL)
+        label, size = fitted_in(panel.y.label, 1.2 * height, _LABEL)
         axes.set_ylabel(label, fontsize=size, labelpad=2.0)
         place.left = write_numbers(axes.yaxis, size=_NUMBER) + 0.02
     else:
@@ -206,7 +206,7 @@ def _write_around(figure: Figure, place: _Place, width: float, *, aside: bool, r
         add_bar(figure, field, upright=aside, cax=place.bar)
         axis = place.bar.yaxis if aside else place.bar.xaxis
         choose_ticks(axis, 5 if aside else 3)
-        label, size = fitted_in(field.label, HEIGHT - 1.0 if aside else width - 0.1, _LABEL)
+        label, size = fitted_in(field.label, 1.2 * height if aside else width - 0.1, _LABEL)
         axis.set_label_text(label, fontsize=size)
         axis.labelpad = 2.0
         if aside:

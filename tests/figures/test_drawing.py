@@ -351,7 +351,7 @@ class TestSheet:
         assert said.count(reason.strip()) == 1
 
     def test_a_long_title_is_set_in_two_lines(self):
-        title = "Distance from the last prediction of a module, half-way"
+        title = "Distance from the last prediction of a module, in the middle"
         figure = draw_view(dataclasses.replace(one(), title=title))
         (found,) = [text for text in figure.texts if text.get_text().replace("\n", " ") == title]
         assert "\n" in found.get_text()
