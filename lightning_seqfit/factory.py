@@ -23,8 +23,8 @@ def callbacks() -> list[Any]:
     """Return the callback that the file in ``SEQFIT`` describes, in a list; an empty one without the variable.
 
     The file holds what stands under ``init_args`` of ``SequentialFitting`` in a ``LightningCLI`` configuration:
-    ``probe``, and ``every_n_steps``, ``tolerance``, ``layer`` and ``stop_on`` where they are not the default. The probe
-    alone, its bare arguments, and the ``class_path`` of another callback of this package do as well.
+    ``probe``, and ``every_n_steps``, ``tolerance``, ``layer``, ``stop_on`` and ``report`` where they are not the
+    default. The probe alone, its bare arguments, and the ``class_path`` of another callback of this package do as well.
 
     Never raises. A file that cannot be used is said in one warning, and the script trains on. So is a probe that does
     not suit the module.

@@ -243,7 +243,7 @@ def test_the_weekly_demo_looks_at_the_weeks_themselves(tmp_path: Path, capsys: p
 
 @pytest.mark.slow
 def test_the_weekly_points_and_the_monthly_grid_agree_on_what_is_missing(tmp_path: Path) -> None:
-    runs = [load(train(demo, seed=2, max_steps=4_000, logdir=tmp_path)) for demo in (DEMOS["co2"], DEMOS["co2-weekly"])]
+    runs = [load(train(demo, seed=2, max_steps=2_000, logdir=tmp_path)) for demo in (DEMOS["co2"], DEMOS["co2-weekly"])]
     for run in runs:
         assert run.spectrum is not None
         assert run.basis is not None

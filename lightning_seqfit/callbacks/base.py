@@ -13,6 +13,7 @@ from torch import Tensor
 from lightning_seqfit.diagnostics import Diagnostic, checked_own
 from lightning_seqfit.probe import Probe
 from lightning_seqfit.probe.checks import checked_cadence
+from lightning_seqfit.probe.checks.echo import shown
 from lightning_seqfit.watch.readiness import has_a_hook_of_its_own
 from lightning_seqfit.watch.schedule import Cadence
 from lightning_seqfit.watch.watch import Watch
@@ -28,6 +29,7 @@ class ProbeCallback(pl.Callback):
     Attributes
     ----------
     stop_on : words of the verdicts that end the training, on whichever of them it was given.
+    report : whether a page on the run is written at its end, beside the record.
     """
 
     stop_on: tuple[str, ...] = ()
@@ -38,12 +40,16 @@ class ProbeCallback(pl.Callback):
         diagnostics: Sequence[Diagnostic],
         every_n_steps: Cadence,
         also: Sequence[Diagnostic],
+        report: bool,
     ) -> None:
         if not isinstance(probe, Probe):
             raise TypeError(f"probe is {type(probe).__name__}: make one with lightning_seqfit.Probe.grid(...)")
         _refuse_old_pytorch_lightning()
         self.probe = probe
+        if not isinstance(report, bool):
+            raise TypeError(f"report={shown(report)} is neither True nor False: give True for a page at the run's end")
         self.every_n_steps: Cadence = checked_cadence(every_n_steps)
+        self.report = report
         self._diagnostics = [*diagnostics, *checked_own(also)]
         self._state_key = f"seqfit.{type(self).__name__}[{_name(probe)}]"
         self.from_outside = False  # attached without the script's knowledge: what it cannot do is said, not raised
@@ -198,6 +204,8 @@ class ProbeCallback(pl.Callback):
                 diagnostics.setdefault(diagnostic.name, diagnostic)
         self._watch.set_diagnostics(diagnostics)
         self._watch.verdicts.stop_on = {verdict for peer in peers for verdict in peer.stop_on}
+        for column in self._watch.columns:
+            column.keeping.report = any(peer.report for peer in peers)
         return self._watch, restored
 
     def on_train_batch_end(

@@ -22,7 +22,7 @@ class BasisSnapshot(ProbeCallback):
     Parameters
     ----------
     probe : where to look and what should be there.
-    every_n_steps, also : as for :class:`~lightning_seqfit.callbacks.SequentialFitting`.
+    every_n_steps, also, report : as for :class:`~lightning_seqfit.callbacks.SequentialFitting`.
     layer : dotted name of the layer whose input is the basis; default: the last ``nn.Linear`` that ran. A
         module without one has no basis to look at, which is said once; all else goes on.
 
@@ -46,5 +46,6 @@ class BasisSnapshot(ProbeCallback):
         every_n_steps: Cadence = "auto",
         layer: str | None = None,
         also: Sequence[Diagnostic] = (),
+        report: bool = False,
     ) -> None:
-        super().__init__(probe, [BasisDiagnostic(layer)], every_n_steps, also)
+        super().__init__(probe, [BasisDiagnostic(layer)], every_n_steps, also, report)

@@ -22,7 +22,7 @@ class FourierResidual(ProbeCallback):
     Parameters
     ----------
     probe : where to look and what should be there.
-    every_n_steps, also : as for :class:`~lightning_seqfit.callbacks.SequentialFitting`.
+    every_n_steps, also, report : as for :class:`~lightning_seqfit.callbacks.SequentialFitting`.
     tolerance : relative error at which a band is fitted, between 0 and 1.
 
     Raises
@@ -39,6 +39,12 @@ class FourierResidual(ProbeCallback):
     """
 
     def __init__(
-        self, probe: Probe, *, every_n_steps: Cadence = "auto", tolerance: float = 0.25, also: Sequence[Diagnostic] = ()
+        self,
+        probe: Probe,
+        *,
+        every_n_steps: Cadence = "auto",
+        tolerance: float = 0.25,
+        also: Sequence[Diagnostic] = (),
+        report: bool = False,
     ) -> None:
-        super().__init__(probe, [SpectrumDiagnostic(tolerance)], every_n_steps, also)
+        super().__init__(probe, [SpectrumDiagnostic(tolerance)], every_n_steps, also, report)

@@ -27,6 +27,8 @@ class SequentialFitting(DiagnosingCallback):
         module without one has no basis to look at, which is said once; all else goes on.
     stop_on : as for :class:`StallDiagnosis`: verdicts that end the training, such as ``["diverged"]``.
     also : further diagnostics, of your own: :class:`~lightning_seqfit.diagnostics.Diagnostic`.
+    report : whether a page on the run, as ``seqfit report`` makes it, is written at the end beside the record, and
+        given to W&B and MLflow where they log.
 
     Raises
     ------
@@ -63,8 +65,9 @@ class SequentialFitting(DiagnosingCallback):
         layer: str | None = None,
         stop_on: Sequence[str] = (),
         also: Sequence[Diagnostic] = (),
+        report: bool = False,
     ) -> None:
         diagnostics = make_all(tolerance=tolerance, layer=layer)
         if getattr(probe, "target", None) is not None:  # no record need say that there is no change where there is more
             diagnostics = [each for each in diagnostics if not isinstance(each, ChangeDiagnostic)]
-        super().__init__(probe, diagnostics, every_n_steps, also, stop_on)
+        super().__init__(probe, diagnostics, every_n_steps, also, report, stop_on)

@@ -26,9 +26,10 @@ class DiagnosingCallback(ProbeCallback):
         diagnostics: Sequence[Diagnostic],
         every_n_steps: Cadence,
         also: Sequence[Diagnostic],
+        report: bool,
         stop_on: Sequence[str],
     ) -> None:
-        super().__init__(probe, diagnostics, every_n_steps, also)
+        super().__init__(probe, diagnostics, every_n_steps, also, report)
         self.stop_on = checked_stop_on(stop_on)
 
     @property
@@ -58,7 +59,7 @@ class StallDiagnosis(DiagnosingCallback):
     Parameters
     ----------
     probe : where to look and what should be there.
-    every_n_steps, tolerance, layer, also : as for :class:`~lightning_seqfit.callbacks.SequentialFitting`.
+    every_n_steps, tolerance, layer, also, report : as for :class:`~lightning_seqfit.callbacks.SequentialFitting`.
     stop_on : verdicts that end the training, such as ``["diverged", "stuck"]``, through Lightning's
         ``trainer.should_stop``: not before ``min_steps``. Of a list of outputs ``"fitted"`` and the like end it as
         soon as all are, what is wrong as soon as it is so with one.
@@ -85,9 +86,10 @@ class StallDiagnosis(DiagnosingCallback):
         layer: str | None = None,
         stop_on: Sequence[str] = (),
         also: Sequence[Diagnostic] = (),
+        report: bool = False,
     ) -> None:
         diagnostics = [FrontDiagnostic(tolerance), SpectrumDiagnostic(tolerance), BasisDiagnostic(layer)]
-        super().__init__(probe, [*diagnostics, StallDiagnostic()], every_n_steps, also, stop_on)
+        super().__init__(probe, [*diagnostics, StallDiagnostic()], every_n_steps, also, report, stop_on)
 
 
 def checked_stop_on(stop_on: Any) -> tuple[str, ...]:

@@ -94,11 +94,12 @@ def train(
     L.seed_everything(seed, verbose=False)
     module = demo.module(network, optimizer)
     kind = [demo.name, network] + [optimizer] * (optimizer != "adam")
-    logger = TensorBoardLogger(logdir, name="-".join(kind))
+    logger = TensorBoardLogger(logdir, name="-".join(kind), default_hp_metric=False)
     trainer = L.Trainer(
         max_steps=max_steps or demo.pace(network, optimizer)[0],
         callbacks=[*demo.callbacks(network, optimizer)],
         logger=logger,
+        log_every_n_steps=0,  # the loss is in seqfit/training/loss, and no lone chart of epochs comes before it
         accelerator="cpu",
         enable_checkpointing=False,
         enable_model_summary=False,

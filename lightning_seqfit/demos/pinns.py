@@ -59,6 +59,7 @@ class Helmholtz(L.LightningModule):
         collocation_points: int = 256,
     ) -> None:
         super().__init__()
+        self.save_hyperparameters()
         self.network = make_network(network)
         self.frequency, self.wave_number = waves * math.pi, wave_number
         self.boundary_weight = boundary_weight
@@ -144,6 +145,7 @@ class Advection(L.LightningModule):
         cells: int = 32,
     ) -> None:
         super().__init__()
+        self.save_hyperparameters()
         self.network = make_network(network, 2, omega_0=10.0, scale=2.0)
         self.frequency, self.speed = 2 * math.pi * waves, speed
         self.data_weight = data_weight
@@ -224,6 +226,7 @@ class Poisson(L.LightningModule):
         cells: int = 16,
     ) -> None:
         super().__init__()
+        self.save_hyperparameters()
         self.network = make_network(network, 2, omega_0=10.0, scale=2.0)
         self.frequencies = waves[0] * math.pi, waves[1] * math.pi
         self.boundary_weight = boundary_weight

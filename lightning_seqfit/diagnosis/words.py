@@ -47,18 +47,10 @@ def line(diagnosis: Diagnosis, max_steps: int | None = None, oscillations: tuple
 
 
 def markdown(diagnosis: Diagnosis) -> str:
-    """Say all of it as a text that loggers show."""
+    """Say what is found, and why, as a text that loggers show."""
     said = [f"**{diagnosis.verdict.value}** at step {diagnosis.step:,}{_since(diagnosis)}"]
     if diagnosis.forecast is not None:
         said.append(coming(diagnosis.forecast, diagnosis.step, interval=True))
-    if diagnosis.advice:
-        listed = (
-            f"{number}. {each.do}. Expected: {each.expect} ({each.measured})"
-            for number, each in enumerate(diagnosis.advice, 1)
-        )
-        said.append(_list("What to do", listed))
-    elif _in_trouble(diagnosis):
-        said.append(f"{NOTHING_HELPS[0].upper()}{NOTHING_HELPS[1:]}.")
     for speaks, title in (("for", "What speaks for it"), ("against", "What speaks against it")):
         figures = (
             f"- {each.name} {_figure(each.value)} (bound {_figure(each.bound)}): {each.says}"
@@ -68,6 +60,24 @@ def markdown(diagnosis: Diagnosis) -> str:
         said.append(_list(title, figures))
     said.append(_list("Not checked", (f"- {each}" for each in diagnosis.not_checked)))
     return "\n\n".join(part for part in said if part)
+
+
+def advice(diagnosis: Diagnosis) -> str:
+    """Say what to do, as a text that loggers show.
+
+    Examples
+    --------
+    >>> advice(Diagnosis(9, Verdict.PROGRESSING, False, None, 0.7, (), None, (), ()))
+    '**progressing** at step 9: nothing to change'
+    """
+    head = f"**{diagnosis.verdict.value}** at step {diagnosis.step:,}: "
+    if not diagnosis.advice:
+        return head + (NOTHING_HELPS if _in_trouble(diagnosis) else "nothing to change")
+    listed = (
+        f"{number}. **{flat(each.do)}**. Expected: {each.expect} ({each.measured})"
+        for number, each in enumerate(diagnosis.advice, 1)
+    )
+    return _list(f"{head}what to do", listed)
 
 
 def table(diagnosis: Diagnosis) -> str:

@@ -1,4 +1,4 @@
-"""Where a run's record and pictures lie, whose they are, and how they get there."""
+"""Where a run's record and what is beside it lie, whose they are, and how they get there."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Archive:
     finished : the fit came to its end.
     written : time of the latest attempt.
     unwritten : the record has something that its file has not.
-    pictures : PNG by file name, not written yet.
+    files : beside the record, by name, not written yet.
     """
 
     def __init__(self, probe: str) -> None:
@@ -101,7 +101,7 @@ class Archive:
     @property
     def waits(self) -> bool:
         """There is something to write."""
-        return self.unwritten or bool(self.pictures)
+        return self.unwritten or bool(self.files)
 
     def begin_anew(self) -> None:
         """Start a record of its own, in a folder of its own."""
@@ -113,7 +113,7 @@ class Archive:
         self.lineage, self.ancestors, self.restored = list(lineage), list(lineage), last
         self.finished = self.unwritten = False
         self.folders: dict[Place, Place] = {}  # ours, by folder of records: the same callback may have several trainers
-        self.pictures: dict[str, bytes] = {}
+        self.files: dict[str, bytes] = {}
 
     def open(self, trainer: pl.Trainer, module: pl.LightningModule, base: str) -> str:
         """Begin a fit that writes below a log directory; an empty one: it writes nothing.
@@ -148,7 +148,7 @@ class Archive:
             Finalize(self, _write_what_is_left, (weakref.ref(self), write), exitpriority=0)
 
     def write(self, contents: Callable[[Mapping[str, Any]], Mapping[str, Column]], last: int) -> str:
-        """Write the record, and the pictures that wait. What fails is tried again at the next call.
+        """Write the record, and the files beside it that wait. What fails is tried again at the next call.
 
         Parameters
         ----------
@@ -169,9 +169,9 @@ class Archive:
                 self._put(pack(contents(about)))
                 self.unwritten = False
             if self.folder is not None:
-                for name in list(self.pictures):
-                    (self.folder / name).write(self.pictures[name])
-                    del self.pictures[name]
+                for name in list(self.files):
+                    (self.folder / name).write(self.files[name])
+                    del self.files[name]
         except Exception as error:
             return self._once(error)
         return ""

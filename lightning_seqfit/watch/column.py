@@ -176,7 +176,7 @@ class Column:
             self.write()
 
     def write(self) -> None:
-        """Write the record, and the pictures that wait."""
+        """Write the record, and the files beside it that wait."""
         self.keeping.write(self.state)
 
 

@@ -16,14 +16,21 @@ from lightning_seqfit.record import Run
 SHARES = (1 / 8, 1 / 4, 1 / 2)
 #: The first step at which they are drawn where it is not; from then on at doublings.
 FIRST_STEP = 1000
-#: Share of the whole training's time that all figures before the last may take.
+#: Share of the time that a training of known length is expected to take, which all sets before the last may take.
+MOST_OF_KNOWN = 0.15
+#: Share of the time so far that they may take where the length is not known.
 MOST_OF_TIME = 0.02
 #: Sets in one run: TensorBoard keeps ten images of a tag.
 MOST_SETS = 10
 
 
 class Gallery:
-    """Draws the set of figures at a few moments of one fit.
+    """Draws the set of figures at a few moments of one fit, so that a slider in a logger has something to show.
+
+    Where the length of the training is known, there are at most four sets, a second or two in all, which a long one
+    does not feel: those at an eighth, a quarter and a half are drawn as long as they take at most 15 % of the time that
+    the training is expected to take, so that one of ten seconds has them all. Where it is not known, sets are drawn at
+    doublings of the steps, as long as they take at most 2 % of the time so far. The one at the end is always drawn.
 
     Attributes
     ----------
@@ -43,16 +50,13 @@ class Gallery:
         self._next = self._moments[0] if self._moments else float(max(FIRST_STEP, 2 * step))
 
     def due(self, step: int, elapsed: float) -> bool:
-        """Whether a set is to be drawn, after so many seconds.
-
-        Where the length of the training is known, so is the time that it will take: the first sets may use what all
-        together may.
-        """
+        """Whether a set is to be drawn, after so many seconds."""
         if step < self._next or self._drawn >= MOST_SETS - 1:
             return False
-        known = math.isfinite(self._last) and step > self._began
-        whole = elapsed * (self._last - self._began) / (step - self._began) if known else elapsed
-        return self.seconds + self._one_set < MOST_OF_TIME * whole
+        most = MOST_OF_TIME * elapsed
+        if math.isfinite(self._last) and step > self._began:
+            most = MOST_OF_KNOWN * elapsed * (self._last - self._began) / (step - self._began)
+        return self.seconds + self._one_set <= most
 
     def draw(self, make_run: Callable[[], Run], step: int) -> dict[str, Image]:
         """Pixels of every figure by name."""

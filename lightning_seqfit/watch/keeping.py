@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -11,8 +12,7 @@ import numpy as np
 from lightning.pytorch.utilities.rank_zero import rank_zero_info  # type: ignore[attr-defined]
 
 from lightning_seqfit import figures
-from lightning_seqfit.diagnosis import STALLED
-from lightning_seqfit.diagnosis.words import to_try
+from lightning_seqfit.diagnosis import STALLED, Diagnosis, words
 from lightning_seqfit.diagnostics import DIAGNOSTICS, Diagnostic
 from lightning_seqfit.probe.guard import leave_generators_untouched
 from lightning_seqfit.record import Run, as_run
@@ -22,6 +22,7 @@ from lightning_seqfit.watch.contents import Components, file_contents
 from lightning_seqfit.watch.failures import Failures
 from lightning_seqfit.watch.gallery import Gallery
 from lightning_seqfit.watch.measuring import Measuring
+from lightning_seqfit.watch.overview import STEPS_TO_90
 from lightning_seqfit.watch.publish import Publisher
 from lightning_seqfit.watch.state import State
 from lightning_seqfit.words import warn
@@ -44,6 +45,7 @@ class Keeping:
     Attributes
     ----------
     network : what is known of the network that trains, for the file.
+    report : whether a page on the run is made at the end.
     """
 
     def __init__(self, measuring: Measuring, failures: Failures, components: Callable[[], Components | None]) -> None:
@@ -51,10 +53,12 @@ class Keeping:
         self.publisher = Publisher(measuring.probe.name, failures)
         self._measuring, self._failures, self._components = measuring, failures, components
         self.network: Mapping[str, Any] = {}
+        self.report = False
 
     def open(self, trainer: pl.Trainer, module: pl.LightningModule, base: str) -> None:
         """Begin a fit that writes below a log directory; an empty one: it writes nothing."""
         problem = self.archive.open(trainer, module, base)
+        self.publisher.begin()
         if trainer.is_global_zero:
             self._say_unwritten(problem)
 
@@ -72,12 +76,32 @@ class Keeping:
         known = len(self._failures.notes())
         if "figures" not in self._failures:
             self._draw(trainer, state, logger_step, last=True)
-        said = self._sum_up(trainer, state, logger_step)
+        said = self.sum_up(trainer, state, logger_step)
+        self.write_verdict(trainer, logger_step)
+        self.publisher.mark(trainer, STEPS_TO_90, _steps_to_90(state), logger_step)
+        self.publisher.end(trainer, logger_step, finished=finished)
+        if self.report:
+            self._report(trainer, state, logger_step)
         self.archive.unwritten |= len(self._failures.notes()) > known  # the record says so
         if self.archive.waits:
             self.write(state)
         where = "could not be written to" if self.archive.waits else "in"
         rank_zero_info(f"seqfit: {said}; record and figures {where} {self.archive}{self._to_try()}")
+
+    def write_verdict(self, trainer: pl.Trainer, logger_step: int) -> Diagnosis | None:
+        """Log the verdict and the advice; None: there is none."""
+        part, stall = "stall/verdict", self._measuring.stall
+        if stall is None or part in self._failures:
+            return None
+        try:
+            diagnosis = stall.diagnosis()
+            if diagnosis is not None:
+                self.publisher.write(trainer, part, words.markdown(diagnosis), logger_step)
+                self.publisher.write(trainer, "stall/advice", words.advice(diagnosis), logger_step)
+        except Exception as error:  # nothing of ours ends a training
+            self._failures.switch_off(part, error)
+            return None
+        return diagnosis
 
     def _to_try(self) -> str:
         """What to do about a fit that does not get on, for the last line."""
@@ -85,10 +109,10 @@ class Keeping:
         stalled = stall is not None and stall.course.verdict in STALLED
         if not stalled or scene is None or not np.any(scene.target) or self.archive.waits:
             return ""
-        return f"; {to_try(str(self.archive), self._measuring.probe.name)}"
+        return f"; {words.to_try(str(self.archive), self._measuring.probe.name)}"
 
-    def _sum_up(self, trainer: pl.Trainer, state: State, logger_step: int) -> str:
-        """The line for the console; the table goes to the loggers."""
+    def sum_up(self, trainer: pl.Trainer, state: State, logger_step: int) -> str:
+        """Return the line for the console; the table goes to the loggers."""
         try:
             with np.errstate(all="ignore"):
                 summary = self._shown(lambda own: self._run(state, own).summary())
@@ -108,10 +132,23 @@ class Keeping:
             for name, image in images.items():
                 if last:
                     file = f"{self._measuring.probe.name or 'probe'}_{name}.png"
-                    self.archive.pictures[file] = figures.as_png(image)
+                    self.archive.files[file] = figures.as_png(image)
                 self.publisher.picture(trainer, name, image, logger_step)
         except Exception as error:
             self._failures.switch_off("figures", error)
+
+    def _report(self, trainer: pl.Trainer, state: State, logger_step: int) -> None:
+        """A page, beside the record and to the loggers that keep such."""
+        try:
+            from lightning_seqfit import report
+
+            name = self._measuring.probe.name or "probe"
+            make: Callable[[Mapping[str, Run]], str] = vars(report)["page"]
+            page = self._shown(lambda own: make({name: self._run(state, own)}))
+            self.archive.files[f"{name}_report.html"] = page.encode()
+            self.publisher.report(trainer, page, logger_step)
+        except Exception as error:
+            self._failures.switch_off("report", error)
 
     def _shown(self, make: Callable[[Sequence[Diagnostic]], Shown]) -> Shown:
         """Make what shows a run with the user's own diagnostics, and without them where that fails."""
@@ -151,7 +188,7 @@ class Keeping:
             )
 
     def write(self, state: State) -> None:
-        """Write the record's file, and the pictures that wait."""
+        """Write the record's file, and the files beside it that wait."""
         if self._measuring.scene is not None and len(state.record):
             self._say_unwritten(self.archive.write(lambda identity: self._contents(state, identity), state.total))
 
@@ -161,3 +198,11 @@ class Keeping:
                 f"{self._failures.label} cannot be recorded in {self.archive}; the training goes on, and it is tried "
                 f"again every {WRITE_SECONDS:g} s, at checkpoints and at the end. {problem}"
             )
+
+
+def _steps_to_90(state: State) -> float:
+    """First step at which 90 % were fitted, counted over all fits; NaN: not yet."""
+    record, tag = state.record, "scalar/front/fitted"
+    if tag not in record.names:
+        return math.nan
+    return min(map(float, record["total_steps"][record[tag] >= 0.9]), default=math.nan)

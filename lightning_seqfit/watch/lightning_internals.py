@@ -8,6 +8,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from lightning.fabric.utilities.logger import _convert_params, _flatten_dict, _sanitize_params
 
 from lightning_seqfit.adapters import counts_late
 
@@ -75,6 +76,11 @@ def logged_in_training(trainer: pl.Trainer) -> dict[str, torch.Tensor]:
         if isinstance(value, torch.Tensor) and value.numel() == 1:
             logged[metric.meta.name] = value
     return logged
+
+
+def hyperparameters(logger: Any) -> dict[str, Any]:
+    """What a logger was told of a module and its data, by name, as texts and numbers."""
+    return _sanitize_params(_flatten_dict(_convert_params(getattr(logger, "hparams", {}))))
 
 
 def steps_in_all(trainer: pl.Trainer) -> float:

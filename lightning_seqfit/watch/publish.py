@@ -11,7 +11,8 @@ import lightning.pytorch as pl
 from lightning_seqfit.figures import Image
 from lightning_seqfit.watch.failures import Failures
 from lightning_seqfit.watch.lightning_internals import show
-from lightning_seqfit.watch.sinks import Sink, sink_for
+from lightning_seqfit.watch.overview import Selection, overview
+from lightning_seqfit.watch.sinks import Overview, Sink, sink_for
 
 
 class Publisher:
@@ -26,6 +27,13 @@ class Publisher:
     def __init__(self, name: str, failures: Failures) -> None:
         self._prefix = f"{name}/" if name else ""
         self._failures = failures
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin a fit, whose loggers know nothing yet."""
+        self._selection = Selection()
+        self._known: set[str] = set()
+        self._shown: Overview | None = None
 
     def tag(self, name: str) -> str:
         """Name under which loggers get something."""
@@ -37,19 +45,42 @@ class Publisher:
         Returns
         -------
         dict of str to float
-            What is known, by tag.
+            What is known, by its name in the record.
         """
         known = {tag: value for tag, value in scalars.items() if math.isfinite(value) or _has_diverged(tag, value)}
-        tags = {self.tag(name): value for name, value in known.items()}
         fitted = {f"{self._prefix}{name}": scalars[name] for name in ("front/fitted",) if name in scalars}
-        show(trainer, tags, fitted)
-        return tags
+        show(trainer, {self.tag(name): value for name, value in known.items()}, fitted)
+        return known
 
     def publish(self, trainer: pl.Trainer, scalars: Mapping[str, float], step: int) -> None:
-        """Announce scalars, and log them at a step of the loggers' axis."""
-        tags = self.announce(trainer, scalars)
-        if tags:
+        """Announce scalars, and log those that say something at a step of the loggers' axis."""
+        known = self.announce(trainer, scalars)
+        if known:
+            self._log(trainer, self._selection.of(known, step), step)
+            if not self._known >= known.keys():
+                self._known |= known.keys()
+                self._lay_out(trainer, step)
+
+    def _lay_out(self, trainer: pl.Trainer, step: int) -> None:
+        shown = overview(self.tag(""), self._known)
+        if shown != self._shown:
+            self._shown = shown
+            self._to_all(trainer, "layout", lambda sink: sink.show_overview(shown, step))
+
+    def _log(self, trainer: pl.Trainer, values: Mapping[str, float], step: int) -> None:
+        if values:
+            tags = {self.tag(name): value for name, value in values.items()}
             self._to_all(trainer, "scalars", lambda sink: sink.log_scalars(tags, step))
+
+    def mark(self, trainer: pl.Trainer, name: str, value: float, step: int) -> None:
+        """Log a value that has a place in an overview only, where there is one."""
+        if math.isfinite(value):
+            self._to_all(trainer, "scalars", lambda sink: sink.log_mark(self.tag(name), value, step))
+
+    def end(self, trainer: pl.Trainer, step: int, *, finished: bool) -> None:
+        """Log what is fixed once more, and by what runs are compared."""
+        self._log(trainer, self._selection.last(step), step)
+        self._to_all(trainer, "hyperparameters", lambda sink: sink.end(finished=finished))
 
     def write(self, trainer: pl.Trainer, name: str, text: str, step: int) -> None:
         """Log a text in Markdown."""
@@ -62,6 +93,10 @@ class Publisher:
             "figures",
             lambda sink: sink.log_picture(self.tag(name), image, step) if sink.takes_pictures else None,
         )
+
+    def report(self, trainer: pl.Trainer, page: str, step: int) -> None:
+        """Hand a page in HTML to the loggers that keep such."""
+        self._to_all(trainer, "report", lambda sink: sink.log_report(self.tag("report"), page, step))
 
     def takes_pictures(self, trainer: pl.Trainer) -> bool:
         """Whether a logger would show a picture."""

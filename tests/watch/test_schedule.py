@@ -100,4 +100,9 @@ def test_figures_before_the_last_never_take_more_than_their_share(
 ) -> None:
     steps = drawn(20_000, seconds_per_step, one_set, known=known)
     later = max(len(steps) - 1, 0)  # what the first set takes is a guess
-    assert later * one_set <= 0.02 * 20_000 * seconds_per_step
+    assert later * one_set <= (0.15 if known else 0.02) * 20_000 * seconds_per_step
+
+
+def test_a_training_of_ten_seconds_has_all_sets_and_one_of_a_second_the_last_alone() -> None:
+    assert len(drawn(8_000, 0.00125, 0.3, known=True)) == 3
+    assert drawn(8_000, 0.000125, 0.3, known=True) == []

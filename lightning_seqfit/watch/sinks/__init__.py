@@ -11,7 +11,7 @@ import logging
 from typing import Any
 
 from lightning_seqfit.watch.sinks.any_logger import AnyLogger
-from lightning_seqfit.watch.sinks.base import Sink
+from lightning_seqfit.watch.sinks.base import Overview, Sink
 from lightning_seqfit.watch.sinks.comet import Comet
 from lightning_seqfit.watch.sinks.lit import Lit
 from lightning_seqfit.watch.sinks.mlflow import MLflow
@@ -20,7 +20,7 @@ from lightning_seqfit.watch.sinks.tensorboard import TensorBoard
 from lightning_seqfit.watch.sinks.trackio import Trackio
 from lightning_seqfit.watch.sinks.wandb import Wandb
 
-__all__ = ["Sink", "sink_for"]
+__all__ = ["Overview", "Sink", "sink_for"]
 
 log = logging.getLogger(__name__)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lightning_seqfit.figures import Image
+from lightning_seqfit.watch.sinks.base import Overview
 
 
 class AnyLogger:
@@ -40,6 +41,18 @@ class AnyLogger:
             self.logger.log_text(key=tag, texts=[text], step=step)
         elif self._writes("text"):
             self.logger.experiment.add_text(tag, text, step)
+
+    def show_overview(self, overview: Overview, step: int) -> None:
+        """Nothing: few loggers are told how to show what they have."""
+
+    def log_mark(self, tag: str, value: float, step: int) -> None:
+        """Nothing."""
+
+    def end(self, *, finished: bool) -> None:
+        """Nothing."""
+
+    def log_report(self, tag: str, page: str, step: int) -> None:
+        """Nothing: the page lies beside the record."""
 
     def _writes(self, what: str) -> bool:
         return hasattr(getattr(self.logger, "experiment", None), f"add_{what}")

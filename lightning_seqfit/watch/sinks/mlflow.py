@@ -21,6 +21,10 @@ class MLflow(AnyLogger):
         """Write ``<tag>.md``: MLflow has no texts by step."""
         self.logger.experiment.log_text(self.logger.run_id, text, f"{_allowed(tag)}.md")
 
+    def log_report(self, tag: str, page: str, step: int) -> None:
+        """Keep ``<tag>.html`` among the artifacts, where MLflow shows it."""
+        self.logger.experiment.log_text(self.logger.run_id, page, f"{_allowed(tag)}.html")
+
 
 def _allowed(tag: str) -> str:
     """Leave out what a key must not have, as Lightning does for metrics."""

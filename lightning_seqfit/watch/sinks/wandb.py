@@ -23,3 +23,9 @@ class Wandb(AnyLogger):
 
         page = Html(f'<pre style="white-space: pre-wrap">{escape(text)}</pre>')
         self.logger.log_metrics({tag: page}, step=step)
+
+    def log_report(self, tag: str, page: str, step: int) -> None:
+        """Show the page as it is."""
+        from wandb import Html
+
+        self.logger.log_metrics({tag: Html(page, inject=False)}, step=step)
