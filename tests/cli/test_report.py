@@ -187,7 +187,7 @@ def test_a_record_is_summed_up_and_drawn_beside_it(line: Path, capsys: pytest.Ca
     assert shown(out, "moved").endswith("since step 50")
     assert "note  front is absent: the probe has no target" in out
     assert f"pictures  {line / 'seqfit'}" in out
-    assert {path.name for path in (line / "seqfit").glob("*.png")} == {"probe_fit.png", "probe_change.png"}
+    assert {path.name for path in (line / "seqfit").glob("*.png")} == {"probe_2_fit.png", "probe_7_change.png"}
 
 
 def test_against_final_and_with_an_output_of_its_own(
@@ -198,7 +198,7 @@ def test_against_final_and_with_an_output_of_its_own(
     assert float(shown(out, "sequentiality")) > 0.9
     assert "not against a target" in out
     drawn = {path.name for path in (tmp_path / "new" / "folder").iterdir()}
-    assert {"probe_against_final_front.png", "probe_against_final_arrival.png"} <= drawn
+    assert {"probe_against_final_1_front.png", "probe_against_final_3_arrival.png"} <= drawn
     assert sorted((line / "seqfit").iterdir()) == before
 
 
@@ -235,7 +235,7 @@ def test_every_kind_of_file_is_read(
     assert shown(out, "fitted") == "100 %"
     assert shown(out, "relative error") == "0.000"
     assert shown(out, "oscillations fitted") == "13 of 13"
-    assert (line / "seqfit" / "probe_against_exact_front.png").is_file()
+    assert (line / "seqfit" / "probe_against_exact_1_front.png").is_file()
 
 
 def test_values_at_points_of_their_own_are_brought_to_the_cells(
@@ -271,7 +271,7 @@ def test_pictures_of_the_newest_of_several_runs_lie_beside_its_record(
         out = report(capsys, line)
     assert f"pictures  {second / 'probe_*.png'}" in out
     assert not list(first.glob("*.png"))
-    assert (second / "probe_fit.png").is_file()
+    assert (second / "probe_2_fit.png").is_file()
 
 
 def test_cells_without_a_point_of_the_file_are_said(

@@ -14,7 +14,7 @@ import numpy as np
 
 from lightning_seqfit.record import BasisRecord, Run, SpectrumRecord
 from lightning_seqfit.views import Axis, Band, Curve, Field, Hatch, Outline, Panel, Picture, Shade, View
-from tests.test_figures import known_run, replace
+from tests.runs import known_run, replace
 
 STEPS = np.array([0, 10, 100, 1000])
 
@@ -184,7 +184,7 @@ def every_item(name: str = "all", *, moving: bool = True) -> View:
 def whole_run(looks: int = 21, *, cells: int = 200, seed: int = 0, **fields: Any) -> Run:
     """A run of everything that is watched along a line, whose numbers differ from look to look as those of a training.
 
-    The front of :func:`tests.test_figures.known_run`, with noise on the prediction and on the local errors.
+    The front of :func:`tests.runs.known_run`, with noise on the prediction and on the local errors.
     """
     random = np.random.default_rng(seed)
     run = known_run(looks, cells=cells)

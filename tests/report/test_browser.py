@@ -16,7 +16,7 @@ from lightning_seqfit.report.page import page
 from lightning_seqfit.views import Axis, Curve, Field, Panel, View
 from tests.browser import Opened, chromium, opened
 from tests.report.making import every_item
-from tests.test_figures import known_run
+from tests.runs import known_run
 
 #: The pixels of all figures, to be compared; and whether each has any.
 PIXELS = "[...document.querySelectorAll('.uplot canvas')].map(canvas => canvas.toDataURL())"
@@ -47,7 +47,7 @@ def show(browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Show:
     ) -> Any:
         monkeypatch.setattr(views, "moving", lambda run: moving)
         monkeypatch.setattr(views, "pictures", lambda run: {view.name: view for view in pictures})
-        monkeypatch.setattr(views, "charts", lambda run: [])
+        monkeypatch.setattr(views, "charts", lambda run: [], raising=False)
         (tmp_path / "report.html").write_text(page(runs or {"a run": known_run(5)}, live=live), "utf-8")
         return opened(browser, (tmp_path / "report.html").as_uri(), **options)
 

@@ -18,7 +18,7 @@ from lightning_seqfit.report import page as module
 from lightning_seqfit.report import part
 from lightning_seqfit.report.page import MOST_BYTES, page
 from tests.report.making import Elements, described, in_element, whole_run
-from tests.test_figures import known_run, replace
+from tests.runs import known_run, replace
 
 NASTY = """</script><script>alert(1)</script><img src=x onerror=alert(1)>"'{{ 7 * 7 }}{% raw %}<!--"""
 
