@@ -122,9 +122,9 @@ def _panel(panel: Panel, arrays: Arrays) -> dict[str, Any]:
         "y": _axis(panel.y),
         "title": panel.title,
         "absent": [*panel.absent],
-        "square": panel.square,
-        "small": panel.small,
-        "bold": panel.bold,
+        "square": bool(panel.square),
+        "small": bool(panel.small),
+        "bold": bool(panel.bold),
         "items": [
             {"is": type(item).__name__.lower(), "frames": frames_of(item) or 0, **dict(_item(item, panel, arrays))}
             for item in panel.items
@@ -135,7 +135,7 @@ def _panel(panel: Panel, arrays: Arrays) -> dict[str, Any]:
 def _axis(axis: Axis) -> dict[str, Any]:
     names = None if axis.names is None else [[float(place), text] for place, text in axis.names]
     low, high = _ends(axis)
-    return {"label": axis.label, "low": low, "high": high, "log": axis.log, "names": names}
+    return {"label": axis.label, "low": low, "high": high, "log": bool(axis.log), "names": names}
 
 
 def _ends(axis: Axis) -> tuple[float, float]:
