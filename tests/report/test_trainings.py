@@ -67,7 +67,7 @@ TRAININGS: dict[str, Make] = {
     "several outputs": one(waves, lambda: Probe.grid([UNIT], two, output="norm"), module=Two),
     "a plane": one(slow, lambda: Probe.grid([UNIT] * 2, slow, resolution=40)),
     "a plane without a target": one(slow, lambda: Probe.grid([UNIT] * 2, None, resolution=40)),
-    "space": one(slow, lambda: Probe.grid([UNIT] * 3, slow, resolution=[24, 16, 8])),
+    "space": one(slow, lambda: Probe.grid([UNIT] * 3, slow, resolution=[32, 24, 8])),
     "points on a line": one(waves, cloud(1)),
     "points in four dimensions": one(waves, cloud(4)),
 }
