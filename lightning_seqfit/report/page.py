@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 #: Bytes of a page: of a longer one the slider takes fewer looks.
 MOST_BYTES = 3_000_000
+#: Frames of a view that are not left out.
+FEWEST_FRAMES = 12
 #: The package that has uPlot's own files; it is not imported, as that asks for IPython.
 _UPLOT = "uplot-python"
 _ASSETS = Path(__file__).parent / "assets"
@@ -171,8 +173,10 @@ def _frames(view: View) -> int:
 
 
 def _thinned(view: View, every: int) -> View:
-    """A view with each ``every``-th of its frames, the last one among them."""
-    return view.only(np.arange(_frames(view) - 1, -1, -every)[::-1])
+    """A view with each ``every``-th of its frames, the last one among them, and not fewer than it needs to move."""
+    frames = _frames(view)
+    every = max(min(every, frames // FEWEST_FRAMES), 1)
+    return view.only(np.arange(frames - 1, -1, -every)[::-1])
 
 
 def _widths(several: Sequence[View]) -> list[bool]:
