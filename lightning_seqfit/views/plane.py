@@ -139,7 +139,8 @@ def error(run: Run) -> View:
         )
         for one in shown
     )
-    reading = f"Dark, up to {seen.tolerance:g}, a place is {words.fitted_words(run)}{_places(shown)}"
+    has = "has" if run.final else "is"
+    reading = f"Dark, up to {seen.tolerance:g}, a place {has} {words.fitted_words(run)}{_places(shown)}"
     return View("error", "Local error", reading, (panels,), run.total_steps[looks])
 
 
@@ -299,12 +300,9 @@ def _front_reading(run: Run, seen: FrontRecord) -> str:
         for axis, ends in zip(run.axes, run.bounds, strict=True)
         for side, end in zip(("min", "max"), ends, strict=True)
     }
-    beside = [
-        f"{percent(float(depth[-1]))} is next to {faces.get(face, f'the {face}')}"
-        for face, depth in seen.depth.items()
-        if depth[-1] >= _DEEP
-    ]
-    from_faces = f": {words.several(beside)}" if beside else ", none of it next to a side"
+    depths = sorted(((float(depth[-1]), face) for face, depth in seen.depth.items()), reverse=True)[:2]
+    beside = [f"{percent(depth)} next to {faces.get(face, f'the {face}')}" for depth, face in depths if depth >= _DEEP]
+    from_faces = f", {words.several(beside)}" if beside else ", none of it next to a side"
     return f"Dark is {fitted}, {percent(share)} of the domain{from_faces}{_worst(run, seen)}{_order(run, seen)}"
 
 
