@@ -1,6 +1,6 @@
 """Views as a browser gets them: a description in JSON, and the arrays as few bytes as can be seen.
 
-Colours have 251 levels, curves that move 8,192 over three times their panel, curves that stand still 65,533. Of two
+Colours have 251 levels, curves that move 4,096 over three times their panel, curves that stand still 65,533. Of two
 frames that follow each other the difference is packed: it has fewer different values.
 """
 
@@ -23,7 +23,7 @@ from lightning_seqfit.views.base import frames_of
 COLOURS = 251
 OUTSIDE, BELOW, ABOVE, INFINITE, UNKNOWN = range(COLOURS, 256)
 #: Levels of a curve that moves, and of one that stands still; the first three codes: NaN, minus and plus infinity.
-MOVING_LEVELS, STILL_LEVELS, NO_LEVELS = 2**13, 2**16 - 3, 3
+MOVING_LEVELS, STILL_LEVELS, NO_LEVELS = 2**12, 2**16 - 3, 3
 
 #: What is said of one array: where its bytes begin, their kind, and what its codes mean.
 Packed = dict[str, Any]
