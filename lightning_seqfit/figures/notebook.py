@@ -8,9 +8,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from lightning_seqfit.figures.draw import HEIGHT, WIDTH, draw_panel
+from lightning_seqfit.figures.draw import draw_panel
 from lightning_seqfit.figures.texts import printable
-from lightning_seqfit.views import View
+from lightning_seqfit.views import Panel, View
+
+#: Inches: width of a panel that has none beside it, and of one that has; its height; and what is around a square one.
+_ALONE, _BESIDE, _HIGH, _AROUND = 6.6, 3.4, 3.3, 1.3
 
 
 def plot_view(view: View, ax: Any = None) -> Axes | NDArray[np.object_]:
@@ -68,9 +71,10 @@ def _new(view: View) -> list[Axes]:
     """Axes in rows on a figure of pyplot's, laid out so that no label covers another."""
     from matplotlib import pyplot
 
-    rows = len(view.rows)
-    figure = pyplot.figure(figsize=(1.4 * WIDTH, HEIGHT * (1.2 + 0.7 * (rows - 1))), layout="constrained")
-    grid = figure.add_gridspec(rows, 1)
+    width = max(_ALONE, _BESIDE * max(map(len, view.rows)))
+    heights = [_height(row, width / len(row)) for row in view.rows]
+    figure = pyplot.figure(figsize=(width, sum(heights)), layout="constrained")
+    grid = figure.add_gridspec(len(heights), 1, height_ratios=heights)
     if len(view.panels) > 1:
         figure.suptitle(printable(view.title))
     return [
@@ -79,3 +83,12 @@ def _new(view: View) -> list[Axes]:
         for cells in [grid[row, 0].subgridspec(1, len(panels))]
         for column in range(len(panels))
     ]
+
+
+def _height(row: tuple[Panel, ...], width: float) -> float:
+    """Inches of a row of panels of a width: of one whose axes share a scale as much as that takes."""
+    panel = row[0]
+    if not panel.square:
+        return _HIGH
+    ratio = (panel.y.high - panel.y.low) / (panel.x.high - panel.x.low)
+    return min(max((width - _AROUND) * ratio + _AROUND, 0.6 * _HIGH), 2 * _HIGH)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from lightning_seqfit.record.run import Run
 
 #: Which pictures, and how wide; pixels.
-_SHOWN, _WIDTH = ("1_front", "2_fit"), 480
+_SHOWN, _WIDTH = ("1_front", "2_fit"), 400
+#: What stands above the table.
+_JUDGED = ("verdict", "forecast", "to do")
 
 
 def line_of(run: Run) -> str:
@@ -27,24 +29,36 @@ def line_of(run: Run) -> str:
     Returns
     -------
     str
-        What is not known is left out: it never raises.
+        Of a run that cannot be summed up, why: it never raises.
     """
-    looks = len(run.steps)
-    said = [f"{looks} look{'s' if looks != 1 else ''}", f"{len(run.points):,} cells along {', '.join(run.axes)}"]
+    said, looks = [], len(run.steps)
     try:
-        said = [f"step {run.total_steps[-1]:,}", *said, run.summary().line]
-    except Exception:  # whatever was put into it by hand
-        said.append("no summary")
+        said += [f"step {run.total_steps[-1]:,}", f"{looks} look{'s' if looks != 1 else ''}"]
+        said += [f"{len(run.points):,} cells along {', '.join(run.axes)}", run.summary().line]
+    except Exception as error:  # whatever was put into it by hand
+        said.append(f"no summary ({type(error).__name__}: {error})")
     return f"<Run {run.name or 'probe'!r}: {', '.join(filter(None, said))}>"
 
 
 def html_of(run: Run) -> str:
     """Return what a notebook shows, everything that comes from the run escaped; it never raises."""
+    beside = "<div style='display:flex;flex-wrap:wrap;gap:1em;align-items:flex-start'>"
+    shown = (
+        _shown("verdict", _judged, run),
+        beside,
+        _shown("summary", _table, run),
+        _shown("pictures", _pictures, run),
+    )
+    return "\n".join(("<div>", *shown, "</div></div>"))
+
+
+def _shown(name: str, make: Callable[[Run], Iterator[str]], run: Run) -> str:
+    """A part, or why there is none, as of a run that was made by hand: a display must not end a cell."""
     try:
         with np.errstate(all="ignore"):
-            return "\n".join(("<div>", *_judged(run), *_table(run), *_pictures(run), "</div>"))
-    except Exception as error:  # of a run that was made by hand, or damaged: a display must not end a cell
-        return f"<pre>{escape(line_of(run))}\n{escape(f'cannot be shown: {type(error).__name__}: {error}')}</pre>"
+            return "\n".join(make(run))
+    except Exception as error:
+        return f"<p>{name} cannot be shown: {escape(f'{type(error).__name__}: {error}')}</p>"
 
 
 def _judged(run: Run) -> Iterator[str]:
@@ -71,7 +85,7 @@ def _judged(run: Run) -> Iterator[str]:
 def _table(run: Run) -> Iterator[str]:
     yield "<table>"
     for fact in run.summary().facts:
-        if fact.value:
+        if fact.value and fact.label not in _JUDGED:
             yield f"<tr><th style='text-align:left'>{escape(fact.label)}</th><td>{escape(fact.value)}</td></tr>"
     yield "</table>"
 
@@ -86,6 +100,6 @@ def _pictures(run: Run) -> Iterator[str]:
 def _picture(view: View) -> str:
     image = figures.as_png(figures.as_image(figures.draw_view(view)))
     source = f"data:image/png;base64,{b64encode(image).decode()}"
-    style = f"display:inline-block;margin:0 1em 0 0;width:{_WIDTH}px;max-width:100%;vertical-align:top"
+    style = f"margin:0;width:{_WIDTH}px;max-width:100%"
     picture = f"<img src='{source}' alt='{escape(view.title)}' style='width:100%'>"
     return f"<figure style='{style}'>{picture}<figcaption>{escape(view.reading)}</figcaption></figure>"
