@@ -117,13 +117,16 @@ class _Drawn:
         """Make the page, with each ``every``-th frame of what moves."""
         arrays, packed, placed = Arrays(), [], []
 
-        def put(several: Sequence[View]) -> list[int]:
+        def put(several: Sequence[View], *, beside: bool = False) -> list[int]:
             for view, wide in zip(several, _widths(several), strict=True):
                 packed.append(pack(view, arrays))
-                placed.append({"title": view.title, "reading": view.reading, "wide": wide})
+                placed.append({"title": view.title, "reading": view.reading, "wide": wide and not beside})
             return [*range(len(packed) - len(several), len(packed))]
 
-        moving = {name: put([_thinned(view, every) for view in each]) for name, each in self.moving.items()}
+        several = len(self.runs) > 1
+        moving = {
+            name: put([_thinned(view, every) for view in each], beside=several) for name, each in self.moving.items()
+        }
         steps = sorted({step for view in packed for step in view["steps"] or ()})
         filled = [
             {
@@ -143,7 +146,7 @@ class _Drawn:
             title=title,
             parts=filled,
             views=placed,
-            moving=_side_by_side(moving, packed) if len(self.runs) > 1 else [at for at in moving.values() if at],
+            moving=_side_by_side(moving, packed) if several else [at for at in moving.values() if at],
             order={name: number for number, name in enumerate(self.runs)},
             pointing=any(view["cursor"] for view in packed),
             looks=len(steps),
