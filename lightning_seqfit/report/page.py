@@ -23,6 +23,7 @@ from matplotlib.colors import Colormap
 
 from lightning_seqfit import views
 from lightning_seqfit.figures.items import COLOURS
+from lightning_seqfit.report.comparison import compare
 from lightning_seqfit.report.packing import Arrays, pack
 from lightning_seqfit.report.part import Part, part_of
 from lightning_seqfit.views import View
@@ -154,7 +155,7 @@ class _Drawn:
             all_looks=self.looks,
             thinned=_ordinal(every) if every > 1 else "",
             together=both,
-            comparison=None,
+            comparison=_compared(self.runs) if several else None,
             unread=unread,
             live=None if live is None else significant(live, 3),
             data=Markup(_in_script(data)),
@@ -168,6 +169,14 @@ class _Drawn:
 
 def _title(runs: Mapping[str, Run]) -> str:
     return " and ".join(runs) if len(runs) < 3 else f"{len(runs)} runs"
+
+
+def _compared(runs: Mapping[str, Run]) -> dict[str, Any]:
+    """The table of several runs, a column for each, without what is known of none."""
+    found = compare(runs)
+    names, *facts = zip(found.columns, zip(*found.rows, strict=True), zip(*found.texts, strict=True), strict=True)
+    rows = [(label, *texts) for label, values, texts in facts if any(value is not None for value in values)]
+    return {"columns": [names[0], *names[1]], "rows": rows, "reasons": found.reasons}
 
 
 def _frames(view: View) -> int:
