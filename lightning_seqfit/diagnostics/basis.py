@@ -271,7 +271,7 @@ class BasisDiagnostic(Diagnostic):
     @classmethod
     def figures(cls, run: Run) -> Mapping[str, Callable[[Run], Figure]]:
         """The functions at a few moments."""
-        return {"basis": plane.basis} if run.faces and len(run.axes) > 1 else {}
+        return {"5_basis": plane.basis} if run.faces and len(run.axes) > 1 else {}
 
 
 def _laps(laps: float) -> str:

@@ -145,4 +145,4 @@ class ChangeDiagnostic(Diagnostic):
     @classmethod
     def figures(cls, run: Run) -> Mapping[str, Callable[[Run], Figure]]:
         """How much it moved, and where."""
-        return {"change": plane.change} if run.faces and len(run.axes) > 1 else {}
+        return {"7_change": plane.change} if run.faces and len(run.axes) > 1 else {}

@@ -183,7 +183,7 @@ class FrontDiagnostic(Accumulating):
     @classmethod
     def figures(cls, run: Run) -> Mapping[str, Callable[[Run], Figure]]:
         """Where the front was when."""
-        return {"front": plane.front} if run.faces and len(run.axes) > 1 else {}
+        return {"1_front": plane.front} if run.faces and len(run.axes) > 1 else {}
 
 
 def _order(run: Run, seen: FrontRecord) -> list[Fact]:

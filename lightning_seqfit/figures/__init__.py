@@ -31,7 +31,7 @@ def draw(run: Run) -> dict[str, Figure]:
     drawn = {name: draw_view(view) for name, view in pictures(run).items()}
     run = _in_print(run)
     placed = run.faces or (run.known and not run.final)  # what has no place on paper is drawn against a target only
-    figures: dict[str, Callable[[Run], Figure]] = {"fit": _fit(run)} if placed and len(run.axes) > 1 else {}
+    figures: dict[str, Callable[[Run], Figure]] = {"2_fit": _fit(run)} if placed and len(run.axes) > 1 else {}
     for diagnostic in run.diagnostics:
         if not diagnostic.section or run.sections.get(diagnostic.section) is not None:
             figures |= diagnostic.figures(run)
