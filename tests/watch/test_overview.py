@@ -76,7 +76,7 @@ def test_runs_whose_bands_and_faces_differ_share_their_charts() -> None:
 
 def test_a_training_marks_its_verdicts_on_the_loss_and_says_when_most_was_fitted(tmp_path: Path) -> None:
     logger = TensorBoardLogger(tmp_path, default_hp_metric=False)
-    fit(trainer(tmp_path, [SequentialFitting(probe())], logger=logger, max_steps=1_200), Net())
+    fit(trainer(tmp_path, [SequentialFitting(probe())], logger=logger, max_steps=2_200), Net())
     run, events = load(logger.log_dir), EventAccumulator(logger.log_dir, size_guidance={"tensors": 0}).Reload()
     assert run.stall is not None
     words = [str(word) for word in run.stall.verdict]
