@@ -126,7 +126,7 @@ def _prepare(axes: Axes, panel: Panel) -> None:
     for axis, name in ((panel.x, "x"), (panel.y, "y")):
         axes.set(**{f"{name}scale": "log" if axis.log else "linear", f"{name}lim": (axis.low, axis.high)})
         axes.set(**{f"{name}label": printable(axis.label)})
-        choose_ticks(getattr(axes, f"{name}axis"), 5, axis.names)
+        choose_ticks(getattr(axes, f"{name}axis"), 5, whole=axis.whole, names=axis.names)
     if panel.bold:
         axes.spines[:].set_linewidth(2.0)
 
@@ -186,15 +186,15 @@ def _write_around(figure: Figure, place: _Place, width: float, *, aside: bool, r
         axes.set_title(title, fontsize=size, y=1.0, pad=3)
         place.top = _LINE * (title.count("\n") + 1) + 0.03
     if place.below:
-        choose_ticks(axes.xaxis, max(2, min(6, int(width / 0.6))), panel.x.names)
+        choose_ticks(axes.xaxis, max(2, min(6, int(width / 0.6))), whole=panel.x.whole, names=panel.x.names)
         label, size = fitted_in(panel.x.label, width - 0.1, _LABEL)
         axes.set_xlabel(label, fontsize=size, labelpad=1.5)
         place.bottom = 0.22 + (_LINE * (label.count("\n") + 1) if label else 0.0)
     else:
         axes.set_xlabel("")
     if place.beside:
-        choose_ticks(axes.yaxis, max(2, min(6, int(height / 0.35))), panel.y.names)
-        label, size = fitted_in(panel.y.label, height + 0.3, _LABEL)
+        choose_ticks(axes.yaxis, max(2, min(6, int(height / 0.35))), whole=panel.y.whole, names=panel.y.names)
+        label, size = fitted_in(panel.y.label, 1.2 * height, _LABEL)
         axes.set_ylabel(label, fontsize=size, labelpad=2.0)
         place.left = write_numbers(axes.yaxis, size=_NUMBER) + 0.02
     else:
@@ -206,7 +206,7 @@ def _write_around(figure: Figure, place: _Place, width: float, *, aside: bool, r
         add_bar(figure, field, upright=aside, cax=place.bar)
         axis = place.bar.yaxis if aside else place.bar.xaxis
         choose_ticks(axis, 5 if aside else 3)
-        label, size = fitted_in(field.label, HEIGHT - 1.0 if aside else width - 0.1, _LABEL)
+        label, size = fitted_in(field.label, 1.2 * height if aside else width - 0.1, _LABEL)
         axis.set_label_text(label, fontsize=size)
         axis.labelpad = 2.0
         if aside:

@@ -84,7 +84,9 @@ def write_numbers(axis: XAxis | YAxis, *, inwards: bool = False, size: float | N
     return distance + extent(axis.label) if axis.label.get_text() else taken
 
 
-def choose_ticks(axis: XAxis | YAxis, count: int, names: tuple[tuple[float, str], ...] | None = None) -> None:
+def choose_ticks(
+    axis: XAxis | YAxis, count: int, *, whole: bool = False, names: tuple[tuple[float, str], ...] | None = None
+) -> None:
     """Let an axis have about so many numbers, plain ones where it is logarithmic, or names in their place.
 
     Powers of ten take as long to draw as all the rest of a figure.
@@ -95,7 +97,7 @@ def choose_ticks(axis: XAxis | YAxis, count: int, names: tuple[tuple[float, str]
         axis.set_major_formatter(FixedFormatter([name for _, name in names]))
         return
     if axis.get_scale() != "log":
-        axis.set_major_locator(MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]))
+        axis.set_major_locator(MaxNLocator(count, steps=[1, 2, 2.5, 5, 10], integer=whole, min_n_ticks=1))
         return
     decades = float(np.ptp(np.log10(axis.get_view_interval())))
     few = MaxNLocator(count, steps=[1, 2, 5, 10])

@@ -27,7 +27,7 @@ class Axis:
     ----------
     label : with its unit; empty: it needs none.
     low, high : its ends.
-    log : logarithmic.
+    log : logarithmic; ``whole``: only whole numbers belong beside it.
     names : (place, text) instead of numbers; None: numbers.
     """
 
@@ -35,6 +35,7 @@ class Axis:
     low: float
     high: float
     log: bool = False
+    whole: bool = False
     names: tuple[tuple[float, str], ...] | None = None
 
 

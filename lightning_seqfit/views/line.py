@@ -257,7 +257,7 @@ def arrival(run: Run, *, moving: bool = False) -> View:
     if never.any():
         items.append(Curve(place[never], np.full(int(never.sum()), last), "muted", "not yet", "|", width=2.5))
     items += [*_quiet(run), *_gaps(run)]
-    axes = Axis(run.axes[0], *run.bounds[0]), Axis("optimizer step", 0.0, 1.05 * max(last, 1.0))
+    axes = Axis(run.axes[0], *run.bounds[0]), Axis("optimizer step", 0.0, 1.05 * max(last, 1.0), whole=True)
     title = f"Arrival of the {'prediction' if run.final else 'fit'}"
     return View("3_arrival", title, _arrival_reading(run, first), ((Panel(*axes, tuple(items), absent=absent),),))
 
@@ -306,9 +306,8 @@ def _ordered_units(units: NDArray[np.floating], places: FloatArray) -> FloatArra
     """Units from where they rise or fall, each within 0.4 of its row's number, the first row uppermost."""
     order = np.argsort(np.where(np.isfinite(places), places, np.inf), kind="stable")
     values = words.finite(units[order])
-    known = np.isfinite(values)
-    high = np.max(values, axis=1, keepdims=True, where=known, initial=-np.inf)
-    low = np.min(values, axis=1, keepdims=True, where=known, initial=np.inf)
+    known = np.where(np.isfinite(values).any(axis=1, keepdims=True), values, 0.0)
+    low, high = np.nanmin(known, axis=1, keepdims=True), np.nanmax(known, axis=1, keepdims=True)
     reach = np.where(high > low, high - low, 1.0)
     rows = np.arange(len(values))[::-1, np.newaxis]
     return np.asarray(rows + 0.8 * (values - (high + low) / 2) / reach)

@@ -107,7 +107,7 @@ def rank(run: Run, *, moving: bool = False) -> View:
     known = ranks[np.isfinite(ranks)]
     upper = Panel(
         across,
-        Axis("rank", 0.0, 1.05 * max(float(known.max(initial=0.0)), 1.0)),
+        Axis("rank", 0.0, 1.05 * max(float(known.max(initial=0.0)), 1.0), whole=True),
         (
             Curve(steps, seen.numerical_rank, "target", "numerical rank"),
             Curve(steps, seen.effective_rank, "target", "effective rank", "--"),

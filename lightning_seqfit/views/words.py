@@ -81,7 +81,7 @@ def titled(title: str, said: str) -> str:
 def step_axis(run: Run) -> Axis:
     """The axis of optimizer steps, over all fits."""
     first, last = float(run.total_steps[0]), float(run.total_steps[-1])
-    return Axis("optimizer step", first, max(last, first + 1.0))
+    return Axis("optimizer step", first, max(last, first + 1.0), whole=True)
 
 
 def latest(run: Run) -> NDArray[np.bool_]:

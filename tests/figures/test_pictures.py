@@ -1,0 +1,57 @@
+"""Each kind of figure is, to the pixel, what it was when somebody looked at it.
+
+Where a figure was changed on purpose, look at the new ones and renew the baselines, with the versions of constraints.txt:
+
+    pytest tests/figures/test_pictures.py --mpl-generate-path=tests/baselines
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+
+from lightning_seqfit import views
+from lightning_seqfit.figures import draw_view
+from lightning_seqfit.record.run import Components
+from tests.runs import known_run, replace, with_basis, with_spectrum, without_target
+
+CONSTRAINTS = (Path(__file__).parents[2] / "constraints.txt").read_text(encoding="utf-8")
+PINNED = re.search(r"^matplotlib==(.*)$", CONSTRAINTS, re.MULTILINE)[1]
+pytestmark = pytest.mark.skipif(
+    matplotlib.__version__ != PINNED, reason=f"baselines are of matplotlib {PINNED}, here is {matplotlib.__version__}"
+)
+baseline = pytest.mark.mpl_image_compare(baseline_dir="../baselines", style="default", tolerance=1)
+
+
+def run():
+    """Fitted up to the middle, flat from 0.7 to 0.8, with one band, sigmoid units and three outputs."""
+    share = np.linspace(0.0, 1.0, 60)
+    places = np.linspace(0.05, 0.95, 16)
+    units = np.tanh((share - places[:, None]) * 30)
+    made = known_run(41, last=0.5, quiet=(0.7, 0.8))
+    outputs = np.stack([made.target, made.target**2, -made.target])
+    made = replace(made, output=1, components=Components(np.arange(3), outputs, 0.5 * outputs))
+    return with_basis(with_spectrum(made), np.stack([0.1 * units, units]), places)
+
+
+@pytest.mark.parametrize("name", ["1_front", "2_fit", "3_arrival", "4_spectrum", "5_basis", "6_rank"])
+@baseline
+def test_a_fit_along_a_line(name):
+    return draw_view(views.pictures(run())[name])
+
+
+@pytest.mark.parametrize("name", ["2_fit", "7_change"])
+@baseline
+def test_a_line_without_a_target(name):
+    return draw_view(views.pictures(without_target(known_run()))[name])
+
+
+@pytest.mark.parametrize("name", ["fit", "error", "spectrum", "basis"])
+@baseline
+def test_a_line_at_an_early_look(name):
+    (view,) = [view for view in views.moving(run()) if view.name == name]
+    return draw_view(view, frame=len(view.steps) // 4)
