@@ -1,9 +1,13 @@
-"""``seqfit report``: what a record says, also against a target that the training did not have."""
+"""``seqfit report``: what records say, as a page and as pictures, also against a target that training did not have."""
 
 from __future__ import annotations
 
 import math
-from argparse import ArgumentParser
+import os
+import time
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -15,61 +19,203 @@ from lightning_seqfit.cli.files import FORMS, read_values
 from lightning_seqfit.cli.values import Refused
 from lightning_seqfit.geometry import FloatArray, Scattered
 from lightning_seqfit.measures.noise import noise_deviation, noise_of_points
-from lightning_seqfit.record import Run, find, load
+from lightning_seqfit.record import Run, find, find_all, load
 from lightning_seqfit.record.cells import geometry_of
 from lightning_seqfit.record.place import Here, Place
+from lightning_seqfit.report.page import page
 
 #: Fewer points tell nothing of their noise.
 FEWEST_POINTS = 16
+#: Seconds between two pages of a run that goes on.
+LIVE = 10.0
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Say what the command takes."""
-    parser.add_argument("run", metavar="RUN", help="a training's log directory, its seqfit folder, or a record's file")
-    parser.add_argument("--name", default="", help="name of the probe, where it has one")
+    parser.add_argument(
+        "runs",
+        metavar="RUN",
+        nargs="+",
+        help="a training's log directory, its seqfit folder, or a record's file; several are compared",
+    )
+    parser.add_argument("--name", help="name of the probe (default: all of each run)")
     parser.add_argument(
         "--against",
         metavar="FILE",
         help=f"read the recorded predictions against these values ({FORMS}), or against the run's own last prediction: "
         "final",
     )
-    parser.add_argument("--output", type=Path, help="folder for the pictures (default: that of the record)")
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="PATH",
+        type=Path,
+        help="an .html file for the page, or a folder for it and the pictures of one run (default: the folder of the "
+        "record, or of several runs the current one)",
+    )
+    parser.add_argument(
+        "--live",
+        metavar="SECONDS",
+        nargs="?",
+        const=LIVE,
+        type=_seconds,
+        help=f"make the page anew every so many seconds ({LIVE:g}) until the runs have ended; Ctrl-C stops that",
+    )
 
 
-def run(run: str, name: str, against: str | None, output: Path | None) -> None:
-    """Print the summary, draw the figures, and say where they are."""
+def _seconds(value: str | float) -> float:
     try:
-        file = find(run, name)
-        seen = load(file)
-    except (FileNotFoundError, ValueError, ImportError) as error:
-        raise Refused(str(error)) from error
-    said, notes = seen.name or "probe", []
-    if against is not None:
-        try:
-            read = ("final", "auto", []) if against == "final" else _on_cells(seen, *read_values(Path(against)))
-            target, noise, notes = read
-            seen = seen.against(target, noise=noise)
-        except (ValueError, TypeError) as error:
-            raise Refused(f"--against {against}: {error}") from error
-        said += f"_against_{Path(against).stem}"
-    print(f"{seen.summary()}\n")
-    for note in (*seen.notes, *notes):
+        seconds = float(value)
+    except ValueError:
+        seconds = 0.0
+    if not 0.0 < seconds < math.inf:
+        raise ArgumentTypeError(f"{value!r} is no time: give seconds above 0")
+    return seconds
+
+
+def run(runs: Sequence[str], name: str | None, against: str | None, output: Path | None, live: float | None) -> None:
+    """Make the page; of one run print the summary and draw the figures as well; say where they are."""
+    records = _read(runs, name, against)
+    target = _target(records, runs, against, output)
+    if live is not None:
+        records = _follow(records, lambda: _read(runs, name, against), target, live)
+    _write(records, target)
+    for label, seen in records.runs.items() if len(runs) == 1 else ():
+        print(f"{label}:\n{seen.summary()}\n" if len(records.runs) > 1 else f"{seen.summary()}\n")
+        for note in (*seen.notes, *records.notes[label]):
+            print(f"note  {note}")
+    for note in records.unread:
         print(f"note  {note}")
-    folder = output or _folder(file)
+    if len(runs) == 1 and target != output:
+        _draw(records, target.parent, against)
+    print(f"page      {target}")
+
+
+@dataclass(frozen=True)
+class _Records:
+    """What was read, by the name that it has on the page; ``unread``: what is said of the others."""
+
+    runs: dict[str, Run] = field(default_factory=dict)
+    files: dict[str, Place] = field(default_factory=dict)
+    given: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, list[str]] = field(default_factory=dict)
+    unread: list[str] = field(default_factory=list)
+
+    @property
+    def finished(self) -> bool:
+        return all(run.finished for run in self.runs.values())
+
+
+def _read(runs: Sequence[str], name: str | None, against: str | None) -> _Records:
+    """Read the records of all runs that can be read."""
+    records = _Records()
+    for given, label in zip(runs, _labels(runs), strict=True):
+        try:
+            files = find_all(given) if name is None else [find(given, name)]
+        except (FileNotFoundError, ValueError, ImportError) as error:
+            records.unread.append(str(error))
+            continue
+        for file in files:
+            try:
+                seen, notes = _against(load(file), against)
+            except (FileNotFoundError, ValueError, ImportError) as error:
+                records.unread.append(str(error))
+                continue
+            probe = seen.name or "probe"
+            said = label if len(files) == 1 else probe if len(runs) == 1 else f"{label}, {probe}"
+            records.runs[said], records.files[said], records.given[said] = seen, file, given
+            records.notes[said] = notes
+    if not records.runs:
+        raise Refused("; ".join(records.unread))
+    return records
+
+
+def _labels(runs: Sequence[str]) -> list[str]:
+    """Names for runs: of paths what they do not have in common."""
     try:
-        for label, figure in figures.draw(seen).items():
-            figures.save(figures.as_image(figure), folder / f"{said}_{label}.png")
+        common = os.path.commonpath(runs)
+    except ValueError:  # they lie in different places
+        return [*runs]
+    if len(runs) == 1 or any("://" in run for run in runs):
+        return [*runs]
+    return [run if Path(run) == Path(common) else os.path.relpath(run, common) for run in runs]
+
+
+def _against(run: Run, against: str | None) -> tuple[Run, list[str]]:
+    """Read a run against a target, and what to say of that."""
+    if against is None:
+        return run, []
+    try:
+        target, noise, notes = (
+            ("final", "auto", []) if against == "final" else _on_cells(run, *read_values(Path(against)))
+        )
+        return run.against(target, noise=noise), notes
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"--against {against}: {error}") from error
+
+
+def _target(records: _Records, runs: Sequence[str], against: str | None, output: Path | None) -> Path:
+    """Where the page goes."""
+    if output is not None and output.suffix.lower() in (".html", ".htm"):
+        return output
+    folder = output or (Path() if len(runs) > 1 else _folder(next(iter(records.files.values()))))
+    return folder / f"report{_read_against(against)}.html"
+
+
+def _read_against(against: str | None) -> str:
+    return "" if against is None else f"_against_{Path(against).stem}"
+
+
+def _write(records: _Records, target: Path, live: float | None = None) -> None:
+    """Write the page, so that a browser sees the old or the new one, never a part."""
+    given = [*dict.fromkeys(records.given.values())]
+    text = page(
+        records.runs,
+        title=given[0] if len(given) == 1 else "",
+        live=live,
+        folders=records.given,
+        unread=records.unread,
+    )
+    try:
+        Here(target).write(text.encode())
     except OSError as error:
-        raise Refused(
-            f"the pictures cannot be written to {folder}: {error}; give another folder with --output"
-        ) from error
-    print(f"pictures  {folder / f'{said}_*.png'}")
+        raise Refused(f"the page cannot be written to {target}: {error}; give another place with --output") from error
+
+
+def _follow(records: _Records, read: Callable[[], _Records], target: Path, seconds: float) -> _Records:
+    """Write pages that load themselves anew, until the runs have ended or Ctrl-C; return what was read last."""
+    print(f"page      {target}, anew every {seconds:g} s until the runs have ended; Ctrl-C stops that", flush=True)
+    try:
+        while not records.finished:
+            _write(records, target, seconds)
+            time.sleep(seconds)
+            try:
+                records = read()
+            except Refused as error:  # such as a store that does not answer: the next time it may
+                print(f"note  {error}", flush=True)
+    except KeyboardInterrupt:
+        print(flush=True)
+    return records
+
+
+def _draw(records: _Records, folder: Path, against: str | None) -> None:
+    """Write the pictures of a run's probes, and say where."""
+    for seen in records.runs.values():
+        said = f"{seen.name or 'probe'}{_read_against(against)}"
+        try:
+            for label, figure in figures.draw(seen).items():
+                figures.save(figures.as_image(figure), folder / f"{said}_{label}.png")
+        except OSError as error:
+            raise Refused(
+                f"the pictures cannot be written to {folder}: {error}; give another folder with --output"
+            ) from error
+        print(f"pictures  {folder / f'{said}_*.png'}")
 
 
 def _folder(file: Place) -> Path:
     """Where the pictures of a record belong: beside it, if it lies in a folder of this machine."""
     if not isinstance(file, Here):
-        raise Refused(f"{file} lies in no folder of this machine: say with --output where the pictures go")
+        raise Refused(f"{file} lies in no folder of this machine: say with --output where the page goes")
     return file.path.parent
 
 

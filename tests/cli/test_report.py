@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
 import pytest
 import torch
 
 from lightning_seqfit import Probe
 from lightning_seqfit.cli import main
+from lightning_seqfit.cli import report as command
+from lightning_seqfit.record.file import write
 from tests.cli.test_cli import shown
 from tests.record.test_against import Front, slow, watched, waves
+from tests.report.making import Elements, described
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +47,133 @@ def report(capsys: pytest.CaptureFixture[str], *arguments: Any) -> str:
     return capsys.readouterr().out
 
 
+def ended(folder: Path, finished: bool) -> None:
+    """Write into a record whether its fit has ended."""
+    (file,) = (folder / "seqfit").glob("*.npz")
+    arrays = dict(np.load(file))
+    arrays["about"] = np.array(json.dumps({**json.loads(str(arrays["about"])), "finished": finished}))
+    write(file, arrays)
+
+
+def test_the_page_lies_beside_the_record_and_says_what_the_terminal_says(
+    line: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = report(capsys, line)
+    assert shown(out, "page") == str(line / "seqfit" / "report.html")
+    text = Elements((line / "seqfit" / "report.html").read_text("utf-8")).text
+    assert str(line) in text
+    assert f"moved {shown(out, 'moved')}" in text
+    assert "front is absent: the probe has no target" in text
+    report(capsys, line, "--against", "final")
+    text = Elements((line / "seqfit" / "report_against_final.html").read_text("utf-8")).text
+    assert "the run's own last prediction" in text
+
+
+def test_a_page_alone_goes_where_it_is_asked_for(
+    line: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted((line / "seqfit").iterdir())
+    out = report(capsys, line, "-o", tmp_path / "new" / "page.html")
+    assert "pictures" not in out
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["page.html"]
+    assert sorted((line / "seqfit").iterdir()) == before
+
+
+def test_all_probes_of_a_run_are_on_its_page(line: Path, plane: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copy(plane / "seqfit" / "flow.npz", line / "seqfit" / "flow.npz")
+    out = report(capsys, line)
+    found = Elements((line / "seqfit" / "report.html").read_text("utf-8"))
+    assert [attributes["aria-label"] for _, attributes in found.found if attributes.get("class") == "part"] == [
+        "probe",
+        "flow",
+    ]
+    assert out.index("\nflow:\n") > out.index("probe:\n") >= 0
+    assert out.count("pictures") == 2
+    report(capsys, line, "--name", "flow")
+    assert Elements((line / "seqfit" / "report.html").read_text("utf-8")).text.count("not judged") == 1
+
+
+def test_several_runs_are_compared_where_one_is(
+    line: Path, plane: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    out = report(capsys, line, plane)
+    assert out == "page      report.html\n"
+    text = Elements((tmp_path / "report.html").read_text("utf-8")).text
+    assert "line and plane" in text
+    assert not list((line / "seqfit").glob("*.html"))
+
+
+def test_of_several_runs_those_that_can_be_read_are_reported(
+    line: Path, plane: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = line / "seqfit" / "probe.npz"
+    file.write_bytes(file.read_bytes()[:-1000])
+    out = report(capsys, line, plane, tmp_path / "nowhere", "-o", tmp_path / "page.html")
+    text = Elements((tmp_path / "page.html").read_text("utf-8")).text
+    for said in (out, text):
+        assert f"{file} is no whole record" in said
+        assert f"no probe.npz in {tmp_path / 'nowhere' / 'seqfit'}: it holds no record" in said
+    assert "Not read" in text
+
+
+def test_a_remote_record_is_read_and_its_page_goes_where_it_is_asked_for(
+    line: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = fsspec.filesystem("memory")
+    store.put(str(line / "seqfit"), "/runs/far/seqfit", recursive=True)
+    try:
+        out = report(capsys, "memory://runs/far", "-o", tmp_path)
+        assert shown(out, "page") == str(tmp_path / "report.html")
+        assert "memory://runs/far" in (tmp_path / "report.html").read_text("utf-8")
+    finally:
+        store.rm("/runs", recursive=True)
+
+
+class TestLive:
+    def test_pages_follow_a_run_until_it_has_ended(
+        self, line: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        page, pages = line / "seqfit" / "report.html", []
+        ended(line, False)
+
+        def sleep(seconds: float) -> None:
+            pages.append((seconds, described(page.read_text("utf-8"))["live"]))
+            if len(pages) == 2:
+                (line / "seqfit" / "probe.npz").rename(line / "away")  # as while a store answers nobody
+            if len(pages) == 3:
+                (line / "away").rename(line / "seqfit" / "probe.npz")
+                ended(line, True)
+
+        monkeypatch.setattr(command.time, "sleep", sleep)
+        out = report(capsys, line, "--live", "3")
+        assert pages == [(3.0, 3.0)] * 3
+        assert described(page.read_text("utf-8"))["live"] is None
+        assert out.startswith(f"page      {page}, anew every 3 s")
+        assert "note  no probe.npz in" in out
+        assert shown(out, "target") == "none"
+
+    def test_ctrl_c_leaves_a_page_that_stays(
+        self, line: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def sleep(seconds: float) -> None:
+            assert seconds == 10.0
+            raise KeyboardInterrupt
+
+        ended(line, False)
+        monkeypatch.setattr(command.time, "sleep", sleep)
+        report(capsys, line, "--live")
+        assert described((line / "seqfit" / "report.html").read_text("utf-8"))["live"] is None
+
+    def test_a_run_that_has_ended_is_not_followed(
+        self, line: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ended(line, True)
+        monkeypatch.setattr(command.time, "sleep", None)
+        report(capsys, line, "--live")
+        assert described((line / "seqfit" / "report.html").read_text("utf-8"))["live"] is None
+
+
 def sine(places: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     values: np.ndarray[Any, Any] = np.sin(26 * np.pi * places)
     return values
@@ -55,7 +187,7 @@ def test_a_record_is_summed_up_and_drawn_beside_it(line: Path, capsys: pytest.Ca
     assert shown(out, "moved").endswith("since step 50")
     assert "note  front is absent: the probe has no target" in out
     assert f"pictures  {line / 'seqfit'}" in out
-    assert {path.name for path in (line / "seqfit").glob("*.png")} == {"probe_fit.png", "probe_change.png"}
+    assert {path.name for path in (line / "seqfit").glob("*.png")} == {"probe_2_fit.png", "probe_7_change.png"}
 
 
 def test_against_final_and_with_an_output_of_its_own(
@@ -66,7 +198,7 @@ def test_against_final_and_with_an_output_of_its_own(
     assert float(shown(out, "sequentiality")) > 0.9
     assert "not against a target" in out
     drawn = {path.name for path in (tmp_path / "new" / "folder").iterdir()}
-    assert {"probe_against_final_front.png", "probe_against_final_arrival.png"} <= drawn
+    assert {"probe_against_final_1_front.png", "probe_against_final_3_arrival.png"} <= drawn
     assert sorted((line / "seqfit").iterdir()) == before
 
 
@@ -103,7 +235,7 @@ def test_every_kind_of_file_is_read(
     assert shown(out, "fitted") == "100 %"
     assert shown(out, "relative error") == "0.000"
     assert shown(out, "oscillations fitted") == "13 of 13"
-    assert (line / "seqfit" / "probe_against_exact_front.png").is_file()
+    assert (line / "seqfit" / "probe_against_exact_1_front.png").is_file()
 
 
 def test_values_at_points_of_their_own_are_brought_to_the_cells(
@@ -139,7 +271,7 @@ def test_pictures_of_the_newest_of_several_runs_lie_beside_its_record(
         out = report(capsys, line)
     assert f"pictures  {second / 'probe_*.png'}" in out
     assert not list(first.glob("*.png"))
-    assert (second / "probe_fit.png").is_file()
+    assert (second / "probe_2_fit.png").is_file()
 
 
 def test_cells_without_a_point_of_the_file_are_said(
@@ -163,7 +295,24 @@ class TestRefusals:
         assert "it holds no record" in self.refused(capsys, tmp_path)
 
     def test_another_name(self, plane: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        assert "there are records of: flow" in self.refused(capsys, plane)
+        assert "there are records of: flow" in self.refused(capsys, plane, "--name", "pressure")
+
+    @pytest.mark.parametrize("seconds", ["0", "-1", "nan", "soon"])
+    def test_times_that_are_none(self, seconds: str, line: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert "give seconds above 0" in self.refused(capsys, line, "--live", seconds)
+
+    def test_a_record_that_is_cut_off(self, line: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        file = line / "seqfit" / "probe.npz"
+        file.write_bytes(file.read_bytes()[:1000])
+        assert f"{file} is no whole record" in self.refused(capsys, line)
+
+    def test_a_remote_record_without_a_place_for_its_page(self, line: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        store = fsspec.filesystem("memory")
+        store.put(str(line / "seqfit"), "/runs/far/seqfit", recursive=True)
+        try:
+            assert "say with --output where the page goes" in self.refused(capsys, "memory://runs/far")
+        finally:
+            store.rm("/runs", recursive=True)
 
     def test_no_such_file(self, line: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert "there is no such file; give one of values" in self.refused(capsys, line, "--against", "nowhere.npy")
@@ -205,4 +354,4 @@ class TestRefusals:
         self, line: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         (tmp_path / "file").write_text("")
-        assert "give another folder with --output" in self.refused(capsys, line, "--output", tmp_path / "file" / "in")
+        assert "give another place with --output" in self.refused(capsys, line, "--output", tmp_path / "file" / "in")
