@@ -25,7 +25,8 @@ COMMANDS = {
     "diagnose": "say whether a fit gets on, and what to change where it does not",
     "plan": "say what a target asks of a network, before anything is trained",
     "try": "try on a run's target what may end a stall",
-    "report": "say and draw what a record holds, also against a target",
+    "report": "make a page of what records hold, also against a target, also while a run goes on",
+    "compare": "put several runs into one table, with what differs between how they were set",
 }
 # A command that is a word of Python.
 _MODULES = {"try": "try_"}

@@ -21,17 +21,14 @@ from lightning_seqfit.diagnostics.base import (
     number,
     read_section,
 )
-from lightning_seqfit.figures import plane
 from lightning_seqfit.geometry import FloatArray, IntArray
 from lightning_seqfit.measures.basis import important_units, measure_basis, unit_places
 from lightning_seqfit.probe import Observation
 from lightning_seqfit.probe.read_out import ReadOut
-from lightning_seqfit.views import View, line, training
+from lightning_seqfit.views import View, line, plane, training
 from lightning_seqfit.words import significant, warn
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from lightning_seqfit.record import Run
 
 #: Snapshots kept of a run, units shown in one along one axis and along several, and points of each.
@@ -266,12 +263,7 @@ class BasisDiagnostic(Diagnostic):
     def views(cls, run: Run) -> Mapping[str, Callable[[Run], View]]:
         """The functions at a few moments, and how their number grew."""
         rank = {"6_rank": training.rank}
-        return {"5_basis": line.basis, **rank} if len(run.axes) == 1 else rank
-
-    @classmethod
-    def figures(cls, run: Run) -> Mapping[str, Callable[[Run], Figure]]:
-        """The functions at a few moments."""
-        return {"basis": plane.basis} if run.faces and len(run.axes) > 1 else {}
+        return {"5_basis": line.basis if len(run.axes) == 1 else plane.basis, **rank} if run.faces else rank
 
 
 def _laps(laps: float) -> str:

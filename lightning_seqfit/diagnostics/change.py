@@ -10,17 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lightning_seqfit.diagnostics.base import Diagnostic, Fact, Form, Reading, Scene, Stored, read_section
-from lightning_seqfit.figures import plane
 from lightning_seqfit.geometry import FloatArray
 from lightning_seqfit.measures.change import ChangeHistory, measure_change, update
 from lightning_seqfit.probe import Observation
 from lightning_seqfit.probe.checks import checked_tolerance
-from lightning_seqfit.views import View, line, training
+from lightning_seqfit.views import View, line, plane, training
 from lightning_seqfit.words import percent
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from lightning_seqfit.record import Run
 
 
@@ -138,11 +135,5 @@ class ChangeDiagnostic(Diagnostic):
     @classmethod
     def views(cls, run: Run) -> Mapping[str, Callable[[Run], View]]:
         """How much it moved, and where."""
-        if run.faces and len(run.axes) > 1:
-            return {}
-        return {"7_change": line.change if run.faces else training.change}
-
-    @classmethod
-    def figures(cls, run: Run) -> Mapping[str, Callable[[Run], Figure]]:
-        """How much it moved, and where."""
-        return {"change": plane.change} if run.faces and len(run.axes) > 1 else {}
+        placed = line.change if len(run.axes) == 1 else plane.change
+        return {"7_change": placed if run.faces else training.change}

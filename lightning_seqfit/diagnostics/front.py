@@ -20,16 +20,13 @@ from lightning_seqfit.diagnostics.base import (
     number,
     read_section,
 )
-from lightning_seqfit.figures import plane
 from lightning_seqfit.geometry import BoolArray, FloatArray
 from lightning_seqfit.measures import front
 from lightning_seqfit.probe import Observation
-from lightning_seqfit.views import View, line
+from lightning_seqfit.views import View, line, plane
 from lightning_seqfit.words import how_far, percent
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from lightning_seqfit.record import Run
 
 
@@ -178,12 +175,9 @@ class FrontDiagnostic(Accumulating):
     @classmethod
     def views(cls, run: Run) -> Mapping[str, Callable[[Run], View]]:
         """Where the front was when."""
-        return {"1_front": line.front, "3_arrival": line.arrival} if len(run.axes) == 1 else {}
-
-    @classmethod
-    def figures(cls, run: Run) -> Mapping[str, Callable[[Run], Figure]]:
-        """Where the front was when."""
-        return {"front": plane.front} if run.faces and len(run.axes) > 1 else {}
+        if len(run.axes) == 1:
+            return {"1_front": line.front, "3_arrival": line.arrival}
+        return {"1_front": plane.front} if run.faces else {}
 
 
 def _order(run: Run, seen: FrontRecord) -> list[Fact]:

@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL.Image import fromarray
 
-from lightning_seqfit.figures import cloud, plane
 from lightning_seqfit.figures.draw import draw_panel as draw_panel
 from lightning_seqfit.figures.draw import draw_view as draw_view
 from lightning_seqfit.figures.texts import printable
@@ -30,19 +29,11 @@ def draw(run: Run) -> dict[str, Figure]:
     """Every figure that a record has the arrays for, by the name it gets as tag and file."""
     drawn = {name: draw_view(view) for name, view in pictures(run).items()}
     run = _in_print(run)
-    placed = run.faces or (run.known and not run.final)  # what has no place on paper is drawn against a target only
-    figures: dict[str, Callable[[Run], Figure]] = {"fit": _fit(run)} if placed and len(run.axes) > 1 else {}
+    figures: dict[str, Callable[[Run], Figure]] = {}
     for diagnostic in run.diagnostics:
         if not diagnostic.section or run.sections.get(diagnostic.section) is not None:
             figures |= diagnostic.figures(run)
     return drawn | {name: make(run) for name, make in figures.items()}
-
-
-def _fit(run: Run) -> Callable[[Run], Figure]:
-    """What draws the fit."""
-    if not run.faces:
-        return cloud.fit
-    return plane.fit
 
 
 def _in_print(run: Run) -> Run:

@@ -205,7 +205,7 @@ def _write_around(figure: Figure, place: _Place, width: float, *, aside: bool, r
         place.bar = figure.add_axes((0.9, 0.2, 0.02, 0.6) if aside else (0.1, 0.1, 0.2, 0.02))
         add_bar(figure, field, upright=aside, cax=place.bar)
         axis = place.bar.yaxis if aside else place.bar.xaxis
-        choose_ticks(axis, 5 if aside else 3)
+        choose_ticks(axis, 5 if aside else 4)
         label, size = fitted_in(field.label, 1.2 * height if aside else width - 0.1, _LABEL)
         axis.set_label_text(label, fontsize=size)
         axis.labelpad = 2.0

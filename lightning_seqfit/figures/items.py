@@ -44,7 +44,8 @@ _OUTLINES: dict[str, dict[str, Any]] = {
     "level": {"color": "black", "linewidth": 1.0},
     "domain": {"color": "0.5", "linewidth": 0.8},
 }
-_COLOURS = {
+#: Colours of fields, by the name that a field has them by.
+COLOURS = {
     "error": colormaps["viridis"].with_extremes(bad=UNKNOWN),
     "values": colormaps["RdBu_r"].with_extremes(bad=UNKNOWN),
     # without the darkest blues, on which black lines are not seen
@@ -64,7 +65,7 @@ _NAMED: dict[str, Any] = {
 def palette(field: Field) -> tuple[Colormap, Normalize]:
     """Colours of a field, and what they stand for."""
     scale = LogNorm if field.log else Normalize
-    colours = _COLOURS[field.colours]
+    colours = COLOURS[field.colours]
     return colours if field.unknown or field.colours != "arrival" else colours.with_extremes(bad="white"), scale(
         field.low, field.high
     )

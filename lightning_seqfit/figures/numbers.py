@@ -109,7 +109,7 @@ def _thin_out(numbers: list[Text]) -> None:
     """Take away as many of the numbers below an axis as would run into each other, evenly."""
     boxes = [number.get_window_extent() for number in numbers]
     every = 1
-    while any(one.x1 > other.x0 for one, other in pairwise(boxes[::every])):
+    while any(one.x1 + 0.4 * one.height > other.x0 for one, other in pairwise(boxes[::every])):
         every += 1
     for place, number in enumerate(numbers):
         if place % every:

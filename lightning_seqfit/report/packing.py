@@ -1,6 +1,6 @@
 """Views as a browser gets them: a description in JSON, and the arrays as few bytes as can be seen.
 
-Colours have 251 levels, curves that move 8,192 over three times their panel, curves that stand still 65,533. Of two
+Colours have 251 levels, curves that move 4,096 over three times their panel, curves that stand still 65,533. Of two
 frames that follow each other the difference is packed: it has fewer different values.
 """
 
@@ -23,7 +23,7 @@ from lightning_seqfit.views.base import frames_of
 COLOURS = 251
 OUTSIDE, BELOW, ABOVE, INFINITE, UNKNOWN = range(COLOURS, 256)
 #: Levels of a curve that moves, and of one that stands still; the first three codes: NaN, minus and plus infinity.
-MOVING_LEVELS, STILL_LEVELS, NO_LEVELS = 2**13, 2**16 - 3, 3
+MOVING_LEVELS, STILL_LEVELS, NO_LEVELS = 2**12, 2**16 - 3, 3
 
 #: What is said of one array: where its bytes begin, their kind, and what its codes mean.
 Packed = dict[str, Any]
@@ -122,9 +122,9 @@ def _panel(panel: Panel, arrays: Arrays) -> dict[str, Any]:
         "y": _axis(panel.y),
         "title": panel.title,
         "absent": [*panel.absent],
-        "square": panel.square,
-        "small": panel.small,
-        "bold": panel.bold,
+        "square": bool(panel.square),
+        "small": bool(panel.small),
+        "bold": bool(panel.bold),
         "items": [
             {"is": type(item).__name__.lower(), "frames": frames_of(item) or 0, **dict(_item(item, panel, arrays))}
             for item in panel.items
@@ -135,7 +135,7 @@ def _panel(panel: Panel, arrays: Arrays) -> dict[str, Any]:
 def _axis(axis: Axis) -> dict[str, Any]:
     names = None if axis.names is None else [[float(place), text] for place, text in axis.names]
     low, high = _ends(axis)
-    return {"label": axis.label, "low": low, "high": high, "log": axis.log, "names": names}
+    return {"label": axis.label, "low": low, "high": high, "log": bool(axis.log), "names": names}
 
 
 def _ends(axis: Axis) -> tuple[float, float]:

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-from matplotlib import colormaps
+from matplotlib.colors import Colormap
 
 from lightning_seqfit import views
+from lightning_seqfit.figures.items import COLOURS
 from lightning_seqfit.report.packing import Arrays, pack
 from lightning_seqfit.report.part import Part, part_of
 from lightning_seqfit.views import View
@@ -34,11 +35,11 @@ if TYPE_CHECKING:
 
 #: Bytes of a page: of a longer one the slider takes fewer looks.
 MOST_BYTES = 3_000_000
+#: Frames of a view that are not left out.
+FEWEST_FRAMES = 12
 #: The package that has uPlot's own files; it is not imported, as that asks for IPython.
 _UPLOT = "uplot-python"
 _ASSETS = Path(__file__).parent / "assets"
-#: Colours of fields, from low to high; those of an arrival without the darkest blues, on which no line is seen.
-_PALETTES = {"error": ("viridis", 1.0), "values": ("RdBu_r", 1.0), "arrival": ("YlGnBu", 0.8)}
 
 
 def page(
@@ -101,7 +102,7 @@ class _Drawn:
     def __init__(self, runs: Mapping[str, Run]) -> None:
         self.runs = runs
         self.pictures = {name: [*views.pictures(run).values()] for name, run in runs.items()}
-        self.charts: dict[str, list[View]] = {name: [] for name in runs}
+        self.charts = {name: views.charts(run) for name, run in runs.items()}
         self.own = {name: own(run) for name, run in runs.items()}
         self.together = together(runs) if len(runs) > 1 else []
         self.moving = {name: [view for view in views.moving(run) if _frames(view) > 1] for name, run in runs.items()}
@@ -134,7 +135,7 @@ class _Drawn:
             for part in parts
         ]
         both = put(self.together)
-        palettes = {name: arrays.numbers(_palette(*of)) for name, of in _PALETTES.items()}
+        palettes = {name: arrays.numbers(_palette(colours)) for name, colours in COLOURS.items()}
         data = {"views": packed, "palettes": palettes, "steps": steps, "live": live}
         scripts = {"uplot": _uplot("uPlot.iife.js"), "script": _script()}
         hashes = " ".join(f"'sha256-{_hash(script)}'" for script in scripts.values())
@@ -171,8 +172,10 @@ def _frames(view: View) -> int:
 
 
 def _thinned(view: View, every: int) -> View:
-    """A view with each ``every``-th of its frames, the last one among them."""
-    return view.only(np.arange(_frames(view) - 1, -1, -every)[::-1])
+    """A view with each ``every``-th of its frames, the last one among them, and not fewer than it needs to move."""
+    frames = _frames(view)
+    every = max(min(every, frames // FEWEST_FRAMES), 1)
+    return view.only(np.arange(frames - 1, -1, -every)[::-1])
 
 
 def _widths(several: Sequence[View]) -> list[bool]:
@@ -200,9 +203,9 @@ def _ordinal(number: int) -> str:
     return {2: "second", 4: "fourth"}.get(number, f"{number}th")
 
 
-def _palette(name: str, until: float) -> Any:
+def _palette(colours: Colormap) -> Any:
     """256 colours, red, green and blue from 0 to 255 each."""
-    return np.rint(255 * colormaps[name](np.linspace(0.0, until, 256))[:, :3]).reshape(-1)
+    return np.rint(255 * colours(np.linspace(0.0, 1.0, 256))[:, :3]).reshape(-1)
 
 
 def _in_script(data: Any) -> str:

@@ -115,8 +115,7 @@ def _tone(diagnosis: Diagnosis) -> str:
 def _probe(run: Run) -> Rows:
     """What was watched."""
     bounds = ", ".join(
-        f"{axis} from {_figure(low)} to {_figure(high)}"
-        for axis, (low, high) in zip(run.axes, run.bounds, strict=False)
+        f"{axis} from {low:.6g} to {high:.6g}" for axis, (low, high) in zip(run.axes, run.bounds, strict=False)
     )
     rows = [
         ("name", run.name or "probe"),

@@ -13,10 +13,14 @@ from typing import Any
 import numpy as np
 
 from lightning_seqfit.record import BasisRecord, Run, SpectrumRecord
+from lightning_seqfit.record.run import Arrays, Scalars
+from lightning_seqfit.report.page import page
 from lightning_seqfit.views import Axis, Band, Curve, Field, Hatch, Outline, Panel, Picture, Shade, View
 from tests.runs import known_run, replace
 
 STEPS = np.array([0, 10, 100, 1000])
+#: What somebody may write who wants that a page runs it.
+NASTY = """</script><script>alert(1)</script><img src=x onerror=alert(1)>"'{{ 7 * 7 }}{% raw %}<!--"""
 
 
 class Elements(HTMLParser):
@@ -181,13 +185,13 @@ def every_item(name: str = "all", *, moving: bool = True) -> View:
     )
 
 
-def whole_run(looks: int = 21, *, cells: int = 200, seed: int = 0, **fields: Any) -> Run:
+def whole_run(looks: int = 21, *, cells: int = 200, axis: str = "x", seed: int = 0, **fields: Any) -> Run:
     """A run of everything that is watched along a line, whose numbers differ from look to look as those of a training.
 
     The front of :func:`tests.runs.known_run`, with noise on the prediction and on the local errors.
     """
     random = np.random.default_rng(seed)
-    run = known_run(looks, cells=cells)
+    run = known_run(looks, cells=cells, axis=axis)
     prediction = run.prediction + 0.02 * random.standard_normal(run.prediction.shape)
     error = np.abs(run.front.local_error + 0.01 * random.standard_normal(run.prediction.shape))
     frequencies, bands = min(cells // 2, 256) + 1, ("1-8", "8-16", "16-64")
@@ -229,3 +233,21 @@ def whole_run(looks: int = 21, *, cells: int = 200, seed: int = 0, **fields: Any
         basis=basis,
         **fields,
     )
+
+
+def nasty_page(count: int) -> str:
+    """The page of so many runs that say nasty things wherever they can say anything."""
+    looks = np.arange(21.0)
+    scalars = {"error/relative_rmse": looks, f"training/loss/{NASTY}": looks, "training/loss": looks}
+    run = whole_run(axis=NASTY).replace(
+        name=NASTY,
+        quantity=NASTY,
+        notes=(NASTY, f"basis/projection_error is absent: {NASTY}"),
+        hyperparameters={NASTY: NASTY, "number": 1, "none": None},
+        settings={NASTY: NASTY},
+        extra={NASTY: Arrays({NASTY: looks, "text": np.array([NASTY])}, "")},
+        scale_of=NASTY,
+        scalars=Scalars(scalars, ""),
+    )
+    names = [f"{NASTY} {number}" for number in range(count)]
+    return page(dict.fromkeys(names, run), title=NASTY, folders=dict.fromkeys(names, NASTY), unread=[NASTY])

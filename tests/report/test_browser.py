@@ -15,7 +15,7 @@ from lightning_seqfit import views
 from lightning_seqfit.report.page import page
 from lightning_seqfit.views import Axis, Curve, Field, Panel, View
 from tests.browser import Opened, chromium, opened
-from tests.report.making import every_item
+from tests.report.making import NASTY, every_item, nasty_page
 from tests.runs import known_run
 
 #: The pixels of all figures, to be compared; and whether each has any.
@@ -206,6 +206,18 @@ def test_it_is_dark_where_the_reader_likes_it_dark_and_light_on_paper(show: Show
         page.evaluate("dispatchEvent(new Event('afterprint'))")
         page.wait_for_timeout(50)
         assert page.evaluate(PIXELS) == pixels
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_nothing_that_a_run_says_is_run(count: int, browser: Any, tmp_path: Path) -> None:
+    (tmp_path / "report.html").write_text(nasty_page(count), "utf-8")
+    with opened(browser, (tmp_path / "report.html").as_uri()) as found:
+        page = drawn(found)
+        assert page.locator("h1").inner_text() == NASTY
+        page.locator(".u-over").first.hover()
+        assert NASTY in page.locator(".tip").first.inner_text()
+        assert found.complaints == []
+        assert found.requests == [page.url]
 
 
 @pytest.mark.parametrize("width", [400, 1300])

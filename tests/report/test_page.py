@@ -17,10 +17,8 @@ from lightning_seqfit.record.run import Arrays, Scalars
 from lightning_seqfit.report import page as module
 from lightning_seqfit.report import part
 from lightning_seqfit.report.page import MOST_BYTES, page
-from tests.report.making import Elements, described, in_element, whole_run
+from tests.report.making import NASTY, Elements, described, in_element, nasty_page, whole_run
 from tests.runs import known_run, replace
-
-NASTY = """</script><script>alert(1)</script><img src=x onerror=alert(1)>"'{{ 7 * 7 }}{% raw %}<!--"""
 
 
 def names(text: str) -> list[str]:
@@ -70,21 +68,7 @@ def test_nothing_is_asked_of_a_network() -> None:
 
 @pytest.mark.parametrize("runs", [1, 3])
 def test_whatever_comes_from_a_run_is_text(runs: int) -> None:
-    looks = np.arange(21.0)
-    scalars = {"error/relative_rmse": looks, f"training/loss/{NASTY}": looks, "training/loss": looks}
-    run = replace(
-        known_run(axis=NASTY),
-        name=NASTY,
-        quantity=NASTY,
-        notes=(NASTY, f"basis/projection_error is absent: {NASTY}"),
-        hyperparameters={NASTY: NASTY, "number": 1, "none": None},
-        settings={NASTY: NASTY},
-        extra={NASTY: Arrays({NASTY: looks, "text": np.array([NASTY])}, "")},
-        scale_of=NASTY,
-        scalars=Scalars(scalars, ""),
-    )
-    names = [f"{NASTY} {number}" for number in range(runs)]
-    text = page(dict.fromkeys(names, run), title=NASTY, folders=dict.fromkeys(names, NASTY), unread=[NASTY])
+    text = nasty_page(runs)
     found = Elements(text)
     assert found.count("script") == 4
     assert found.count("img") == 0

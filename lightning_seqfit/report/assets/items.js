@@ -4,13 +4,14 @@
 const root = document.documentElement;
 
 // Words
-function digits(value, step) {
+/** A number as exact as it is known; ``plain``: without commas in thousands, as years are written. */
+function digits(value, step, plain) {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "not known" : "not finite";
   const rounded = step ? Number(value.toFixed(Math.min(20, Math.max(0, Math.floor(-Math.log10(step)))))) : value;
   const size = Math.abs(rounded);
   if (size && (size >= 1e7 || size < 1e-4)) return rounded.toExponential(2);
   const short = size >= 1000 && Number.isInteger(rounded) ? rounded : Number(rounded.toPrecision(4));
-  return short.toLocaleString("en-US", { maximumFractionDigits: 12 });
+  return short.toLocaleString("en-US", { maximumFractionDigits: 12, useGrouping: !plain || size >= 10_000 });
 }
 
 function element(name, className, text) {
@@ -37,8 +38,9 @@ function inPalette(name, place) {
 function ofRole(item) {
   if (item.role === "series") return variable(`series-${item.number % 8}`);
   if (item.role !== "ordered") return variable(item.role);
-  const from = variable("scheme") === "dark" ? 0.2 : 0; // the darkest on black, the brightest on white are not seen
-  return `rgb(${inPalette("error", from + 0.8 * item.place)})`;
+  // the darkest on black, the brightest on white are not seen
+  const first = variable("scheme") === "dark" ? 0.98 : 0.85;
+  return `rgb(${inPalette("error", first - 0.83 * item.place)})`;
 }
 
 function rgb(name) {
@@ -195,16 +197,20 @@ const draw = {
     c.stroke();
   },
 
-  band(c, u, item, frame) {
+  band(c, u, item, frame, px) {
     const X = placer(u, "x"), Y = placer(u, "y"), x = numbers(item.x);
     const low = framed(item, item.low, frame), high = framed(item, item.high, frame);
-    c.fillStyle = ofRole(item);
-    c.globalAlpha = 0.35;
+    c.fillStyle = c.strokeStyle = ofRole(item);
+    c.globalAlpha = 0.5;
+    c.lineWidth = 1.5 * px; // where it has no width it is a line
+    c.lineJoin = "round";
     for (const [from, to] of stretches(x.length, (i) => Number.isFinite(low[i]) && Number.isFinite(high[i]))) {
       c.beginPath();
       for (let i = from; i < to; i++) c.lineTo(X(x[i]), Y(high[i]));
       for (let i = to - 1; i >= from; i--) c.lineTo(X(x[i]), Y(low[i]));
+      c.closePath();
       c.fill();
+      c.stroke();
     }
   },
 
@@ -268,8 +274,11 @@ const draw = {
     c.font = `${11 * px}px system-ui, sans-serif`;
     c.textAlign = "center";
     c.textBaseline = "middle";
+    const written = [];
     for (const [level, middle] of longest) {
-      if (!item.names[level]) continue;
+      const near = (other) => Math.max(Math.abs(other.x - middle.x), Math.abs(other.y - middle.y)) < 36 * px;
+      if (!item.names[level] || written.some(near)) continue;
+      written.push(middle);
       c.lineWidth = 3 * px;
       c.strokeStyle = "#fff";
       c.fillStyle = "#000";
@@ -296,8 +305,8 @@ function marks(c, item, px, x, y, X, Y) {
       c.lineTo(a + size, b - size);
     } else {
       c.arc(a, b, size, 0, 7);
+      if (item.style === "o") [c.fillStyle, c.strokeStyle] = ["#fff", "#000"];
       c.fill();
-      if (item.style === "o") c.strokeStyle = variable("card");
     }
     c.stroke();
   }
@@ -375,8 +384,8 @@ function swatch(item) {
   if (item.is === "curve") {
     if (".o|x".includes(item.style)) {
       made.className = "swatch mark";
-      made.textContent = { ".": "\u2022", o: "\u25cf", "|": "|", x: "\u00d7" }[item.style];
-      made.style.color = ofRole(item);
+      made.textContent = { ".": "\u2022", o: "\u25cb", "|": "|", x: "\u00d7" }[item.style];
+      made.style.color = item.style === "o" ? "" : ofRole(item);
     } else {
       made.style.borderTop = `${Math.max(2, item.width)}px ${item.style === "-" ? "solid" : "dashed"} ${ofRole(item)}`;
     }

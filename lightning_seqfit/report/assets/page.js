@@ -35,7 +35,7 @@ function axisOf(axis, scale, width) {
     gap: 3,
     filter: (u, splits) => splits,
     splits: ticks(scale === "x" ? Math.max(2, Math.min(8, width / 90)) : 5),
-    values: (u, splits) => splits.map((value) => digits(value)),
+    values: (u, splits) => splits.map((value) => digits(value, 0, !axis.label.includes("step"))),
   };
   if (axis.names) {
     const places = axis.names.map(([place]) => place);
@@ -171,7 +171,7 @@ class Drawn {
     if (!(left >= 0)) return;
     const x = u.posToVal(left, "x"), y = u.posToVal(top, "y"), frame = Math.max(this.frame, 0);
     const at = ({ label, low, high, log }, other, value) =>
-      `${label || other}: ${digits(value, log ? value / 100 : Math.abs(high - low) / 1000)}`;
+      `${label || other}: ${digits(value, log ? value / 100 : Math.abs(high - low) / 1000, !label.includes("step"))}`;
     const lines = [at(panel.x, "x", x)];
     if (this.flat) lines.push(at(panel.y, "y", y));
     for (const item of panel.items) {
