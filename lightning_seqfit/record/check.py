@@ -27,6 +27,8 @@ ALWAYS: dict[str, Form] = {
     "scalars": ("f", "looks tags"),
     "tags": ("U", "tags"),
 }
+#: Hyperparameters and settings are such.
+_PLAIN = str | int | float | bool | None
 _FINE_LENGTHS = ("fine_box", "fine_cells", "fine_shape", "fine/inside")
 #: What is there as soon as the first of them is, beside the sections of the diagnostics.
 TOGETHER: tuple[dict[str, Form], ...] = (
@@ -131,6 +133,12 @@ def check_about(about: Mapping[str, Any], names: Collection[str]) -> None:
     extra = about.get("extra", {})
     if not isinstance(extra, dict) or not all(_are_forms(arrays) for arrays in extra.values()):
         raise ValueError(f"'about' has extra {extra!r}, no kinds and shapes of arrays by name")
+    for key in ("hyperparameters", "settings"):
+        values = about.get(key, {})
+        if not isinstance(values, dict) or not all(isinstance(each, _PLAIN) for each in values.values()):
+            raise ValueError(f"'about' has {key} {values!r:.200}, no texts, numbers and booleans by name")
+    if not isinstance(about.get("finished", False), bool):
+        raise ValueError(f"'about' has finished {about['finished']!r}, neither true nor false")
     resolution = about.get("resolution") or []
     if not isinstance(resolution, list) or len(resolution) not in (0, len(axes)) or not all(map(_is_count, resolution)):
         raise ValueError(f"'about' has resolution {resolution!r}, no count for each axis")

@@ -315,6 +315,9 @@ class Run:
             diagnostics=self.diagnostics,
             final=isinstance(target, str) and target == FINAL,
             network=self.network,
+            hyperparameters=self.hyperparameters,
+            settings=self.settings,
+            finished=self.finished,
             recorded=self,
         )
 

@@ -102,7 +102,7 @@ class _Drawn:
     def __init__(self, runs: Mapping[str, Run]) -> None:
         self.runs = runs
         self.pictures = {name: [*views.pictures(run).values()] for name, run in runs.items()}
-        self.charts: dict[str, list[View]] = {name: [] for name in runs}
+        self.charts = {name: views.charts(run) for name, run in runs.items()}
         self.own = {name: own(run) for name, run in runs.items()}
         self.together = together(runs) if len(runs) > 1 else []
         self.moving = {name: [view for view in views.moving(run) if _frames(view) > 1] for name, run in runs.items()}

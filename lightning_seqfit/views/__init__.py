@@ -16,6 +16,7 @@ from lightning_seqfit.views.base import (
     Shade,
     View,
 )
+from lightning_seqfit.views.charts import charts
 from lightning_seqfit.views.collect import moving, pictures
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Picture",
     "Shade",
     "View",
+    "charts",
     "moving",
     "pictures",
 ]

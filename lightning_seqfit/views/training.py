@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 #: How a record's note begins that says why.
 _NO_PROJECTION = "basis/projection_error is absent: "
+#: The actual error over the one that the basis allows from which on the weights are said to lag behind; and the error
+#: above which there is something to say.
+_LAGGING, _LOW_ERROR = 2.0, 0.25
 #: The lowest frequency shown: that of one cycle, and some room.
 _LOWEST = 0.9
 #: The least amplitude shown, as a share of the largest.
@@ -123,10 +126,10 @@ def rank(run: Run, *, moving: bool = False) -> View:
 def _errors(run: Run, seen: BasisRecord) -> Panel:
     """The error, and the one that the basis allows."""
     steps = run.total_steps.astype(np.float64)
-    curves = [Curve(steps, _positive(run.scalars["error/relative_rmse"]), "model", "actual error")]
+    curves = [Curve(steps, positive(run.scalars["error/relative_rmse"]), "model", "actual error")]
     absent: tuple[str, ...] = ()
     if np.isfinite(seen.projection_error).any():
-        curves.append(Curve(steps, _positive(seen.projection_error), "allowed", "error the basis allows", "--"))
+        curves.append(Curve(steps, positive(seen.projection_error), "allowed", "error the basis allows", "--"))
     else:
         reasons = [note.partition(_NO_PROJECTION)[2] for note in run.notes if note.startswith(_NO_PROJECTION)]
         absent = (f"no error that the basis allows: {(reasons or ['it was not measured'])[-1]}",)
@@ -144,9 +147,12 @@ def _rank_reading(run: Run, seen: BasisRecord) -> str:
     actual, allowed = run.scalars["error/relative_rmse"][-1], seen.projection_error[-1]
     if not np.isfinite([actual, allowed]).all() or allowed <= 0.0:
         return f"{said}; which error it allows is not known."
-    times = f", {significant(actual / allowed, 2)} times that" if actual > allowed else ""
+    times = actual / allowed
+    lack = f", {significant(times, 2)} times that: the output weights lag behind" if times >= _LAGGING else ""
+    if actual > _LOW_ERROR and times < _LAGGING:
+        lack = ": the basis itself is what is missing"
     errors = significant(allowed, 2), significant(actual, 2)
-    return f"{said}; it allows an error of {errors[0]}, and the actual one is {errors[1]}{times}."
+    return f"{said}; it allows an error of {errors[0]}, and the actual one is {errors[1]}{lack}."
 
 
 def change(run: Run, *, moving: bool = False) -> View:
@@ -158,7 +164,7 @@ def change_curves(run: Run) -> Panel:
     """How much the prediction moved since earlier looks, on the whole, over the steps."""
     assert run.change is not None
     steps = run.total_steps.astype(np.float64)
-    half, last = (_positive(moved) for moved in (run.change.since_half, run.change.since_last))
+    half, last = (positive(moved) for moved in (run.change.since_half, run.change.since_last))
     curves = (
         Curve(steps, half, "model", "since half the steps"),
         Curve(steps, last, "target", "since the look before", "--"),
@@ -188,6 +194,6 @@ def log_axis(label: str, *values: FloatArray) -> Axis:
     return Axis(label, low / room, high * room, log=True)
 
 
-def _positive(values: FloatArray) -> FloatArray:
+def positive(values: FloatArray) -> FloatArray:
     """Values that a logarithmic axis has a place for, NaN for the others."""
     return np.where(np.isfinite(values) & (values > 0.0), values, np.nan)

@@ -44,7 +44,7 @@ class Keeping:
 
     Attributes
     ----------
-    network : what is known of the network that trains, for the file.
+    described : what is known of the training, by its name in the file: network, hyperparameters, settings.
     report : whether a page on the run is made at the end.
     """
 
@@ -52,11 +52,13 @@ class Keeping:
         self.archive, self.gallery = Archive(measuring.probe.name), Gallery()
         self.publisher = Publisher(measuring.probe.name, failures)
         self._measuring, self._failures, self._components = measuring, failures, components
-        self.network: Mapping[str, Any] = {}
+        self.described: Mapping[str, Mapping[str, Any]] = {}
+        self._began = 0.0
         self.report = False
 
     def open(self, trainer: pl.Trainer, module: pl.LightningModule, base: str) -> None:
         """Begin a fit that writes below a log directory; an empty one: it writes nothing."""
+        self._began = time.perf_counter()
         problem = self.archive.open(trainer, module, base)
         self.publisher.begin()
         if trainer.is_global_zero:
@@ -175,6 +177,8 @@ class Keeping:
         values, notes = state.scalars(), [*absent, *self._failures.notes()]
         if fits_noise(values.get("error/relative_rmse", np.nan), values.get("error/noise", np.nan)):
             notes.append(f"noise: {noise_fitted(scene.noise)}")
+        seconds = round(time.perf_counter() - self._began, 3)
+        settings = {**self.described.get("settings", {}), "seconds": seconds}
         with np.errstate(all="ignore"):
             return file_contents(
                 self._measuring.probe,
@@ -183,7 +187,7 @@ class Keeping:
                 diagnostics,
                 state.latest,
                 notes,
-                {**identity, "network": self.network},
+                {**identity, **self.described, "settings": settings},
                 self._components(),
             )
 

@@ -80,7 +80,12 @@ def logged_in_training(trainer: pl.Trainer) -> dict[str, torch.Tensor]:
 
 def hyperparameters(logger: Any) -> dict[str, Any]:
     """What a logger was told of a module and its data, by name, as texts and numbers."""
-    return _sanitize_params(_flatten_dict(_convert_params(getattr(logger, "hparams", {}))))
+    return _sanitize_params(flattened(getattr(logger, "hparams", {})))
+
+
+def flattened(parameters: Any) -> dict[str, Any]:
+    """Hyperparameters in one mapping, ``"a/b"`` for b within a."""
+    return _flatten_dict(_convert_params(parameters))
 
 
 def steps_in_all(trainer: pl.Trainer) -> float:

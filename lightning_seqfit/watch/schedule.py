@@ -67,11 +67,12 @@ class Schedule:
 
     Attributes
     ----------
+    cadences : as given, ``"auto"`` in place of a function that failed.
     next_step : before this step none is due.
     """
 
     def __init__(self, cadences: Sequence[Cadence], last: int, failures: Failures) -> None:
-        self._cadences = list(cadences)
+        self.cadences = list(cadences)
         self._failures = failures
         self.next_step = 0
         self.looked(last)
@@ -84,26 +85,26 @@ class Schedule:
     def _plan(self, step: int) -> None:
         """A function is asked at every step."""
         self.next_step = min(
-            (step + 1 if callable(n) else next_look(self._last, n) for n in self._cadences), default=step + 1
+            (step + 1 if callable(n) else next_look(self._last, n) for n in self.cadences), default=step + 1
         )
 
     def due(self, step: int) -> bool:
         """Whether a look is due; asks every function, since each may count how often it is asked."""
         if step < self.next_step or step <= self._last:
             return False
-        if any([self._wants(step, number) for number in range(len(self._cadences))]):
+        if any([self._wants(step, number) for number in range(len(self.cadences))]):
             return True
         self._plan(step)
         return False
 
     def _wants(self, step: int, number: int) -> bool:
-        cadence = self._cadences[number]
+        cadence = self.cadences[number]
         if callable(cadence):
             try:
                 with leave_generators_untouched():
                     return bool(cadence(step))
             except Exception as error:
-                cadence = self._cadences[number] = "auto"
+                cadence = self.cadences[number] = "auto"
                 self._failures.note(
                     "every_n_steps",
                     f"{type(error).__name__}: {error}",

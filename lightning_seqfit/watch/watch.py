@@ -25,6 +25,7 @@ from lightning_seqfit.watch.lightning_internals import (
 from lightning_seqfit.watch.losses import Losses
 from lightning_seqfit.watch.readiness import is_lazy, is_unfinished
 from lightning_seqfit.watch.schedule import Cadence, Phase, Schedule
+from lightning_seqfit.watch.settings import hyperparameters, settings
 from lightning_seqfit.watch.verdicts import Verdicts, stop
 from lightning_seqfit.watch.weights import Weights, is_adaptive
 from lightning_seqfit.words import warn
@@ -128,9 +129,15 @@ class Watch:
             self.weights.go_on(going_on[0].state.weights)
         self.phase = Phase.RUNNING
         self.verdicts.begin()
-        step, network = self.steps.begin(trainer, module), describe_network(module, trainer.optimizers)
+        step = self.steps.begin(trainer, module)
+        diagnostics = self.columns[0].measuring.diagnostics.values()
+        described = {
+            "network": describe_network(module, trainer.optimizers),
+            "hyperparameters": hyperparameters(trainer, module),
+            "settings": settings(trainer, self.probe, diagnostics, self.schedule.cadences, self.verdicts.stop_on),
+        }
         for column in self.columns:
-            column.keeping.network = network
+            column.keeping.described = described
             column.keeping.gallery.begin(step, steps_in_all(trainer))
             column.keeping.archive.write_at_exit(trainer, weakref.WeakMethod(column.write))
         if looks:

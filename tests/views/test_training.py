@@ -127,7 +127,7 @@ class TestRank:
         run = replace(self.run(), scalars=Scalars({"error/relative_rmse": np.array([1, 1, 1, 1, 0.4])}, "seqfit/"))
         assert training.rank(run).reading == (
             "The basis had 3 functions that differ at first and has 40 now; it allows an error of 0.01, and the actual "
-            "one is 0.4, 40 times that."
+            "one is 0.4, 40 times that: the output weights lag behind."
         )
 
 
