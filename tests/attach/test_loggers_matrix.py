@@ -135,7 +135,7 @@ def assert_complete(rows: Rows, run: Run) -> None:
 def pictures(folder: str | Path) -> set[str]:
     """Tags of the pictures beside the record, which are always there."""
     tags = {f"seqfit/{path.stem.removeprefix('probe_')}" for path in (Path(folder) / "seqfit").glob("*.png")}
-    assert {"seqfit/fit", "seqfit/front", "seqfit/spectrum", "seqfit/basis"} <= tags
+    assert {"seqfit/2_fit", "seqfit/1_front", "seqfit/4_spectrum", "seqfit/5_basis"} <= tags
     return tags
 
 

@@ -144,7 +144,9 @@ def test_training_is_bitwise_what_it_is_without_us_and_everything_is_logged(
     pictures = (Path(logger.log_dir) / "seqfit").glob("*.png")
     images = events.Tags()["images"]
     assert (
-        {"seqfit/fit", "seqfit/front"} <= set(images) == {f"seqfit/{p.stem.removeprefix('probe_')}" for p in pictures}
+        {"seqfit/2_fit", "seqfit/1_front"}
+        <= set(images)
+        == {f"seqfit/{p.stem.removeprefix('probe_')}" for p in pictures}
     )
 
 
