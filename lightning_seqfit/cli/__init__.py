@@ -26,6 +26,7 @@ COMMANDS = {
     "plan": "say what a target asks of a network, before anything is trained",
     "try": "try on a run's target what may end a stall",
     "report": "make a page of what records hold, also against a target, also while a run goes on",
+    "compare": "put several runs into one table, with what differs between how they were set",
 }
 # A command that is a word of Python.
 _MODULES = {"try": "try_"}
