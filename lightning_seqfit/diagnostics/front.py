@@ -20,6 +20,7 @@ from lightning_seqfit.diagnostics.base import (
     number,
     read_section,
 )
+from lightning_seqfit.diagnostics.section import Section
 from lightning_seqfit.geometry import BoolArray, FloatArray
 from lightning_seqfit.measures import front
 from lightning_seqfit.probe import Observation
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class FrontRecord:
+class FrontRecord(Section):
     """The error front over the looks; arrays have the look as first axis, but for the last four.
 
     Attributes
@@ -45,6 +46,8 @@ class FrontRecord:
     tolerance : relative error at which a point is fitted.
     quiet : share of the domain in which the target hardly oscillates, which counts neither way; NaN: in older records.
     """
+
+    shown_by = "1_front"
 
     local_error: FloatArray
     fitted: FloatArray

@@ -13,16 +13,22 @@ from numpy.typing import ArrayLike, NDArray
 
 from lightning_seqfit.diagnostics import DIAGNOSTICS, Diagnostic
 from lightning_seqfit.diagnostics.base import Stored, checked_tolerance
+from lightning_seqfit.diagnostics.section import Section
 from lightning_seqfit.geometry import MOST_AXES, FloatArray, Geometry, faces_of_box
 from lightning_seqfit.planning import Plan
 from lightning_seqfit.probe import Probe
+from lightning_seqfit.record import notebook
 from lightning_seqfit.record.against import FINAL, read_against
 from lightning_seqfit.record.architecture import Architecture
 from lightning_seqfit.record.cells import geometry_of
+from lightning_seqfit.record.frames import to_frame, to_xarray
 from lightning_seqfit.record.history import Column, Record
 from lightning_seqfit.record.summary import Summary, summarise
 
 if TYPE_CHECKING:
+    import pandas
+    import xarray
+
     from lightning_seqfit.diagnostics.basis import BasisRecord
     from lightning_seqfit.diagnostics.change import ChangeRecord
     from lightning_seqfit.diagnostics.front import FrontRecord
@@ -188,32 +194,37 @@ class Run:
     @property
     def front(self) -> FrontRecord | None:
         """The error front."""
-        return self.sections.get("front")
+        return self._taken("front")
 
     @property
     def oscillations(self) -> OscillationsRecord | None:
         """Counts of oscillations."""
-        return self.sections.get("oscillations")
+        return self._taken("oscillations")
 
     @property
     def spectrum(self) -> SpectrumRecord | None:
         """The residual's spectrum."""
-        return self.sections.get("spectrum")
+        return self._taken("spectrum")
 
     @property
     def basis(self) -> BasisRecord | None:
         """The basis and its snapshots."""
-        return self.sections.get("basis")
+        return self._taken("basis")
 
     @property
     def change(self) -> ChangeRecord | None:
         """How much the prediction still moved, of a probe without a target."""
-        return self.sections.get("change")
+        return self._taken("change")
 
     @property
     def stall(self) -> StallRecord | None:
         """Whether it got on, at each look."""
-        return self.sections.get("stall")
+        return self._taken("stall")
+
+    def _taken(self, name: str) -> Any | None:
+        """A section, which then knows the run that it draws."""
+        section = self.sections.get(name)
+        return section.of(self) if isinstance(section, Section) else section
 
     @property
     def losses(self) -> dict[str, FloatArray]:
@@ -355,6 +366,21 @@ class Run:
     def summary(self) -> Summary:
         """What there is to say of the last look: ``str`` of it is a table, ``line`` a sentence."""
         return summarise(self)
+
+    def to_frame(self) -> pandas.DataFrame:
+        """Return a row a look: :func:`~lightning_seqfit.record.frames.to_frame`."""
+        return to_frame(self)
+
+    def to_xarray(self) -> xarray.Dataset:
+        """Return fields over looks and places: :func:`~lightning_seqfit.record.frames.to_xarray`."""
+        return to_xarray(self)
+
+    def __repr__(self) -> str:
+        return notebook.as_text(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return notebook.as_html(self)
 
 
 def contents(record: Record, fixed: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Column]:
