@@ -208,8 +208,8 @@ def test_what_points_in_five_dimensions_cannot_tell_is_absent_with_its_reason(tr
 def test_its_figures_are_the_fit_and_the_rank(trained: tuple[Run, Net, Net]) -> None:
     run, _, _ = trained
     figures = draw(run)
-    assert figures.keys() == {"fit", "rank"}
-    left, right = figures["fit"].axes
+    assert figures.keys() == {"2_fit", "6_rank"}
+    left, right = figures["2_fit"].axes
     dots, diagonal = left.get_lines()
     assert run.fine is not None
     np.testing.assert_array_equal(dots.get_xdata(), run.fine.target)
@@ -219,4 +219,4 @@ def test_its_figures_are_the_fit_and_the_rank(trained: tuple[Run, Net, Net]) -> 
     assert len(errors) == 4
     assert errors[-1] < 0.2 * errors[0]
     assert errors[-1] == pytest.approx(np.median(np.abs(run.prediction[-1] - run.target)), rel=0.05)
-    assert as_image(figures["fit"]).std() > 0
+    assert as_image(figures["2_fit"]).std() > 0

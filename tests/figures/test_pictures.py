@@ -1,6 +1,6 @@
 """Each kind of figure is, to the pixel, what it was when somebody looked at it.
 
-Where a figure was changed on purpose, look at the new ones and renew the baselines, with the versions of constraints.txt:
+Where a figure was changed on purpose: renew the baselines with the versions of constraints.txt, and look at them.
 
     pytest tests/figures/test_pictures.py --mpl-generate-path=tests/baselines
 """
