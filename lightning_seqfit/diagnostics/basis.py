@@ -58,8 +58,6 @@ class BasisRecord(Section):
     snapshot_points : shape ``(P, d)``.
     """
 
-    shown_by = "5_basis"
-
     numerical_rank: FloatArray
     effective_rank: FloatArray
     monotone_share: FloatArray

@@ -33,8 +33,6 @@ class ChangeRecord(Section):
     reference : step of the look that the last one was compared with in ``since_half``, counted over all fits; -1: none.
     """
 
-    shown_by = "7_change"
-
     local: FloatArray
     since_last: FloatArray
     since_half: FloatArray

@@ -47,8 +47,6 @@ class FrontRecord(Section):
     quiet : share of the domain in which the target hardly oscillates, which counts neither way; NaN: in older records.
     """
 
-    shown_by = "1_front"
-
     local_error: FloatArray
     fitted: FloatArray
     sequentiality: FloatArray

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 class OscillationsRecord(Section):
     """Oscillation counts over the looks, each of shape ``(looks,)``, in halves."""
 
-    shown_by = "oscillations"
+    chart = "oscillations"
 
     target: FloatArray
     model: FloatArray

@@ -58,8 +58,6 @@ class SpectrumRecord(Section):
     target_trend_share : variance of the target's trend / variance of the target.
     """
 
-    shown_by = "4_spectrum"
-
     relative_error: dict[str, FloatArray]
     share: dict[str, FloatArray]
     trend: FloatArray

@@ -53,7 +53,7 @@ class StallRecord(Section):
         :class:`~lightning_seqfit.diagnosis.procedure.Course`, shape ``(looks,)`` each.
     """
 
-    shown_by = "loss"
+    chart = "loss"
 
     verdict: NDArray[np.str_]
     stalled: FloatArray

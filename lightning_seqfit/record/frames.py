@@ -1,13 +1,15 @@
-"""A run as a table of pandas and a data set of xarray, which are not installed with this package."""
+"""A run as a table of pandas and as a dataset of xarray, which are asked for only here."""
 
 from __future__ import annotations
 
 import json
 import math
 import re
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lightning_seqfit.words import plain
 
@@ -17,149 +19,135 @@ if TYPE_CHECKING:
 
     from lightning_seqfit.record.run import Run
 
-#: Names of dimensions, which no axis of a domain may have.
-_DIMENSIONS = ("look", "cell", "step", "frequency", "snapshot", "unit", "point")
+#: Dimensions and values.
+Variable = tuple[tuple[str, ...], NDArray[Any]]
+#: Share of the domain by which points of a grid are apart from its lines, up to rounding.
+_SAME = 1e-9
+
+#: What is said of a variable: of its unit, and what it is.
+_ABOUT = {
+    "step": ("optimizer steps", "optimizer steps counted over all fits"),
+    "logger_step": ("", "the loggers' axis"),
+    "fit": ("", "number of the fit"),
+    "local_error": ("1", "square of the local error, relative to its scale"),
+    "local_change": ("1", "square of the local change since half the steps, relative to its scale"),
+    "arrival": ("optimizer steps", "first step at which the place was fitted; inf: never"),
+    "settled": ("optimizer steps", "step since which the place is fitted; inf: it is not"),
+    "active": ("", "whether the place counts"),
+    "power": ("", "power of the residual; the first frequency is the trend term"),
+    "frequency": ("cycles per domain length", "frequency"),
+    "snapshots": ("", "values of the weightiest basis functions"),
+    "snapshot_step": ("optimizer steps", "step of the snapshot"),
+    "snapshot_unit": ("", "number of the unit"),
+}
+#: Names that no axis can have beside them.
+_TAKEN = {*_ABOUT, "prediction", "target", "trend", "look", "cell", "snapshot", "unit", "point"}
 
 
-def to_frame(run: Run) -> pandas.DataFrame:
-    """Return the scalars of a run as a table, a row a look.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Indexed by ``"step"``, counted over all fits; columns: the fit and the loggers' step, then the tags without
-        ``seqfit/``, NaN where a look has none.
-
-    Raises
-    ------
-    ImportError
-        If pandas is not installed.
-
-    Examples
-    --------
-    >>> from lightning_seqfit.record.run import Run, Scalars
-    >>> looks = np.arange(3)
-    >>> fixed = {"name": "", "quantity": "u", "axes": ("x",), "bounds": ((0.0, 1.0),), "shape": (2,)}
-    >>> line = {"points": np.array([[0.25], [0.75]]), "target": np.ones(2), "trend": np.ones(2)}
-    >>> over = {"steps": looks, "total_steps": looks, "logger_steps": looks, "fit": 0 * looks}
-    >>> scalars = Scalars({"error/max": np.array([1.0, 0.5, 0.25])}, "seqfit/")
-    >>> frame = to_frame(Run(**fixed, **line, **over, prediction=np.zeros((3, 2)), scalars=scalars))
-    >>> frame["error/max"].to_dict()
-    {0: 1.0, 1: 0.5, 2: 0.25}
-    """
-    try:
-        import pandas
-    except ImportError as error:
-        raise _lacking("to_frame", "pandas") from error
-    columns = {"fit": run.fit, "logger_step": run.logger_steps, **run.scalars}
-    return pandas.DataFrame(columns, index=pandas.Index(run.total_steps, name="step"))
+def frame_of(run: Run) -> pandas.DataFrame:
+    """Return a DataFrame with a row for each look: :meth:`lightning_seqfit.Run.to_frame`."""
+    made = _module("pandas", "to_frame")
+    columns: dict[str, NDArray[Any]] = {"fit": run.fit, "logger_step": run.logger_steps, **run.scalars}
+    if run.stall is not None and "stall/verdict" in columns:
+        columns["stall/verdict"] = run.stall.verdict
+    return made.DataFrame(columns, index=made.Index(run.total_steps, name="step"))
 
 
-def to_xarray(run: Run) -> xarray.Dataset:
-    """Return the fields of a run with their coordinates.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``prediction`` and, where they were watched, ``local_error`` and ``local_change`` over ``look`` and the domain;
-        ``target``, ``trend``, ``arrival``; ``power`` over ``look`` and ``frequency``; ``basis`` over ``snapshot``,
-        ``unit`` and ``point``. The domain's dimensions are its axes where the cells are a full grid, and ``cell`` with
-        the coordinates of each where they are not. A look has the coordinates ``step``, ``fit`` and ``logger_step``.
-        All of it can be written by ``to_netcdf``.
-
-    Raises
-    ------
-    ImportError
-        If xarray is not installed.
-
-    Examples
-    --------
-    >>> from lightning_seqfit.record.run import Run, Scalars
-    >>> looks = np.arange(2)
-    >>> fixed = {"name": "", "quantity": "u (V)", "axes": ("x",), "bounds": ((0.0, 1.0),), "shape": (2,)}
-    >>> line = {"points": np.array([[0.25], [0.75]]), "target": np.ones(2), "trend": np.ones(2)}
-    >>> over = {"steps": looks, "total_steps": 10 * looks, "logger_steps": looks, "fit": 0 * looks}
-    >>> found = to_xarray(Run(**fixed, **line, **over, prediction=np.eye(2), scalars=Scalars({}, "seqfit/")))
-    >>> float(found.prediction.isel(look=1).sel(x=0.75)), found.step.values.tolist(), found.prediction.attrs["units"]
-    (1.0, [0, 10], 'V')
-    """
-    try:
-        import xarray
-    except ImportError as error:
-        raise _lacking("to_xarray", "xarray") from error
-    axes = [f"{axis}_" if axis in _DIMENSIONS else axis for axis in run.axes]
-    lattice = _lattice(run)
-    cells = axes if lattice else ["cell"]
-    shape = run.shape if lattice else (len(run.points),)
-    units = _units(run.quantity)
-    found: dict[str, Any] = {}
-
-    def put(name: str, values: Any, before: tuple[str, ...], **attrs: Any) -> None:
-        values = np.asarray(values)
-        found[name] = ((*before, *cells), values.reshape(*values.shape[: len(before)], *shape), attrs)
-
-    put("prediction", run.prediction, ("look",), long_name=run.quantity, **units)
-    put("target", run.target, (), long_name=f"target: {run.quantity}", **units)
-    put("trend", run.trend, (), long_name=f"trend of the target: {run.quantity}", **units)
-    if run.front is not None:
-        said = "squared relative error, mean over a window"
-        put("local_error", run.front.local_error, ("look",), long_name=said, units="1")
-        put("arrival", run.front.arrival, (), long_name="first step at which a cell was fitted; inf: never")
-    if run.change is not None:
-        put("local_change", run.change.local, ("look",), long_name="squared change since half the steps", units="1")
-    coordinates: dict[str, Any] = {
-        "step": ("look", run.total_steps, {"long_name": "optimizer steps over all fits"}),
-        "fit": ("look", run.fit),
-        "logger_step": ("look", run.logger_steps),
+def dataset_of(run: Run) -> xarray.Dataset:
+    """Return a Dataset of the fields over the looks: :meth:`lightning_seqfit.Run.to_xarray`."""
+    made = _module("xarray", "to_xarray")
+    looks = slice(-len(run.prediction), None)  # of finer cells there is the last look alone
+    places, shape, coordinates = _places(run)
+    found: dict[str, Variable] = {
+        "step": (("look",), run.total_steps[looks]),
+        "logger_step": (("look",), run.logger_steps[looks]),
+        "fit": (("look",), run.fit[looks]),
     }
-    for number, axis in enumerate(axes):
-        places = lattice[number] if lattice else run.points[:, number]
-        coordinates[axis] = (axis if lattice else "cell", places, {"long_name": run.axes[number]})
-    if run.spectrum is not None:
-        power = {"long_name": f"power of the residual of {run.quantity}"}
-        found["power"] = (("look", "frequency"), run.spectrum.power, power)
-        coordinates["frequency"] = ("frequency", run.spectrum.frequency, {"long_name": "cycles per domain length"})
-    if run.basis is not None:
-        seen = run.basis
-        values = seen.snapshots.astype(np.float32)  # netCDF has no float16
-        found["basis"] = (("snapshot", "unit", "point"), values, {"long_name": "weightiest units of the basis"})
-        coordinates["snapshot_step"] = ("snapshot", seen.snapshot_steps)
-        coordinates["unit_number"] = (("snapshot", "unit"), seen.snapshot_units)
-        for number, axis in enumerate(axes):
-            coordinates[f"point_{axis}"] = ("point", seen.snapshot_points[:, number])
-    return xarray.Dataset(found, coords=coordinates, attrs=_attributes(run))
+
+    def over_places(**fields: NDArray[Any]) -> None:
+        for name, values in fields.items():
+            moves = values.ndim > 1
+            dims = ("look", *places) if moves else places
+            found[name] = dims, values.reshape(*values.shape[:-1], *shape)
+
+    over_places(prediction=run.prediction)
+    if run.known:
+        over_places(target=run.target, trend=run.trend)
+    if (front := run.front) is not None:
+        over_places(local_error=front.local_error, arrival=front.arrival, settled=front.settled, active=front.active)
+    if run.change is not None:
+        over_places(local_change=run.change.local)
+    if (spectrum := run.spectrum) is not None:
+        found["power"] = ("look", "frequency"), spectrum.power[looks]
+        coordinates["frequency"] = ("frequency",), spectrum.frequency
+    if (basis := run.basis) is not None:
+        found["snapshots"] = ("snapshot", "unit", "point"), basis.snapshots.astype(np.float32)  # netCDF has no float16
+        coordinates["snapshot_step"] = ("snapshot",), basis.snapshot_steps
+        coordinates["snapshot_unit"] = ("snapshot", "unit"), basis.snapshot_units
+        for axis, values in zip(run.axes, basis.snapshot_points.T, strict=True):
+            coordinates[f"snapshot_{axis}"] = ("point",), values
+    coordinates |= {name: found.pop(name) for name in ("step", "logger_step", "fit")}
+    dataset: xarray.Dataset = made.Dataset(found, coordinates, _attributes(run))
+    for name in map(str, dataset.variables):
+        unit, said = _ABOUT.get(name, ("", ""))
+        if name in ("prediction", "target", "trend"):
+            said, unit = _quantity(run.quantity)
+        dataset[name].attrs |= {key: text for key, text in (("units", unit), ("long_name", said)) if text}
+    return dataset
 
 
-def _lacking(method: str, package: str) -> ImportError:
-    return ImportError(f"run.{method}() needs {package}: pip install 'lightning-seqfit[frames]'")
-
-
-def _lattice(run: Run) -> list[Any]:
-    """Coordinates along each axis of a full grid; empty: the cells are none."""
-    if len(run.shape) != len(run.axes) or math.prod(run.shape) != len(run.points):
-        return []
-    places = np.moveaxis(run.points.reshape(*run.shape, len(run.axes)), -1, 0)
-    axes = [np.moveaxis(field, number, 0).reshape(run.shape[number], -1)[:, 0] for number, field in enumerate(places)]
-    grid = np.meshgrid(*axes, indexing="ij")
-    return axes if all(np.allclose(one, other) for one, other in zip(grid, places, strict=True)) else []
-
-
-def _units(quantity: str) -> dict[str, str]:
-    """The unit in a name such as ``"u (V)"``."""
-    unit = re.search(r"\(([^()]+)\)$", quantity)
-    return {"units": unit[1]} if unit else {}
+def _places(run: Run) -> tuple[tuple[str, ...], tuple[int, ...], dict[str, Variable]]:
+    """Dimensions of a field, their lengths, and where its values lie: the axes themselves on a full grid."""
+    names = tuple(f"axis_{axis}" if axis in _TAKEN else axis for axis in run.axes)
+    if len(run.shape) == len(names) and math.prod(run.shape) == len(run.points):
+        lattice = run.points.reshape(*run.shape, len(names))
+        first = [
+            np.moveaxis(lattice[..., axis], axis, -1).reshape(-1, run.shape[axis])[0] for axis in range(len(names))
+        ]
+        lengths = [high - low for low, high in run.bounds]
+        apart = np.abs(lattice - np.stack(np.meshgrid(*first, indexing="ij"), axis=-1)) / lengths
+        if np.max(apart) < _SAME:
+            return names, run.shape, {name: ((name,), line) for name, line in zip(names, first, strict=True)}
+    cells: dict[str, Variable] = {name: (("cell",), values) for name, values in zip(names, run.points.T, strict=True)}
+    return ("cell",), (len(run.points),), cells
 
 
 def _attributes(run: Run) -> dict[str, Any]:
-    """What else is known, as texts and numbers, which any file holds."""
-    said: dict[str, Any] = {
-        "name": run.name,
+    """What belongs to the whole run, as texts and numbers: netCDF knows no others."""
+    about = {
+        "name": run.name or "probe",
         "quantity": run.quantity,
+        "summary": run.summary().line,
+        "geometry": run.kind,
         "noise": float(run.noise),
-        "scale_of": run.scale_of,
+        "tolerance": None if run.front is None else float(run.front.tolerance),
         "finished": int(run.finished),
         "notes": "\n".join(run.notes),
-        "hyperparameters": json.dumps(plain(run.hyperparameters)),
-        "settings": json.dumps(plain(run.settings)),
+        "hyperparameters": json.dumps(plain(run.hyperparameters)) if run.hyperparameters else "",
+        "settings": json.dumps(plain(run.settings)) if run.settings else "",
     }
-    return said | ({} if run.front is None else {"tolerance": float(run.front.tolerance)})
+    return {name: value for name, value in about.items() if value not in ("", None)}
+
+
+def _quantity(quantity: str) -> tuple[str, str]:
+    """Name and unit of a quantity.
+
+    Examples
+    --------
+    >>> _quantity("u (V)"), _quantity("height")
+    (('u', 'V'), ('height', ''))
+    """
+    found = re.fullmatch(r"(.*\S)\s*\((.+)\)", quantity)
+    return (found[1], found[2]) if found else (quantity, "")
+
+
+def _module(name: str, what: str) -> Any:
+    """Import a package that an extra brings, or say how to get it."""
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        missing = error.name or name
+        raise ModuleNotFoundError(
+            f"run.{what}() needs {missing}, which is not installed: pip install 'lightning-seqfit[frames]'",
+            name=missing,
+        ) from error
