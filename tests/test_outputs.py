@@ -361,7 +361,7 @@ def test_an_image_in_colours_is_one_probe(tmp_path, output):
 def test_a_figure_along_a_line_shows_all_outputs_small(tmp_path):
     fitted(tmp_path, ErrorFront(grid(output=[0, 2])), steps=2)
     run = load(tmp_path, "2")
-    large, *small = draw(run)["2_fit"].axes
+    *small, large = draw(run)["2_fit"].axes
     assert [axes.get_title() for axes in small] == ["output 0", "output 2"]
     heights = [axes.get_position().height for axes in (large, *small)]
     assert heights[0] > 2 * max(heights[1:])

@@ -300,7 +300,7 @@ def test_a_folder_in_memory_holds_all_that_one_on_the_disk_does() -> None:
     files = {path for path in store.find("runs") if not path.endswith(places.MARK)}
     assert files == {
         "/runs/1.ckpt",
-        *(f"/runs/1/seqfit/{part}probe{end}" for part in ("", "run_1/") for end in (".npz", "_fit.png")),
+        *(f"/runs/1/seqfit/{part}probe{end}" for part in ("", "run_1/") for end in (".npz", "_2_fit.png")),
     }
     assert load("memory://runs/1/seqfit/probe.npz").quantity == "first"
     with pytest.warns(UserWarning, match="2 runs in memory://runs/1/seqfit: run_1, the newest, is loaded"):
