@@ -23,6 +23,7 @@ from matplotlib.colors import Colormap
 
 from lightning_seqfit import views
 from lightning_seqfit.figures.items import COLOURS
+from lightning_seqfit.report.comparison import compare
 from lightning_seqfit.report.packing import Arrays, pack
 from lightning_seqfit.report.part import Part, part_of
 from lightning_seqfit.views import View
@@ -117,13 +118,16 @@ class _Drawn:
         """Make the page, with each ``every``-th frame of what moves."""
         arrays, packed, placed = Arrays(), [], []
 
-        def put(several: Sequence[View]) -> list[int]:
+        def put(several: Sequence[View], *, beside: bool = False) -> list[int]:
             for view, wide in zip(several, _widths(several), strict=True):
                 packed.append(pack(view, arrays))
-                placed.append({"title": view.title, "reading": view.reading, "wide": wide})
+                placed.append({"title": view.title, "reading": view.reading, "wide": wide and not beside})
             return [*range(len(packed) - len(several), len(packed))]
 
-        moving = {name: put([_thinned(view, every) for view in each]) for name, each in self.moving.items()}
+        several = len(self.runs) > 1
+        moving = {
+            name: put([_thinned(view, every) for view in each], beside=several) for name, each in self.moving.items()
+        }
         steps = sorted({step for view in packed for step in view["steps"] or ()})
         filled = [
             {
@@ -143,7 +147,7 @@ class _Drawn:
             title=title,
             parts=filled,
             views=placed,
-            moving=_side_by_side(moving, packed) if len(self.runs) > 1 else [at for at in moving.values() if at],
+            moving=_side_by_side(moving, packed) if several else [at for at in moving.values() if at],
             order={name: number for number, name in enumerate(self.runs)},
             pointing=any(view["cursor"] for view in packed),
             looks=len(steps),
@@ -151,7 +155,7 @@ class _Drawn:
             all_looks=self.looks,
             thinned=_ordinal(every) if every > 1 else "",
             together=both,
-            comparison=None,
+            comparison=_compared(self.runs) if several else None,
             unread=unread,
             live=None if live is None else significant(live, 3),
             data=Markup(_in_script(data)),
@@ -165,6 +169,14 @@ class _Drawn:
 
 def _title(runs: Mapping[str, Run]) -> str:
     return " and ".join(runs) if len(runs) < 3 else f"{len(runs)} runs"
+
+
+def _compared(runs: Mapping[str, Run]) -> dict[str, Any]:
+    """The table of several runs, a column for each, without what is known of none."""
+    found = compare(runs)
+    names, *facts = zip(found.columns, zip(*found.rows, strict=True), zip(*found.texts, strict=True), strict=True)
+    rows = [(label, *texts) for label, values, texts in facts if any(value is not None for value in values)]
+    return {"columns": [names[0], *names[1]], "rows": rows, "reasons": found.reasons}
 
 
 def _frames(view: View) -> int:

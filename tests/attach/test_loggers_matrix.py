@@ -307,6 +307,7 @@ def test_wandb_has_every_look_on_an_axis_that_never_goes_back(
         fit(tmp_path, logger, validate=True, val_check_interval=2)
         folder = tmp_path / "lightning_logs" / logger.version
         sink_for(logger).log_text("seqfit/verdict", "**stuck** at 3 < 4", STEPS)
+        sink_for(logger).log_report("seqfit/report", "<p>stuck</p>", STEPS)
     finally:
         wandb.teardown()
     (file,) = tmp_path.glob("wandb/offline-run-*/*.wandb")
@@ -327,6 +328,7 @@ def test_wandb_has_every_look_on_an_axis_that_never_goes_back(
     step, page = pages["seqfit/verdict"]
     assert step == STEPS
     assert "**stuck** at 3 &lt; 4</pre>" in page.read_text()
+    assert pages["seqfit/report"][1].read_text() == "<p>stuck</p>"
     said = capfd.readouterr()
     complaints = [line for line in (said.out + said.err).splitlines() if "WARNING" in line or "ERROR" in line]
     assert [line for line in complaints if "anonymous setting" not in line] == []  # of an argument of Lightning's

@@ -101,6 +101,7 @@ def test_several_runs_are_compared_where_one_is(
     assert out == "page      report.html\n"
     text = Elements((tmp_path / "report.html").read_text("utf-8")).text
     assert "line and plane" in text
+    assert "Compared" in text
     assert not list((line / "seqfit").glob("*.html"))
 
 

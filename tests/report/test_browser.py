@@ -47,7 +47,7 @@ def show(browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Show:
     ) -> Any:
         monkeypatch.setattr(views, "moving", lambda run: moving)
         monkeypatch.setattr(views, "pictures", lambda run: {view.name: view for view in pictures})
-        monkeypatch.setattr(views, "charts", lambda run: [], raising=False)
+        monkeypatch.setattr(views, "charts", lambda run: [])
         (tmp_path / "report.html").write_text(page(runs or {"a run": known_run(5)}, live=live), "utf-8")
         return opened(browser, (tmp_path / "report.html").as_uri(), **options)
 

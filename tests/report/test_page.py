@@ -27,7 +27,7 @@ def names(text: str) -> list[str]:
 
 def test_the_verdict_comes_first_then_the_slider_then_pictures_charts_and_tables() -> None:
     said = Elements(page({"a run": whole_run()})).text
-    order = ["a run", "progressing", "Step 2,000", "Play", "At the last look", "Summary", "Cost"]
+    order = ["a run", "progressing", "Step 2,000", "Play", "At the last look", "Over the training", "Summary", "Cost"]
     places = [said.index(each) for each in order]
     assert places == sorted(places)
 
@@ -125,6 +125,7 @@ def test_several_runs_are_compared_and_drawn_over_each_other() -> None:
     text = page(runs)
     said = Elements(text).text
     assert "first and second" in said
+    assert "run first second verdict progressing undecided fitted 100 % 40 %" in said
     together = [view for view in described(text)["views"] if view["name"].startswith("together")]
     assert [view["name"] for view in together] == ["together_fitted", "together_error"]
     for view in together:

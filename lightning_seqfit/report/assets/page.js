@@ -2,8 +2,9 @@
 "use strict";
 
 // Panels: uPlot has the axes, the cursor and the zoom
-/** Round numbers between the ends of an axis, about as many as asked for. */
-const ticks = (count) => (u, axis, low, high) => {
+/** Round numbers between the ends of an axis, about as many as there is room for. */
+function ticks(u, axis, low, high) {
+  const count = axis ? Math.min(5, Math.max(2, u.height / 40)) : Math.min(8, Math.max(2, u.width / 90));
   const log = u.scales[u.axes[axis].scale].distr === 3, found = [];
   const add = (value) => found.push(Number(value.toPrecision(12)));
   if (log && high / low > 5) {
@@ -19,12 +20,12 @@ const ticks = (count) => (u, axis, low, high) => {
   }
   const room = 1e-9 * Math.max(Math.abs(low), Math.abs(high));
   return found.filter((value) => value >= low - room && value <= high + room);
-};
+}
 
-function axisOf(axis, scale, width) {
+function axisOf(axis, scale, label) {
   const made = {
     scale,
-    label: axis.label || null,
+    label: label || null,
     labelSize: 18,
     labelGap: 2,
     font: "12px system-ui, sans-serif",
@@ -34,7 +35,7 @@ function axisOf(axis, scale, width) {
     ticks: { stroke: () => variable("grid"), width: 1, size: 5 },
     gap: 3,
     filter: (u, splits) => splits,
-    splits: ticks(scale === "x" ? Math.max(2, Math.min(8, width / 90)) : 5),
+    splits: ticks,
     values: (u, splits) => splits.map((value) => digits(value, 0, !axis.label.includes("step"))),
   };
   if (axis.names) {
@@ -52,6 +53,7 @@ function axisOf(axis, scale, width) {
 class Drawn {
   constructor(view, panel, place) {
     Object.assign(this, { view, panel, place, frame: -1 });
+    if (!this.aside) place.appendChild(element("p", "upwards", panel.y.label));
     this.box = place.appendChild(element("div", "plot"));
     this.legend = place.appendChild(element("ul", "legend"));
     for (const reason of panel.absent) place.appendChild(element("p", "absent", reason));
@@ -63,6 +65,11 @@ class Drawn {
     this.box.addEventListener("keydown", (event) => this.key(event));
     new ResizeObserver(() => this.fit()).observe(this.box);
     this.list();
+  }
+
+  /** Whether the name of the vertical axis has room beside it; else it is written above. */
+  get aside() {
+    return this.panel.y.label.length <= (this.panel.small ? 12 : 24);
   }
 
   /** Whether a place in it has two coordinates. */
@@ -77,8 +84,9 @@ class Drawn {
   }
 
   size(paper = false) {
-    const { panel, view } = this, beside = view.rows.find((row) => row.includes(panel)).length;
+    const { panel, view } = this, inRow = view.rows.find((row) => row.includes(panel)).length;
     const whole = this.place.closest("figure").classList.contains("wide") ? 670 : 310;
+    const beside = Math.max(1, Math.min(inRow, Math.floor(whole / (panel.small ? 102 : 162))));
     const width = paper ? (whole - 12 * (beside - 1)) / beside : Math.max(this.box.clientWidth, 120);
     let height = [290, 220, 190][Math.min(view.rows.length, 3) - 1];
     if (panel.small) height = 130;
@@ -104,7 +112,7 @@ class Drawn {
         legend: { show: false },
         cursor: { drag: { x: true, y: true, uni: 25 }, points: { show: false }, y: this.flat },
         scales: { x: scale(panel.x), y: scale(panel.y) },
-        axes: [axisOf(panel.x, "x", size.width), axisOf(panel.y, "y", size.width)],
+        axes: [axisOf(panel.x, "x", panel.x.label), axisOf(panel.y, "y", this.aside ? panel.y.label : "")],
         series: [{}, { show: true, stroke: "transparent", points: { show: false } }],
         hooks: { draw: [(u) => this.paint(u)], setCursor: [(u) => this.tell(u)], setScale: [() => this.mark()] },
       },
