@@ -157,7 +157,7 @@ def csv_rows(folder: str | Path) -> Rows:
 
 
 def wandb_history(path: Path) -> Iterator[dict[tuple[str, ...], Any]]:
-    """Rows of an offline run's file, which is a log as LevelDB writes it: blocks of 32 KiB, a header a piece.
+    """Rows and artifacts of an offline run's file, a log as LevelDB writes it: blocks of 32 KiB, a header a piece.
 
     An image is a dictionary, of which the file has each entry by itself: its key has two parts.
     """
@@ -177,6 +177,8 @@ def wandb_history(path: Path) -> Iterator[dict[tuple[str, ...], Any]]:
             whole = b""
             if record.WhichOneof("record_type") == "history":
                 yield {tuple(item.nested_key): json.loads(item.value_json) for item in record.history.item}
+            elif record.WhichOneof("record_type") == "artifact":
+                yield {(record.artifact.type,): record.artifact.name}
 
 
 #: Where the record lies with a logger that has a name and a version, and no folder of its own.
@@ -312,8 +314,11 @@ def test_wandb_has_every_look_on_an_axis_that_never_goes_back(
         wandb.teardown()
     (file,) = tmp_path.glob("wandb/offline-run-*/*.wandb")
     rows: Rows = defaultdict(list)
-    axis, images, pages = [], set(), {}
+    axis, images, pages, artifacts = [], set(), {}, []
     for row in wandb_history(file):
+        if ("report",) in row:
+            artifacts.append(row["report",])
+            continue
         axis.append(row["trainer/global_step",])
         for (tag, *entry), value in row.items():
             if not entry:
@@ -329,6 +334,7 @@ def test_wandb_has_every_look_on_an_axis_that_never_goes_back(
     assert step == STEPS
     assert "**stuck** at 3 &lt; 4</pre>" in page.read_text()
     assert pages["seqfit/report"][1].read_text() == "<p>stuck</p>"
+    assert [name.startswith("seqfit-report-") for name in artifacts] == [True]
     said = capfd.readouterr()
     complaints = [line for line in (said.out + said.err).splitlines() if "WARNING" in line or "ERROR" in line]
     assert [line for line in complaints if "anonymous setting" not in line] == []  # of an argument of Lightning's

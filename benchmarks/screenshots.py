@@ -1,0 +1,78 @@
+"""The pictures of TensorBoard and of the report in the README and in docs/looking.md, of the default demo.
+
+    python benchmarks/screenshots.py docs
+
+Needs playwright, and a Chromium that is installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+SIZE = {"width": 1300, "height": 1000}
+#: Seconds that TensorBoard may take to start, and a page to be drawn.
+STARTS, DRAWN = 60, 6
+
+
+def free_port() -> int:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return int(server.getsockname()[1])
+
+
+def seqfit(*arguments: str) -> None:
+    subprocess.run([sys.executable, "-m", "lightning_seqfit", *arguments], check=True, stdout=subprocess.DEVNULL)
+
+
+def photograph(url: str, file: Path, seconds: float) -> None:
+    """Take a picture of a page, in as many colours as are seen."""
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page(viewport=SIZE, color_scheme="light")  # type: ignore[arg-type]
+        page.goto(url)
+        page.wait_for_timeout(1000 * seconds)
+        page.screenshot(path=file)
+        browser.close()
+    with Image.open(file) as picture:
+        picture.convert("RGB").quantize(128).save(file, optimize=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folder", type=Path, help="where the pictures go")
+    folder = parser.parse_args().folder.resolve()
+    with tempfile.TemporaryDirectory() as made:
+        seqfit("demo", "--logdir", made)
+        run, page, port = f"{made}/sine-tanh/version_0", Path(made) / "report.html", free_port()
+        seqfit("report", run, "-o", str(page))
+        photograph(page.as_uri(), folder / "report.png", 2)
+        address = f"http://127.0.0.1:{port}"
+        command = [sys.executable, "-m", "tensorboard.main", "--logdir", made, "--port", str(port), "--bind_all=false"]
+        board = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        try:
+            for _ in range(STARTS):
+                time.sleep(1)
+                try:
+                    with urllib.request.urlopen(address):
+                        break
+                except OSError:
+                    continue
+            photograph(address, folder / "tensorboard.png", DRAWN)
+        finally:
+            board.terminate()
+            board.wait()
+
+
+if __name__ == "__main__":
+    main()
