@@ -58,7 +58,8 @@ def main() -> None:
         seqfit("report", run, "-o", str(page))
         photograph(page.as_uri(), folder / "report.png", 2)
         address = f"http://127.0.0.1:{port}"
-        command = [sys.executable, "-m", "tensorboard.main", "--logdir", made, "--port", str(port), "--bind_all=false"]
+        where = ["--logdir", made, "--port", str(port), "--host", "127.0.0.1"]
+        command = [sys.executable, "-m", "tensorboard.main", *where]
         board = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         try:
             for _ in range(STARTS):

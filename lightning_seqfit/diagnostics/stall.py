@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -273,8 +273,3 @@ class StallDiagnostic(Following):
             facts.append(Fact("forecast", said, said, headline=True))
         advice = advise(verdict, seen.situation, seen.signs, len(seen.signs) - 1)
         return facts + [Fact("to do", each.do) for each in advice[:1]]
-
-    @classmethod
-    def figures(cls, run: Run) -> Mapping[str, Callable[[Run], Any]]:
-        """None of its own."""
-        return {}

@@ -191,12 +191,15 @@ def _thinned(view: View, every: int) -> View:
 
 
 def _widths(several: Sequence[View]) -> list[bool]:
-    """Which views take the whole width of the page: those with panels side by side, and one where it leaves no gap."""
+    """Which views take the whole width of the page: those with panels side by side, and one where it leaves no gap.
+
+    That is the first one that can be as wide as it likes; what follows it takes its place beside the one before.
+    """
     wide = [any(len(row) > 1 for row in view.rows) for view in several]
     for alone, group in groupby(range(len(wide)), key=[*wide].__getitem__):
         numbers = [*group]
         if not alone and len(numbers) % 2:
-            wide[numbers[0]] = True
+            wide[next((each for each in numbers if not several[each].rows[0][0].square), numbers[0])] = True
     return wide
 
 

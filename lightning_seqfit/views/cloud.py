@@ -56,7 +56,8 @@ def fit(run: Run, *, moving: bool = False) -> View:
     label = f"|error| below which they lie: {words.quantity(run)}"
     right = Panel(Axis("share of the points", 0.0, 1.0), training.log_axis(label, errors.ravel()), tuple(curves))
     if moving:
-        return View("fit", "Fit", _reading(last), ((left, right),), run.total_steps[looks])
+        reading = words.at_the_last_look(_reading(last))
+        return View("fit", "Fit", reading, ((left, right),), run.total_steps[looks])
     return View("2_fit", f"Fit at step {run.steps[-1]:,}", _reading(last), ((left, right),))
 
 

@@ -104,7 +104,7 @@ def fit(run: Run, *, moving: bool = False) -> View:
     )
     reading = _fit_reading(run)
     if moving:
-        return View("fit", "Fit", reading, ((panel,),), run.total_steps[shown])
+        return View("fit", "Fit", words.at_the_last_look(reading), ((panel,),), run.total_steps[shown])
     return View("2_fit", f"Fit at step {run.steps[-1]:,}", reading, (*_components(recorded), (panel,)))
 
 

@@ -39,7 +39,7 @@ def spectrum(run: Run, *, moving: bool = False) -> View:
     largest = (float(np.nanmax(amplitude)) if np.isfinite(amplitude).any() else 1.0) or 1.0
     label = "cycles per domain length" + ("" if len(run.axes) == 1 else ", any direction")
     across = Axis(label, _LOWEST, float(frequency[-1] + 0.5), log=True)
-    size = f"amplitude of the residual ({run.quantity})"
+    size = f"amplitude of the residual: {words.quantity(run)}"
     bands = f"bands of the {words.target_name(run)}" if seen.carrying.any() else ""
     absent = _bands_absent(run, seen)
     marked = Shade(seen.edges.astype(np.float64), seen.carrying, "carrying", bands, along="x" if moving else "y")
@@ -52,7 +52,8 @@ def spectrum(run: Run, *, moving: bool = False) -> View:
             Curve(frequency, curve, "model", "at this step"),
         )
         panel = Panel(across, Axis(size, least, 1.5 * largest, log=True), items, absent=absent)
-        return View("spectrum", _spectrum_title(run), _spectrum_reading(run, seen), ((panel,),), run.total_steps[shown])
+        reading = _spectrum_reading(run, seen, "What stands high is missing")
+        return View("spectrum", _spectrum_title(run), reading, ((panel,),), run.total_steps[shown])
     field = Field(
         amplitude.T,
         words.step_edges(run),
@@ -84,21 +85,23 @@ def _bands_absent(run: Run, seen: SpectrumRecord) -> tuple[str, ...]:
     return () if np.isfinite(seen.converged).any() else ("no band is within tolerance yet",)
 
 
-def _spectrum_reading(run: Run, seen: SpectrumRecord) -> str:
+def _spectrum_reading(run: Run, seen: SpectrumRecord, begin: str = "Bright is what is missing") -> str:
+    """``begin``: what a large amplitude looks like."""
     names = [f"{low}-{high}" for low, high in zip(seen.edges[:-1], seen.edges[1:], strict=True)]
     fitted = np.flatnonzero(np.isfinite(seen.converged) & seen.carrying)
     missing = np.flatnonzero(~np.isfinite(seen.converged) & seen.carrying)
     of = words.target_name(run)
     if not seen.carrying.any():
-        return f"The {of} oscillates in no band, so none is marked; bright is what is missing."
-    came = words.several([f"{names[band]} at step {seen.converged[band]:,.0f}" for band in fitted])
+        return f"The {of} oscillates in no band, so none is marked; {begin[0].lower()}{begin[1:]}."
+    came = [f"{names[band]} at step {seen.converged[band]:,.0f}" for band in fitted]
+    came[:1] = [first.replace(" at", " came within tolerance at", 1) for first in came[:1]]
     lack = words.several([names[band] for band in missing])
     if not fitted.size:
-        return f"Bright is what is missing: none of the bands in which the {of} oscillates, {lack}, is fitted yet."
-    rest = f"; {lack} {'is' if len(missing) == 1 else 'are'} not fitted yet" if missing.size else ", which are all"
+        return f"{begin}: none of the bands in which the {of} oscillates, {lack}, is fitted yet."
+    rest = f"{lack} {'is' if len(missing) == 1 else 'are'} not fitted yet" if missing.size else "no band is missing"
     order = seen.spectral_order[-1]
     said = f" (spectral order {order:+.2f}, 1: from low to high)" if np.isfinite(order) else ""
-    return f"Bright is what is missing: of the bands of the {of} {came} came within tolerance{rest}{said}."
+    return f"{begin}: of the bands of the {of}, {words.several(came)}; {rest}{said}."
 
 
 def rank(run: Run, *, moving: bool = False) -> View:
@@ -120,7 +123,7 @@ def rank(run: Run, *, moving: bool = False) -> View:
     compared = run.known and not run.final
     rows = ((upper,), (_errors(run, seen),)) if compared else ((upper,),)
     said = run.summary().said("rank of the basis")
-    return View("6_rank", words.titled("Rank of the basis", said), _rank_reading(run, seen), rows)
+    return View("6_rank", words.titled("Rank of the basis", said), _rank_reading(run, seen), rows, cursor="x")
 
 
 def _errors(run: Run, seen: BasisRecord) -> Panel:
@@ -157,7 +160,9 @@ def _rank_reading(run: Run, seen: BasisRecord) -> str:
 
 def change(run: Run, *, moving: bool = False) -> View:
     """How much the prediction moved since earlier looks, over training."""
-    return View("7_change", "How much the prediction still moves", change_reading(run), ((change_curves(run),),))
+    return View(
+        "7_change", "How much the prediction still moves", change_reading(run), ((change_curves(run),),), cursor="x"
+    )
 
 
 def change_curves(run: Run) -> Panel:

@@ -73,6 +73,11 @@ def progress(run: Run) -> str:
     return said or summary.said("half arrived") or summary.said("moved") or "no target"
 
 
+def at_the_last_look(reading: str) -> str:
+    """What is true of the last look only, as it stands below what moves."""
+    return f"At the last look: {reading[:1].lower()}{reading[1:]}"
+
+
 def titled(title: str, said: str) -> str:
     """Return a title and what it says, if there is something to say."""
     return f"{title}: {said}" if said else title

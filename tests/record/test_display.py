@@ -161,7 +161,7 @@ def test_a_section_that_several_runs_share_draws_the_one_that_it_was_taken_from(
     for run in (volts, tesla, volts):
         axes = run.spectrum.plot(ax=Figure().add_subplot())
         labels.append(axes.figure.axes[1].get_ylabel())
-    assert labels == [f"amplitude of the residual ({name})" for name in ("u (V)", "B (T)", "u (V)")]
+    assert labels == [f"amplitude of the residual: {name}" for name in ("u (V)", "B (T)", "u (V)")]
 
 
 def test_a_section_keeps_its_arrays_and_its_fields():

@@ -192,7 +192,7 @@ def test_it_is_dark_where_the_reader_likes_it_dark_and_light_on_paper(show: Show
         paper = "getComputedStyle(document.body).backgroundColor"
         dark, pixels = page.evaluate(paper), page.evaluate(PIXELS)
         page.emulate_media(color_scheme="light")
-        page.wait_for_timeout(50)
+        page.wait_for_timeout(300)
         light = page.evaluate(PIXELS)
         assert page.evaluate(paper) != dark
         assert all(one != other for one, other in zip(pixels, light, strict=True))
@@ -226,6 +226,16 @@ def test_nothing_is_wider_than_the_window(width: int, show: Show) -> None:
     shown = [every_item("moving")], [space_time(), every_item("still", moving=False)]
     with show(*shown, runs=runs, viewport={"width": width, "height": 900}) as found:
         assert drawn(found).evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("width", [400, 1300])
+def test_axes_that_share_a_scale_do_so_at_any_width(width: int, show: Show) -> None:
+    field = Field(np.eye(3), np.arange(4.0), np.arange(4.0), "error", 0.0, 1.0, "error")
+    panel = Panel(Axis("x", 0.0, 3.0), Axis("y", 0.0, 3.0), (field,), square=True)
+    with show([], [View("1_front", "Map", "A map.", ((panel,),))], viewport={"width": width, "height": 900}) as found:
+        box = drawn(found).locator(".u-over").bounding_box()
+        assert box["width"] > 200
+        assert box["width"] == pytest.approx(box["height"], rel=0.1)
 
 
 def test_one_slider_moves_several_runs(show: Show) -> None:

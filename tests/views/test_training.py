@@ -68,15 +68,18 @@ class TestSpectrum:
         np.testing.assert_array_equal(first.y, moving.y[0])
         (shade,) = items(view, Shade)
         assert (shade.along, shade.edges[:-1][shade.mask].tolist()) == ("x", [4.0])
+        assert view.reading.startswith("What stands high is missing: of the bands")
 
     def test_the_reading_tells_which_bands_came_and_which_did_not(self):
         three = np.array([True, False, True, True])
         some = training.spectrum(spectrum_run(carrying=three, spectral_order=np.full(5, 0.8))).reading
         assert some == (
-            "Bright is what is missing: of the bands of the target 4-8 at step 300 came within tolerance; 1-2 and 8-12 "
-            "are not fitted yet (spectral order +0.80, 1: from low to high)."
+            "Bright is what is missing: of the bands of the target, 4-8 came within tolerance at step 300; 1-2 and "
+            "8-12 are not fitted yet (spectral order +0.80, 1: from low to high)."
         )
-        assert training.spectrum(spectrum_run()).reading.endswith("came within tolerance, which are all.")
+        assert training.spectrum(spectrum_run()).reading.endswith(
+            "4-8 came within tolerance at step 300; no band is missing."
+        )
         none = training.spectrum(spectrum_run(converged=np.full(4, np.inf))).reading
         assert none.endswith("none of the bands in which the target oscillates, 4-8, is fitted yet.")
         flat = training.spectrum(spectrum_run(carrying=np.zeros(4, dtype=bool))).reading

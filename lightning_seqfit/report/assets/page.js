@@ -87,12 +87,16 @@ class Drawn {
     const { panel, view } = this, inRow = view.rows.find((row) => row.includes(panel)).length;
     const whole = this.place.closest("figure").classList.contains("wide") ? 670 : 310;
     const beside = Math.max(1, Math.min(inRow, Math.floor(whole / (panel.small ? 102 : 162))));
-    const width = paper ? (whole - 12 * (beside - 1)) / beside : Math.max(this.box.clientWidth, 120);
+    let width = paper ? (whole - 12 * (beside - 1)) / beside : Math.max(this.box.clientWidth, 120);
     let height = [290, 220, 190][Math.min(view.rows.length, 3) - 1];
     if (panel.small) height = 130;
     else if (paper && whole < 400) height = 215;
     const length = (axis) => Math.abs(axis.high - axis.low);
-    if (panel.square) height = Math.min(480, ((width - 76) * length(panel.y)) / length(panel.x) + 52);
+    if (panel.square) {
+      const ratio = length(panel.y) / length(panel.x);
+      height = Math.min(480, (width - 76) * ratio + 52);
+      width = Math.min(width, (height - 52) / ratio + 76);
+    }
     return { width: Math.round(width), height: Math.max(Math.round(height), 90) };
   }
 
