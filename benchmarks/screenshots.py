@@ -31,8 +31,9 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
-def seqfit(*arguments: str) -> None:
-    subprocess.run([sys.executable, "-m", "lightning_seqfit", *arguments], check=True, stdout=subprocess.DEVNULL)
+def seqfit(*arguments: str, folder: str) -> None:
+    command = [sys.executable, "-m", "lightning_seqfit", *arguments]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder)
 
 
 def photograph(url: str, file: Path, seconds: float) -> None:
@@ -53,9 +54,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where the pictures go")
     folder = parser.parse_args().folder.resolve()
     with tempfile.TemporaryDirectory() as made:
-        seqfit("demo", "--logdir", made)
-        run, page, port = f"{made}/sine-tanh/version_0", Path(made) / "report.html", free_port()
-        seqfit("report", run, "-o", str(page))
+        seqfit("demo", "--logdir", ".", folder=made)
+        page, port = Path(made) / "report.html", free_port()
+        seqfit("report", "sine-tanh/version_0", "-o", str(page), folder=made)
         photograph(page.as_uri(), folder / "report.png", 2)
         address = f"http://127.0.0.1:{port}"
         where = ["--logdir", made, "--port", str(port), "--host", "127.0.0.1"]

@@ -122,7 +122,7 @@ def _read(runs: Sequence[str], name: str | None, against: str | None) -> _Record
                 records.unread.append(str(error))
                 continue
             probe = seen.name or "probe"
-            said = label if len(files) == 1 else probe if len(runs) == 1 else f"{label}, {probe}"
+            said = label if len(files) == 1 else probe if len(runs) == 1 else f"{label}/{probe}"
             records.runs[said], records.files[said], records.given[said] = seen, file, given
             records.notes[said] = notes
     if not records.runs:
@@ -171,7 +171,7 @@ def _write(records: _Records, target: Path, live: float | None = None) -> None:
     given = [*dict.fromkeys(records.given.values())]
     text = page(
         records.runs,
-        title=given[0] if len(given) == 1 else "",
+        title=given[0] if len(given) == 1 else "" if len(given) == len(records.runs) else f"{len(given)} runs",
         live=live,
         folders=records.given,
         unread=records.unread,

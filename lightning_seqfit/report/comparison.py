@@ -183,7 +183,7 @@ def _reasons(facts: Sequence[Facts]) -> Iterable[str]:
     first, several = facts[0], len(facts) > 1
     others = [each.name for each in facts[1:] if not _same_target(first.target, each.target)]
     if others:
-        yield f"not comparable: another target than that of {first.name} has {_named(others)}"
+        yield f"not comparable: another target than that of {first.name}: {_named(others)}"
     for what, values in (
         ("fitted at another tolerance", {each.name: each.tolerance for each in facts}),
         ("errors relative to something else", {each.name: each.scale_of or None for each in facts}),

@@ -127,7 +127,7 @@ def _fit_reading(run: Run) -> str:
         return f"The prediction over the target at the last look: {words.progress(run)}."
     fitted, share = words.fitted_words(run), float(run.front.fitted[-1])
     counted = run.summary().said("oscillations fitted")
-    said = f"; of its oscillations {counted.removesuffix(' oscillations')} are fitted" if counted else ""
+    said = f"; {counted} are fitted" if counted else ""
     if share >= 1.0:
         return f"The prediction lies on the target wherever that counts: all of it is {fitted}{said}."
     if share <= 0.0:

@@ -85,7 +85,7 @@ def test_what_cannot_be_compared_is_said():
     goes_on = replaced(one, finished=False)
     found = compare({"one": one, "other": other, "strict": strict, "on": goes_on, "none": without_target(one)})
     assert found.reasons == (
-        "not comparable: another target than that of one has other, none",
+        "not comparable: another target than that of one: other, none",
         "not comparable: fitted at another tolerance: 0.25 in one, other, on; 0.1 in strict",
         "without a target: none",
         "not at its end: on",

@@ -414,7 +414,7 @@ class TestReadings:
         assert reading == "Dark is fitted, 50 % of the domain: 50 % is next to x = 0."
         assert (
             line.fit(run).reading
-            == "Grey marks what is not fitted: 50 % of what counts; of its oscillations 6.5 of 13 are fitted."
+            == "Grey marks what is not fitted: 50 % of what counts; 6.5 of 13 oscillations are fitted."
         )
 
     @pytest.mark.parametrize(("inwards", "said"), [(0.9, "; it grows inwards."), (-0.9, "; it grows outwards.")])
