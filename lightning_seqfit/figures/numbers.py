@@ -97,7 +97,7 @@ def choose_ticks(
         axis.set_major_formatter(FixedFormatter([name for _, name in names]))
         return
     if axis.get_scale() != "log":
-        axis.set_major_locator(MaxNLocator(count, steps=[1, 2, 2.5, 5, 10], integer=whole, min_n_ticks=1))
+        axis.set_major_locator(MaxNLocator(count, steps=[1, 2, 2.5, 5, 10], integer=whole, min_n_ticks=2))
         return
     decades = float(np.ptp(np.log10(axis.get_view_interval())))
     few = MaxNLocator(count, steps=[1, 2, 5, 10])
