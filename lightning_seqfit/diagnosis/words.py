@@ -39,8 +39,8 @@ def line(diagnosis: Diagnosis, max_steps: int | None = None, oscillations: tuple
         if max_steps is not None and max_steps > 0:
             said.append(f"training ends at {max_steps:,}")
     if diagnosis.advice:
-        said.append(f"{'try ' if _in_trouble(diagnosis) else ''}{diagnosis.advice[0].do}")
-    elif _in_trouble(diagnosis):
+        said.append(f"{'try ' if in_trouble(diagnosis) else ''}{diagnosis.advice[0].do}")
+    elif in_trouble(diagnosis):
         said.append(NOTHING_HELPS)
     words = _verdict(diagnosis)
     return flat(f"{words}: {'; '.join(said)}" if said else words)
@@ -48,7 +48,7 @@ def line(diagnosis: Diagnosis, max_steps: int | None = None, oscillations: tuple
 
 def markdown(diagnosis: Diagnosis) -> str:
     """Say what is found, and why, as a text that loggers show."""
-    said = [f"**{diagnosis.verdict.value}** at step {diagnosis.step:,}{_since(diagnosis)}"]
+    said = [f"**{diagnosis.verdict.value}** at step {diagnosis.step:,}{since(diagnosis)}"]
     if diagnosis.forecast is not None:
         said.append(coming(diagnosis.forecast, diagnosis.step, interval=True))
     for speaks, title in (("for", "What speaks for it"), ("against", "What speaks against it")):
@@ -72,7 +72,7 @@ def advice(diagnosis: Diagnosis) -> str:
     """
     head = f"**{diagnosis.verdict.value}** at step {diagnosis.step:,}: "
     if not diagnosis.advice:
-        return head + (NOTHING_HELPS if _in_trouble(diagnosis) else "nothing to change")
+        return head + (NOTHING_HELPS if in_trouble(diagnosis) else "nothing to change")
     listed = (
         f"{number}. **{flat(each.do)}**. Expected: {each.expect} ({each.measured})"
         for number, each in enumerate(diagnosis.advice, 1)
@@ -101,7 +101,7 @@ def table(diagnosis: Diagnosis) -> str:
         mark = f"{number}. " if len(diagnosis.advice) > 1 else ""
         rows.append(("to do", mark, advice.do))
         rows.append(("to do", " " * len(mark), f"expected: {advice.expect} ({advice.measured})"))
-    if _in_trouble(diagnosis) and not diagnosis.advice:
+    if in_trouble(diagnosis) and not diagnosis.advice:
         rows.append(("to do", "", NOTHING_HELPS))
     figures = [(flat(each.name), _figure(each.value), f"bound {_figure(each.bound)}") for each in diagnosis.evidence]
     widths = [max(map(len, column)) for column in zip(*figures, strict=True)]
@@ -148,16 +148,18 @@ def as_dict(diagnosis: Diagnosis) -> dict[str, Any]:
     return every
 
 
-def _in_trouble(diagnosis: Diagnosis) -> bool:
+def in_trouble(diagnosis: Diagnosis) -> bool:
+    """Whether a fit does not get on by itself."""
     return diagnosis.stalled or diagnosis.verdict is Verdict.DIVERGED
 
 
 def _verdict(diagnosis: Diagnosis) -> str:
-    return f"{diagnosis.verdict.value}{_since(diagnosis)}"
+    return f"{diagnosis.verdict.value}{since(diagnosis)}"
 
 
-def _since(diagnosis: Diagnosis) -> str:
-    return "" if diagnosis.since is None or not _in_trouble(diagnosis) else f" since step {diagnosis.since:,}"
+def since(diagnosis: Diagnosis) -> str:
+    """Since when one in trouble is so, as it follows the word; empty: it is not."""
+    return "" if diagnosis.since is None or not in_trouble(diagnosis) else f" since step {diagnosis.since:,}"
 
 
 def coming(forecast: Forecast, step: int, *, interval: bool = False) -> str:

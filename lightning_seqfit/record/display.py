@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lightning_seqfit import figures
-from lightning_seqfit.diagnosis import STALLED, Verdict, diagnose, words
+from lightning_seqfit.diagnosis import diagnose, words
 from lightning_seqfit.views import View, pictures
 from lightning_seqfit.words import flat
 
@@ -68,17 +68,15 @@ def _judged(run: Run) -> Iterator[str]:
     except ValueError as error:  # it has no target, or no front
         yield f"<p><b>{escape(name)}</b>: not judged: {escape(flat(str(error)))}</p>"
         return
-    trouble = diagnosis.stalled or diagnosis.verdict in STALLED or diagnosis.verdict is Verdict.DIVERGED
-    since = f" since step {diagnosis.since:,}" if trouble and diagnosis.since is not None else ""
     coming = diagnosis.forecast and words.coming(diagnosis.forecast, diagnosis.step, interval=True)
-    said = f"<b>{escape(diagnosis.verdict.value)}</b>{since}{f'; {escape(coming)}' if coming else ''}"
+    said = f"<b>{escape(diagnosis.verdict.value)}</b>{words.since(diagnosis)}{f'; {escape(coming)}' if coming else ''}"
     yield f"<p><b>{escape(name)}</b>: {said}</p>"
     if diagnosis.advice:
         yield "<ol>"
         for each in diagnosis.advice:
             yield f"<li>{escape(each.do)}. Expected: {escape(each.expect)} ({escape(each.measured)})</li>"
         yield "</ol>"
-    elif trouble:
+    elif words.in_trouble(diagnosis):
         yield f"<p>{escape(words.NOTHING_HELPS)}</p>"
 
 

@@ -86,13 +86,12 @@ def _verdict(run: Run, folder: str | None) -> dict[str, Any]:
             "tone": "unsure",
             "forecast": f"{str(error)[:1].upper()}{str(error)[1:]}.",
         }
-    trouble = diagnosis.stalled or diagnosis.verdict is Verdict.DIVERGED
-    since = f" since step {diagnosis.since:,}" if trouble and diagnosis.since is not None else ""
+    trouble = words.in_trouble(diagnosis)
     coming = diagnosis.forecast and words.coming(diagnosis.forecast, diagnosis.step, interval=True)
     if trouble and np.nan_to_num(run.target).any() and not run.final:
         said["command"] = words.to_try(folder or "RUN", run.name).partition(": ")[2]
     return said | {
-        "verdict": f"{diagnosis.verdict.value}{since}",
+        "verdict": f"{diagnosis.verdict.value}{words.since(diagnosis)}",
         "tone": _tone(diagnosis),
         "forecast": f"{coming[0].upper()}{coming[1:]}." if coming else "",
         "advice": [{"do": each.do, "expect": each.expect, "measured": each.measured} for each in diagnosis.advice],
