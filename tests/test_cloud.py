@@ -14,12 +14,14 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from lightning_seqfit import Probe, Run, load
 from lightning_seqfit.callbacks import SequentialFitting
-from lightning_seqfit.figures import as_image, draw
+from lightning_seqfit.figures import as_image, draw, draw_view
 from lightning_seqfit.geometry import Cloud
 from lightning_seqfit.measures.basis import measure_basis
 from lightning_seqfit.measures.front import active_points, measure_front
 from lightning_seqfit.measures.scale import scale_of
 from lightning_seqfit.measures.trend import fit_trend
+from lightning_seqfit.views import Curve, Panel, moving, pictures
+from lightning_seqfit.words import significant
 
 POINTS = np.random.default_rng(0).random((3000, 5))
 
@@ -205,18 +207,59 @@ def test_what_points_in_five_dimensions_cannot_tell_is_absent_with_its_reason(tr
     assert "inwardness" not in str(summary)
 
 
+def curves(panel: Panel) -> list[Curve]:
+    return [item for item in panel.items if isinstance(item, Curve)]
+
+
 def test_its_figures_are_the_fit_and_the_rank(trained: tuple[Run, Net, Net]) -> None:
     run, _, _ = trained
-    figures = draw(run)
-    assert figures.keys() == {"fit", "rank"}
-    left, right = figures["fit"].axes
-    dots, diagonal = left.get_lines()
-    assert run.fine is not None
-    np.testing.assert_array_equal(dots.get_xdata(), run.fine.target)
-    np.testing.assert_array_equal(dots.get_ydata(), run.fine.prediction[-1])
-    np.testing.assert_array_equal(diagonal.get_xdata(), diagonal.get_ydata())
-    errors = np.array([np.median(np.asarray(line.get_xdata())) for line in right.get_lines()])
+    shown = pictures(run)
+    assert shown.keys() == {"2_fit", "6_rank"}
+    left, right = shown["2_fit"].panels
+    dots, diagonal = curves(left)
+    fine = run.fine
+    assert fine is not None
+    np.testing.assert_array_equal(dots.x, fine.target)
+    np.testing.assert_array_equal(dots.y, fine.prediction[-1])
+    np.testing.assert_array_equal(diagonal.x, diagonal.y)
+    looks = curves(right)
+    errors = np.array([np.interp(0.5, curve.x, curve.y) for curve in looks])
     assert len(errors) == 4
     assert errors[-1] < 0.2 * errors[0]
-    assert errors[-1] == pytest.approx(np.median(np.abs(run.prediction[-1] - run.target)), rel=0.05)
-    assert as_image(figures["fit"]).std() > 0
+    off = np.abs(run.prediction[-1] - run.target)
+    assert errors[-1] == pytest.approx(np.median(off), rel=0.05)
+    np.testing.assert_allclose(np.interp([0.1, 0.9], looks[-1].x, looks[-1].y), np.quantile(off, [0.1, 0.9]), rtol=0.05)
+    off = np.abs(fine.prediction[-1] - fine.target)
+    parts = (significant(float(part), 3) for part in (*np.quantile(off, [0.5, 0.9]), off.max()))
+    half, most, largest = parts
+    said = f"half of the points are within {half}, 90 % within {most} and all within {largest}."
+    assert shown["2_fit"].reading == f"On the line a prediction is the target: {said}"
+    assert as_image(draw(run)["2_fit"]).std() > 0
+
+
+def test_what_moves_is_the_fit_at_each_look(trained: tuple[Run, Net, Net]) -> None:
+    run, _, _ = trained
+    (view,) = moving(run)
+    assert view.name == "fit"
+    assert view.steps is not None
+    assert view.steps.tolist() == np.unique(run.total_steps).tolist()
+    (dots, _), (first, at_look) = (curves(panel) for panel in view.panels)
+    np.testing.assert_array_equal(dots.y, run.prediction)
+    for look in range(len(view.steps)):
+        np.testing.assert_allclose(at_look.y[look], np.sort(np.abs(run.prediction[look] - run.target)), atol=2e-2)
+    np.testing.assert_array_equal(first.y, at_look.y[0])
+    wild = run.replace(prediction=np.concatenate([1e6 * run.prediction[:1], run.prediction[1:]]))
+    assert moving(wild)[0].panels[0].x == view.panels[0].x
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_predictions_that_are_not_finite_are_missed_in_words(trained: tuple[Run, Net, Net], value: float) -> None:
+    run = trained[0].replace(fine=None)
+    prediction = run.prediction.copy()
+    prediction[-1, : len(run.target) // 4] = value
+    view = pictures(run.replace(prediction=prediction))["2_fit"]
+    assert view.panels[0].absent == ("not finite: 25 % of the points",)
+    assert view.reading.endswith("; 25 % are not finite.")
+    nowhere = pictures(run.replace(prediction=np.full_like(prediction, value)))["2_fit"]
+    assert nowhere.reading == "The last prediction is finite nowhere."
+    assert as_image(draw_view(nowhere)).std() > 0

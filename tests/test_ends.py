@@ -150,7 +150,7 @@ class TestProbe:
         seen, _ = watched(tmp_path, probe, lambda x: torch.where(x[:, 0] < 1, lobes(x), 0 * x[:, 0]), SequentialFitting)
         assert 0.3 < seen["seqfit/front/fitted"] < 0.7
         drawn = {path.stem for path in tmp_path.rglob("*.png")}
-        assert drawn == {"probe_fit", "probe_front", "probe_spectrum"}  # the module has no basis
+        assert drawn == {"probe_2_fit", "probe_1_front", "probe_4_spectrum"}  # the module has no basis
 
 
 class TestShape:

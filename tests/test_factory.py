@@ -101,14 +101,15 @@ def test_a_file_describes_the_callback(text: str, described: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", ["SequentialFitting", "StallDiagnosis"])
-def test_a_file_may_say_which_verdicts_end_the_training(kind: str, described: Any) -> None:
+def test_a_file_may_say_which_verdicts_end_the_training_and_ask_for_a_page(kind: str, described: Any) -> None:
     described(
         f"class_path: lightning_seqfit.callbacks.{kind}\n"
-        f"init_args: {{probe: {PROBE}, stop_on: [diverged, not started]}}"
+        f"init_args: {{probe: {PROBE}, stop_on: [diverged, not started], report: true}}"
     )
     (callback,) = factory.callbacks()
     assert type(callback).__name__ == kind
     assert list(callback.stop_on) == ["diverged", "not started"]
+    assert callback.report
 
 
 @pytest.mark.parametrize(

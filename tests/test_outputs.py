@@ -354,14 +354,14 @@ def test_an_image_in_colours_is_one_probe(tmp_path, output):
     assert run.scalars["error/relative_rmse"][-1] < 0.8 * run.scalars["error/relative_rmse"][0]
     assert run.components.numbers.tolist() == [0, 1, 2]
     assert np.allclose(run.components.target, pixels.reshape(-1, 3).T, atol=1e-6)
-    titles = [axes.get_title() for axes in draw(run)["fit"].axes]
+    titles = [axes.get_title() for axes in draw(run)["2_fit"].axes]
     assert {"output 0", "output 1", "output 2", "colours"} <= set(titles)
 
 
 def test_a_figure_along_a_line_shows_all_outputs_small(tmp_path):
     fitted(tmp_path, ErrorFront(grid(output=[0, 2])), steps=2)
     run = load(tmp_path, "2")
-    large, *small = draw(run)["fit"].axes
+    *small, large = draw(run)["2_fit"].axes
     assert [axes.get_title() for axes in small] == ["output 0", "output 2"]
     heights = [axes.get_position().height for axes in (large, *small)]
     assert heights[0] > 2 * max(heights[1:])

@@ -28,8 +28,8 @@ from lightning_seqfit.watch.schedule import next_look
 
 STEPS = 40
 #: Pictures that a run leaves when everything is watched: along a line, and in a plane.
-FIGURES = {"fit", "front", "arrival", "spectrum", "basis", "rank"}
-FIGURES_OF_A_PLANE = FIGURES - {"arrival"}
+FIGURES = {"2_fit", "1_front", "3_arrival", "4_spectrum", "5_basis", "6_rank"}
+FIGURES_OF_A_PLANE = FIGURES - {"3_arrival"}
 
 #: Tags that the record has and loggers and monitors have not.
 KEPT = {

@@ -21,6 +21,7 @@ from lightning_seqfit.diagnostics.base import (
     number,
     read_section,
 )
+from lightning_seqfit.diagnostics.section import Section
 from lightning_seqfit.geometry import FloatArray, IntArray
 from lightning_seqfit.measures.basis import important_units, measure_basis, unit_places
 from lightning_seqfit.probe import Observation
@@ -43,7 +44,7 @@ SNAPSHOT_GROWTH = 1.4
 
 
 @dataclass(frozen=True)
-class BasisRecord:
+class BasisRecord(Section):
     """The basis over the looks, each of shape ``(looks,)``, and its snapshots: S of U units at P points.
 
     Attributes

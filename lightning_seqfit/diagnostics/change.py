@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lightning_seqfit.diagnostics.base import Diagnostic, Fact, Form, Reading, Scene, Stored, read_section
+from lightning_seqfit.diagnostics.section import Section
 from lightning_seqfit.geometry import FloatArray
 from lightning_seqfit.measures.change import ChangeHistory, measure_change, update
 from lightning_seqfit.probe import Observation
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ChangeRecord:
+class ChangeRecord(Section):
     """How much the prediction moved at each look; see :mod:`lightning_seqfit.measures.change`.
 
     Attributes

@@ -20,6 +20,7 @@ from lightning_seqfit.diagnostics.base import (
     number,
     read_section,
 )
+from lightning_seqfit.diagnostics.section import Section
 from lightning_seqfit.geometry import BoolArray, FloatArray
 from lightning_seqfit.measures import front
 from lightning_seqfit.probe import Observation
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class FrontRecord:
+class FrontRecord(Section):
     """The error front over the looks; arrays have the look as first axis, but for the last four.
 
     Attributes

@@ -17,6 +17,7 @@ from lightning_seqfit.diagnostics.base import (
     checked_tolerance,
     no_lines,
 )
+from lightning_seqfit.diagnostics.section import Section
 from lightning_seqfit.geometry import FloatArray
 from lightning_seqfit.measures.front import LEAST_LOCAL
 from lightning_seqfit.measures.lobes import count_lobes, target_lobes
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class OscillationsRecord:
+class OscillationsRecord(Section):
     """Oscillation counts over the looks, each of shape ``(looks,)``, in halves."""
+
+    chart = "oscillations"
 
     target: FloatArray
     model: FloatArray

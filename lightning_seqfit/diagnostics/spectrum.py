@@ -23,6 +23,7 @@ from lightning_seqfit.diagnostics.base import (
     number,
     read_section,
 )
+from lightning_seqfit.diagnostics.section import Section
 from lightning_seqfit.geometry import BoolArray, FloatArray
 from lightning_seqfit.measures import spectrum
 from lightning_seqfit.measures.highest import flatness
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class SpectrumRecord:
+class SpectrumRecord(Section):
     """The residual's spectrum over the looks; arrays have the look as first axis, but for the last five.
 
     Attributes

@@ -17,6 +17,7 @@ from lightning_seqfit.diagnosis.signs import NUMBERS, Signs
 from lightning_seqfit.diagnosis.tally import TAGS
 from lightning_seqfit.diagnosis.verdict import DONE, STALLED, Verdict
 from lightning_seqfit.diagnostics.base import NO_TARGET, Fact, Following, Form, Scene, Seen, Stored
+from lightning_seqfit.diagnostics.section import Section
 from lightning_seqfit.geometry import FloatArray
 from lightning_seqfit.measures.front import active_points, local_scale
 from lightning_seqfit.measures.highest import highest_frequencies
@@ -37,7 +38,7 @@ _FORECAST = ("forecast_step", "forecast_low", "forecast_high")
 
 
 @dataclass(frozen=True)
-class StallRecord:
+class StallRecord(Section):
     """What was said of a fit at each look.
 
     Attributes
@@ -51,6 +52,8 @@ class StallRecord:
     remembered : what the procedure remembered at each look, by the names of
         :class:`~lightning_seqfit.diagnosis.procedure.Course`, shape ``(looks,)`` each.
     """
+
+    chart = "loss"
 
     verdict: NDArray[np.str_]
     stalled: FloatArray

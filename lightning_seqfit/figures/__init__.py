@@ -1,4 +1,4 @@
-"""Recorded arrays to pictures: Matplotlib figures without pyplot."""
+"""Recorded arrays to pictures: Matplotlib figures, without pyplot but for notebooks."""
 
 from __future__ import annotations
 

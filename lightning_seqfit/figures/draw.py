@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from lightning_seqfit.figures.items import add_bar, draw_item, thin_out_names
+from lightning_seqfit.figures.items import add_bar, draw_bundle, draw_item, in_bundle, thin_out_names
 from lightning_seqfit.figures.numbers import choose_ticks, write_numbers
 from lightning_seqfit.figures.texts import fitted_in, printable
 from lightning_seqfit.views import Field, Panel, View
@@ -132,8 +133,15 @@ def _prepare(axes: Axes, panel: Panel) -> None:
 
 
 def _draw_items(axes: Axes, panel: Panel, frame: int) -> None:
-    for order, item in enumerate(panel.items):
-        draw_item(still(item, frame), axes, 1.0 + 0.01 * order)
+    order = 1.0
+    for bundled, items in groupby((still(item, frame) for item in panel.items), in_bundle):
+        order += 0.01
+        if bundled:
+            draw_bundle(list(items), axes, order)
+            continue
+        for item in items:
+            draw_item(item, axes, order)
+            order += 0.01
 
 
 def _bars(panel: Panel) -> list[Field]:

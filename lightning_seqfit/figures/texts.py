@@ -39,16 +39,17 @@ def printable(text: str, longest: int = LONGEST_TEXT) -> str:
 
 
 def fitted_in(text: str, inches: float, size: float) -> tuple[str, float]:
-    """Return a text that can be drawn, in two lines where it is long, and the points at which it fits into a width.
+    """Return a text that can be drawn, in lines where it is long, and the points at which it fits into a width.
 
-    A letter is taken to be 0.56 of its size wide, which few are not.
+    A letter is taken to be 0.56 of its size wide, which few are not; in words too long for a line 0.64.
     """
     line = printable(text)
     room = max(int(inches * 72 / (0.56 * size)), 1)
     if len(line) <= room:
         return line, size
     if "$" not in line:
-        line = textwrap.fill(line, max(room, len(line) // 2 + 4), break_long_words=False)
+        room = int(room * 0.56 / 0.64) if max(map(len, line.split())) > room else room
+        line = textwrap.fill(line, max(room, min(len(line) // 2 + 4, int(room * size / _LEAST))))
     return line, max(size * min(1.0, room / max(map(len, line.split("\n")))), _LEAST)
 
 

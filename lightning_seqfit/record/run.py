@@ -13,16 +13,22 @@ from numpy.typing import ArrayLike, NDArray
 
 from lightning_seqfit.diagnostics import DIAGNOSTICS, Diagnostic
 from lightning_seqfit.diagnostics.base import Stored, checked_tolerance
+from lightning_seqfit.diagnostics.section import Section
 from lightning_seqfit.geometry import MOST_AXES, FloatArray, Geometry, faces_of_box
 from lightning_seqfit.planning import Plan
 from lightning_seqfit.probe import Probe
 from lightning_seqfit.record.against import FINAL, read_against
 from lightning_seqfit.record.architecture import Architecture
 from lightning_seqfit.record.cells import geometry_of
+from lightning_seqfit.record.display import html_of, line_of
+from lightning_seqfit.record.frames import dataset_of, frame_of
 from lightning_seqfit.record.history import Column, Record
 from lightning_seqfit.record.summary import Summary, summarise
 
 if TYPE_CHECKING:
+    import pandas
+    import xarray
+
     from lightning_seqfit.diagnostics.basis import BasisRecord
     from lightning_seqfit.diagnostics.change import ChangeRecord
     from lightning_seqfit.diagnostics.front import FrontRecord
@@ -188,32 +194,32 @@ class Run:
     @property
     def front(self) -> FrontRecord | None:
         """The error front."""
-        return self.sections.get("front")
+        return self._section("front")
 
     @property
     def oscillations(self) -> OscillationsRecord | None:
         """Counts of oscillations."""
-        return self.sections.get("oscillations")
+        return self._section("oscillations")
 
     @property
     def spectrum(self) -> SpectrumRecord | None:
         """The residual's spectrum."""
-        return self.sections.get("spectrum")
+        return self._section("spectrum")
 
     @property
     def basis(self) -> BasisRecord | None:
         """The basis and its snapshots."""
-        return self.sections.get("basis")
+        return self._section("basis")
 
     @property
     def change(self) -> ChangeRecord | None:
         """How much the prediction still moved, of a probe without a target."""
-        return self.sections.get("change")
+        return self._section("change")
 
     @property
     def stall(self) -> StallRecord | None:
         """Whether it got on, at each look."""
-        return self.sections.get("stall")
+        return self._section("stall")
 
     @property
     def losses(self) -> dict[str, FloatArray]:
@@ -225,8 +231,19 @@ class Run:
         """A section without a property of its own."""
         sections = self.__dict__.get("sections", {})
         if name in sections or name in {kind.section for kind in self.__dict__.get("diagnostics", ())} - {""}:
-            return sections.get(name)
+            return self._section(name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def _section(self, name: str) -> Any | None:
+        """A section by name, as what draws itself as one of this run."""
+        section = self.sections.get(name)
+        return section.of(self, name) if isinstance(section, Section) else section
+
+    def __repr__(self) -> str:
+        return line_of(self)
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
 
     def replace(self, **changes: Any) -> Run:
         """Return the run with other values of fields, or other sections by name.
@@ -355,6 +372,72 @@ class Run:
     def summary(self) -> Summary:
         """What there is to say of the last look: ``str`` of it is a table, ``line`` a sentence."""
         return summarise(self)
+
+    def to_frame(self) -> pandas.DataFrame:
+        """Return the scalars as a table of pandas, with a row for each look.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Its index ``step`` is :attr:`total_steps`; a second fit looks again at the step where the first ended. Its
+            columns are ``fit``, ``logger_step`` and all tags, such as ``error/relative_rmse``; NaN: a look has none.
+            ``stall/verdict`` holds words.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            If pandas is not installed: ``pip install 'lightning-seqfit[frames]'``.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import lightning as L
+        >>> from lightning_seqfit import Probe, load
+        >>> from lightning_seqfit.callbacks import SequentialFitting
+        >>> from lightning_seqfit.demos import TanhRegression, sine
+        >>> watcher = SequentialFitting(Probe.grid([(0.0, 1.0)], sine))
+        >>> options = {"logger": False, "default_root_dir": tempfile.mkdtemp(), "enable_checkpointing": False}
+        >>> quiet = {"enable_progress_bar": False, "enable_model_summary": False, "accelerator": "cpu"}
+        >>> L.Trainer(max_steps=2, callbacks=[watcher], **options, **quiet).fit(TanhRegression(width=8))
+        >>> frame = load(options["default_root_dir"]).to_frame()
+        >>> frame.index.name, frame.index.tolist(), frame["front/fitted"].tolist()
+        ('step', [0, 1, 2], [0.0, 0.0, 0.0])
+        """
+        return frame_of(self)
+
+    def to_xarray(self) -> xarray.Dataset:
+        """Return the fields as a dataset of xarray, which can be written as netCDF.
+
+        Returns
+        -------
+        xarray.Dataset
+            Over ``look`` and the places: ``prediction``, ``local_error``, ``local_change``; over the places:
+            ``target``, ``trend``, ``arrival``, ``settled``, ``active``; ``power`` over ``look`` and ``frequency``;
+            ``snapshots`` over ``snapshot``, ``unit`` and ``point``. What was not watched is left out. On a full grid
+            the places are its axes by name, elsewhere one dimension ``cell``; an axis whose name is one of the above
+            has ``axis_`` before it. What is said of the whole run is in its attributes.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            If xarray is not installed: ``pip install 'lightning-seqfit[frames]'``.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import lightning as L
+        >>> from lightning_seqfit import Probe, load
+        >>> from lightning_seqfit.callbacks import SequentialFitting
+        >>> from lightning_seqfit.demos import TanhRegression, sine
+        >>> watcher = SequentialFitting(Probe.grid([(0.0, 1.0)], sine))
+        >>> options = {"logger": False, "default_root_dir": tempfile.mkdtemp(), "enable_checkpointing": False}
+        >>> quiet = {"enable_progress_bar": False, "enable_model_summary": False, "accelerator": "cpu"}
+        >>> L.Trainer(max_steps=2, callbacks=[watcher], **options, **quiet).fit(TanhRegression(width=8))
+        >>> dataset = load(options["default_root_dir"]).to_xarray()
+        >>> dict(dataset["prediction"].sizes), float(dataset["target"].sel(x=0.25, method="nearest")) > 0.9
+        ({'look': 3, 'x': 512}, True)
+        """
+        return dataset_of(self)
 
 
 def contents(record: Record, fixed: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Column]:

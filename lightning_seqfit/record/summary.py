@@ -91,7 +91,7 @@ def _of_error(run: Run) -> list[Fact]:
     error, noise = _last(run, "error/relative_rmse"), _last(run, "error/noise")
     said = "" if run.scale_of == "first look" else f"relative RMSE {error:.3g}"
     facts = [Fact("relative error", number(error, "{:.3f}"), said, headline=True)]
-    if noise:
+    if noise > 0.0:
         facts.append(Fact("noise", number(noise, "{:.3f}"), f"noise {noise:.3g}", headline=True))
     if fits_noise(error, noise):
         facts.append(Fact("below the noise", "yes", noise_fitted(run.noise), headline=True))

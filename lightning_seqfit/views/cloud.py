@@ -24,17 +24,17 @@ def fit(run: Run, *, moving: bool = False) -> View:
     last = run if moving else run.fine or run
     looks = np.flatnonzero(words.latest(run))
     few = looks[words.moments(run.total_steps[looks], _LOOKS)]
-    prediction = words.finite(last.prediction[looks] if moving else last.prediction[-1])
-    known = np.isfinite(prediction)
-    values = np.concatenate([last.target, prediction[known]])
+    prediction = words.finite(last.prediction[looks if moving else [-1]])
+    known = np.isfinite(prediction[-1])
+    values = np.concatenate([last.target, prediction[-1][known]])
     room = _ROOM * (float(np.ptp(values)) or 1.0)
     ends = np.array([values.min() - room, values.max() + room])
-    lost = 1 - float(np.mean(known if not moving else known[-1]))
+    lost = 1 - float(np.mean(known))
     left = Panel(
-        Axis(f"target: {run.quantity}", *ends),
+        Axis(f"target: {words.quantity(run)}", *ends),
         Axis("prediction", *ends),
         (
-            Curve(last.target, prediction, "model", "points", ".", 1.0),
+            Curve(last.target, prediction if moving else prediction[-1], "model", "points", ".", 1.0),
             Curve(ends, ends, "target", "prediction = target", width=1.0),
         ),
         absent=(f"not finite: {percent(lost)} of the points",) if lost else (),
@@ -53,11 +53,11 @@ def fit(run: Run, *, moving: bool = False) -> View:
     if moving:
         first = f"at step {run.total_steps[looks[0]]:,}"
         curves = [Curve(share, errors[0], "muted", first), Curve(share, errors, "model", "at this step")]
-    label = f"|error| below which they lie: {run.quantity}"
+    label = f"|error| below which they lie: {words.quantity(run)}"
     right = Panel(Axis("share of the points", 0.0, 1.0), training.log_axis(label, errors.ravel()), tuple(curves))
     if moving:
-        return View("fit", "Fit", _reading(run), ((left, right),), run.total_steps[looks])
-    return View("2_fit", f"Fit at step {run.steps[-1]:,}", _reading(run), ((left, right),))
+        return View("fit", "Fit", _reading(last), ((left, right),), run.total_steps[looks])
+    return View("2_fit", f"Fit at step {run.steps[-1]:,}", _reading(last), ((left, right),))
 
 
 def _reading(run: Run) -> str:
@@ -66,5 +66,8 @@ def _reading(run: Run) -> str:
     if not known.size:
         return "The last prediction is finite nowhere."
     half, most = (significant(float(np.quantile(known, share)), 3) for share in (0.5, 0.9))
+    said = (
+        f"half of the points are within {half}, 90 % within {most} and all within {significant(float(known.max()), 3)}"
+    )
     lost = f"; {percent(1 - known.size / error.size)} are not finite" if known.size < error.size else ""
-    return f"On the line a prediction is the target: half of the points are within {half}, 90 % within {most}{lost}."
+    return f"On the line a prediction is the target: {said}{lost}."

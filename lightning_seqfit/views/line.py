@@ -273,6 +273,8 @@ def _arrival_reading(run: Run, first: FloatArray) -> str:
         f"The first place was {fitted} at step {first[begin]:,.0f}, {axis} = {significant(place[begin], 3)}, and the "
         f"last at step {first[end]:,.0f}, {axis} = {significant(place[end], 3)}"
     )
+    if first[begin] == first[end]:
+        said = f"All that is {fitted} was so at step {first[begin]:,.0f}"
     never = np.isinf(first).sum() / np.sum(~np.isnan(first))
     order = run.summary().said("sequentiality", "inwardness")
     return f"{said}{f'; {percent(float(never))} never was' if never else ''}{f' ({order})' if order else ''}."

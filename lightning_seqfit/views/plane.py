@@ -70,7 +70,7 @@ def fit(run: Run, *, moving: bool = False) -> View:
     steps = np.flatnonzero(words.latest(run)) if moving else None
     prediction = words.finite(run.prediction[-1 if steps is None else steps])
     difference = prediction - run.target
-    values = _value_ends(run, prediction)
+    values = _value_ends(run)
     half = _largest(difference, values[1] - values[0])
     said, shown, rows = "difference of lengths" if run.output == "norm" else "prediction - target", slices(run), []
     for number, one in enumerate(shown):
@@ -78,7 +78,7 @@ def fit(run: Run, *, moving: bool = False) -> View:
         found = one.field(prediction, "values", values, label, extend="both", unknown=_UNKNOWN)
         off = one.field(difference, "values", (-half, half), label, extend="both", unknown=_UNKNOWN)
         titles = (words.target_name(run), "prediction", said) if number == 0 else ("", "", "")
-        items = [_target(run, one, bool(label), values)], [found], [off]
+        items = [_target(run, one, bool(label))], [found], [off]
         rows.append(tuple(one.panel(run, [*each], title) for each, title in zip(items, titles, strict=True)))
     if moving:
         reading = f"Target, prediction and their difference at each look, on {_size(run)}"
@@ -87,9 +87,8 @@ def fit(run: Run, *, moving: bool = False) -> View:
     return View("2_fit", f"Fit at step {run.steps[-1]:,}", reading, (*small, *rows))
 
 
-def _target(run: Run, one: Raster, barred: bool, ends: tuple[float, float] | None = None) -> Field:
-    ends = ends or _value_ends(run, words.finite(run.prediction[-1]))
-    return one.field(run.target, "values", ends, words.quantity(run) if barred else "")
+def _target(run: Run, one: Raster, barred: bool) -> Field:
+    return one.field(run.target, "values", _value_ends(run), words.quantity(run) if barred else "")
 
 
 def _predictions(run: Run) -> View:
@@ -367,10 +366,10 @@ def _figure(value: float) -> str:
     return significant(float(value), 3)
 
 
-def _value_ends(run: Run, prediction: FloatArray) -> tuple[float, float]:
-    """Least and largest value of the target; where it has no size, as of a residual, as far as the prediction goes."""
+def _value_ends(run: Run) -> tuple[float, float]:
+    """Least and largest value of the target; without a size, as of a residual, as far as the last prediction goes."""
     low, high = float(run.target.min()), float(run.target.max())
-    half = 0.0 if low < high else _largest(prediction - run.target, np.inf, 0.5)
+    half = 0.0 if low < high else _largest(words.finite(run.prediction[-1]) - run.target, np.inf, 0.5)
     return low - half, high + half
 
 

@@ -142,13 +142,12 @@ class Keeping:
     def _report(self, trainer: pl.Trainer, state: State, logger_step: int) -> None:
         """A page, beside the record and to the loggers that keep such."""
         try:
-            from lightning_seqfit import report
+            from lightning_seqfit.report.page import page  # it takes templates and a browser's library to import
 
-            name = self._measuring.probe.name or "probe"
-            make: Callable[[Mapping[str, Run]], str] = vars(report)["page"]
-            page = self._shown(lambda own: make({name: self._run(state, own)}))
-            self.archive.files[f"{name}_report.html"] = page.encode()
-            self.publisher.report(trainer, page, logger_step)
+            name, folder = self._measuring.probe.name or "probe", str(self.archive)
+            made = self._shown(lambda own: page({name: self._run(state, own)}, folders={name: folder}))
+            self.archive.files[f"{name}_report.html"] = made.encode()
+            self.publisher.report(trainer, made, logger_step)
         except Exception as error:
             self._failures.switch_off("report", error)
 

@@ -135,7 +135,7 @@ def assert_complete(rows: Rows, run: Run) -> None:
 def pictures(folder: str | Path) -> set[str]:
     """Tags of the pictures beside the record, which are always there."""
     tags = {f"seqfit/{path.stem.removeprefix('probe_')}" for path in (Path(folder) / "seqfit").glob("*.png")}
-    assert {"seqfit/fit", "seqfit/front", "seqfit/spectrum", "seqfit/basis"} <= tags
+    assert {"seqfit/2_fit", "seqfit/1_front", "seqfit/4_spectrum", "seqfit/5_basis"} <= tags
     return tags
 
 
@@ -157,7 +157,7 @@ def csv_rows(folder: str | Path) -> Rows:
 
 
 def wandb_history(path: Path) -> Iterator[dict[tuple[str, ...], Any]]:
-    """Rows of an offline run's file, which is a log as LevelDB writes it: blocks of 32 KiB, a header a piece.
+    """Rows and artifacts of an offline run's file, a log as LevelDB writes it: blocks of 32 KiB, a header a piece.
 
     An image is a dictionary, of which the file has each entry by itself: its key has two parts.
     """
@@ -177,6 +177,8 @@ def wandb_history(path: Path) -> Iterator[dict[tuple[str, ...], Any]]:
             whole = b""
             if record.WhichOneof("record_type") == "history":
                 yield {tuple(item.nested_key): json.loads(item.value_json) for item in record.history.item}
+            elif record.WhichOneof("record_type") == "artifact":
+                yield {(record.artifact.type,): record.artifact.name}
 
 
 #: Where the record lies with a logger that has a name and a version, and no folder of its own.
@@ -307,12 +309,16 @@ def test_wandb_has_every_look_on_an_axis_that_never_goes_back(
         fit(tmp_path, logger, validate=True, val_check_interval=2)
         folder = tmp_path / "lightning_logs" / logger.version
         sink_for(logger).log_text("seqfit/verdict", "**stuck** at 3 < 4", STEPS)
+        sink_for(logger).log_report("seqfit/report", "<p>stuck</p>", STEPS)
     finally:
         wandb.teardown()
     (file,) = tmp_path.glob("wandb/offline-run-*/*.wandb")
     rows: Rows = defaultdict(list)
-    axis, images, pages = [], set(), {}
+    axis, images, pages, artifacts = [], set(), {}, []
     for row in wandb_history(file):
+        if ("report",) in row:
+            artifacts.append(row["report",])
+            continue
         axis.append(row["trainer/global_step",])
         for (tag, *entry), value in row.items():
             if not entry:
@@ -327,6 +333,8 @@ def test_wandb_has_every_look_on_an_axis_that_never_goes_back(
     step, page = pages["seqfit/verdict"]
     assert step == STEPS
     assert "**stuck** at 3 &lt; 4</pre>" in page.read_text()
+    assert pages["seqfit/report"][1].read_text() == "<p>stuck</p>"
+    assert [name.startswith("seqfit-report-") for name in artifacts] == [True]
     said = capfd.readouterr()
     complaints = [line for line in (said.out + said.err).splitlines() if "WARNING" in line or "ERROR" in line]
     assert [line for line in complaints if "anonymous setting" not in line] == []  # of an argument of Lightning's

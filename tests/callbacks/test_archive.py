@@ -37,7 +37,7 @@ pytestmark = [
 
 @pytest.fixture(autouse=True)
 def one_small_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(figures, "draw", lambda run: {"fit": None})
+    monkeypatch.setattr(figures, "draw", lambda run: {"2_fit": None})
     monkeypatch.setattr(figures, "as_image", lambda figure: np.zeros((2, 2, 3), np.uint8))
 
 
@@ -89,7 +89,7 @@ def test_three_runs_in_one_folder_keep_three_records_and_their_pictures(tmp_path
         "seqfit/run_2/probe.npz": "run 3",
     }
     for name in kept:
-        assert (tmp_path / name).with_name("probe_fit.png").exists()
+        assert (tmp_path / name).with_name("probe_2_fit.png").exists()
 
 
 def test_a_run_that_is_resumed_after_another_one_goes_on_in_its_own_record(tmp_path: Path) -> None:
@@ -300,7 +300,7 @@ def test_a_folder_in_memory_holds_all_that_one_on_the_disk_does() -> None:
     files = {path for path in store.find("runs") if not path.endswith(places.MARK)}
     assert files == {
         "/runs/1.ckpt",
-        *(f"/runs/1/seqfit/{part}probe{end}" for part in ("", "run_1/") for end in (".npz", "_fit.png")),
+        *(f"/runs/1/seqfit/{part}probe{end}" for part in ("", "run_1/") for end in (".npz", "_2_fit.png")),
     }
     assert load("memory://runs/1/seqfit/probe.npz").quantity == "first"
     with pytest.warns(UserWarning, match="2 runs in memory://runs/1/seqfit: run_1, the newest, is loaded"):
@@ -398,7 +398,7 @@ def test_a_write_that_fails_is_said_once_for_each_kind_and_tried_again(
     assert failing.failed == len([step for step in due(range(1, 22)) if step in errors])
     assert load(folder).steps.tolist() == due(range(1, 22))
     if where == "disk":
-        assert {path.name for path in (tmp_path / "seqfit").iterdir()} == {"probe.npz", "probe_fit.png"}
+        assert {path.name for path in (tmp_path / "seqfit").iterdir()} == {"probe.npz", "probe_2_fit.png"}
 
 
 def test_a_disk_that_is_full_to_the_end_is_said_and_ends_nothing(
@@ -426,8 +426,8 @@ def test_pictures_that_could_not_be_written_are_tried_again(tmp_path: Path, monk
     monkeypatch.setattr(places.Here, "write", once)
     with pytest.warns(UserWarning, match="no space left"):
         run(tmp_path, "u")
-    assert failed == ["probe_fit.png"]
-    assert (tmp_path / "seqfit" / "probe_fit.png").exists()
+    assert failed == ["probe_2_fit.png"]
+    assert (tmp_path / "seqfit" / "probe_2_fit.png").exists()
 
 
 def test_a_diagnostic_that_fails_at_the_file_loses_its_own_part_only(

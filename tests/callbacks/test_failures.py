@@ -240,7 +240,7 @@ def test_a_logger_that_fails_is_left_out_and_the_others_go_on(tmp_path: Path) ->
     assert [message.split(" of ")[0] for message in ours(caught)] == ["scalars for Moody 0", "figures for Moody 0"]
     assert net.batches == 30
     assert "seqfit/front/fitted" in Path(kept.experiment.metrics_file_path).read_text()
-    assert (tmp_path / "seqfit" / "probe_front.png").exists() or list(tmp_path.rglob("probe_front.png"))
+    assert (tmp_path / "seqfit" / "probe_1_front.png").exists() or list(tmp_path.rglob("probe_1_front.png"))
 
 
 def test_a_folder_that_cannot_be_written_ends_nothing(tmp_path: Path) -> None:
@@ -280,7 +280,7 @@ def test_figures_and_scalars_reach_tensorboard(tmp_path: Path) -> None:
     assert {"seqfit/front/fitted", "seqfit/second/oscillations/fitted", "seqfit/front/depth/x_min"} <= set(
         tags["scalars"]
     )
-    assert set(tags["images"]) == {*(f"seqfit/{name}" for name in FIGURES), "seqfit/second/fit"}
+    assert set(tags["images"]) == {*(f"seqfit/{name}" for name in FIGURES), "seqfit/second/2_fit"}
     assert [event.step for event in events.Scalars("seqfit/error/max")] == [0, 0, 1, 2, 3, 5, 7, 10, 14, 20, 28, 29]
 
 

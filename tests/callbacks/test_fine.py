@@ -14,9 +14,9 @@ from lightning_seqfit import Probe
 from lightning_seqfit.callbacks import ErrorFront, FourierResidual, SequentialFitting
 from lightning_seqfit.demos import FunctionRegression, plane_wave, product_wave
 from lightning_seqfit.diagnostics.front import FrontDiagnostic
-from lightning_seqfit.figures import draw
 from lightning_seqfit.geometry import Grid
 from lightning_seqfit.record import Run, load
+from lightning_seqfit.views import pictures
 from tests.training import trainer
 
 BOX = ((-1.0, 1.0), (-1.0, 1.0))
@@ -74,13 +74,11 @@ def test_figures_show_the_last_look_at_every_point(trained: tuple[FunctionRegres
     _, _, run = trained
     fine = run.fine
     assert fine is not None
-    figures = draw(run)
-    for name, values in (("fit", fine.prediction[0]), ("front", np.sqrt(fine.front.local_error[0]))):  # type: ignore[union-attr]
-        shown = figures[name].axes[1].images or figures[name].axes[1].collections[:1]
-        pixels = np.asarray(shown[0].get_array(), dtype=np.float64)
-        np.testing.assert_allclose(pixels.reshape(96, 144), values.reshape(144, 96).T, atol=1e-6)
-    coarse = draw(replace(run, fine=None))
-    assert coarse["fit"].axes[0].get_title() == "target, on 36 x 24 cells"
+    for name, values in (("2_fit", fine.prediction[0]), ("1_front", np.sqrt(fine.front.local_error[0]))):  # type: ignore[union-attr]
+        shown = pictures(run)[name].panels[1].items[0].values  # type: ignore[union-attr]
+        np.testing.assert_allclose(shown, values.reshape(144, 96).T, atol=1e-6)
+    coarse = pictures(replace(run, fine=None))
+    assert coarse["2_fit"].panels[1].items[0].values.shape == (24, 36)  # type: ignore[union-attr]
 
 
 def test_where_the_cells_hold_every_point_there_is_nothing_finer(tmp_path: Path) -> None:
@@ -159,7 +157,7 @@ def test_a_front_that_was_switched_off_leaves_the_coarse_one(tmp_path: Path, mon
     run = load(tmp_path)
     assert run.fine is None
     assert run.front is not None
-    assert (tmp_path / "seqfit" / "probe_front.png").exists()
+    assert (tmp_path / "seqfit" / "probe_1_front.png").exists()
 
 
 @pytest.mark.filterwarnings("ignore:You're resuming from a checkpoint that ended before the epoch ended")

@@ -17,7 +17,7 @@ from lightning_seqfit.callbacks import ErrorFront, SequentialFitting
 from lightning_seqfit.diagnostics import Diagnostic, Reading
 from tests.training import Net, fit, loader, rows, silent, trained, trainer, watched
 
-BLIND = {"fit", "change", "basis", "rank"}
+BLIND = {"2_fit", "7_change", "5_basis", "6_rank"}
 pytestmark = pytest.mark.filterwarnings(
     "ignore:You're resuming from a checkpoint that ended before the epoch:UserWarning",
     "ignore:Checkpoint directory .* exists and is not empty:UserWarning",

@@ -283,7 +283,7 @@ def test_a_record_that_is_older_has_no_scale() -> None:
 @pytest.mark.parametrize("relative", ["global", "local"])
 def test_all_of_it_can_be_drawn(relative: str, tmp_path: Path) -> None:
     fit(tmp_path, Probe.points(*measured(), relative=relative), wave)
-    assert set(draw_all(load(tmp_path))) >= {"front", "fit"}
+    assert set(draw_all(load(tmp_path))) >= {"1_front", "2_fit"}
 
 
 @pytest.mark.parametrize("spacing", ["even", "random"])

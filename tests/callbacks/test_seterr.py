@@ -50,7 +50,7 @@ def test_nothing_is_lost_where_numpy_raises(make: Any, raising: dict[str, str], 
     run = load(tmp_path)
     assert run.steps[-1] == 30
     assert None not in (run.front, run.oscillations, run.spectrum, run.basis)
-    assert {f"probe_{name}.png" for name in ("fit", "front", "spectrum", "basis", "rank")} <= {
+    assert {f"probe_{name}.png" for name in ("2_fit", "1_front", "4_spectrum", "5_basis", "6_rank")} <= {
         path.name for path in (tmp_path / "seqfit").iterdir()
     }
 

@@ -200,7 +200,7 @@ def test_a_module_without_a_basis_loses_it_and_nothing_else(watch: Any, net: Any
     assert np.isfinite(run.scalars["error/relative_rmse"]).all()
     assert (run.front is not None) == (run.spectrum is not None) == (watch is SequentialFitting)
     pictures = {path.stem.removeprefix("probe_") for path in (tmp_path / "seqfit").glob("*.png")}
-    assert pictures == ({"fit", "front", "arrival", "spectrum"} if watch is SequentialFitting else {"fit"})
+    assert pictures == ({"2_fit", "1_front", "3_arrival", "4_spectrum"} if watch is SequentialFitting else {"2_fit"})
 
 
 def test_a_layer_that_is_gone_later_takes_the_basis_of_those_looks_and_nothing_else(tmp_path: Path) -> None:

@@ -440,7 +440,7 @@ def test_what_one_says_or_draws_and_cannot_leaves_our_figures_and_words(method: 
 
     with pytest.warns(UserWarning, match="what your own diagnostics say and draw of the probe failed.*nothing to see"):
         fit(tmp_path, ErrorFront(probe(), also=[_with(**{method: fails})]))
-    assert (tmp_path / "seqfit" / "probe_front.png").is_file()
+    assert (tmp_path / "seqfit" / "probe_1_front.png").is_file()
     assert not any(note.startswith(("figures: ", "summary: ")) for note in load(tmp_path).notes)
 
 

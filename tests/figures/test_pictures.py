@@ -1,6 +1,6 @@
 """Each kind of figure is, to the pixel, what it was when somebody looked at it.
 
-Where a figure was changed on purpose, look at the new ones and renew the baselines, with the versions of constraints.txt:
+Where a figure was changed on purpose: renew the baselines with the versions of constraints.txt, and look at them.
 
     pytest tests/figures/test_pictures.py --mpl-generate-path=tests/baselines
 """
@@ -17,6 +17,9 @@ import pytest
 from lightning_seqfit import views
 from lightning_seqfit.figures import draw_view
 from lightning_seqfit.record.run import Components
+from lightning_seqfit.views import plane
+from tests.planes import SQUARE, cut_out, known_plane
+from tests.planes import with_basis as with_units
 from tests.runs import known_run, replace, with_basis, with_spectrum, without_target
 
 CONSTRAINTS = (Path(__file__).parents[2] / "constraints.txt").read_text(encoding="utf-8")
@@ -48,6 +51,39 @@ def test_a_fit_along_a_line(name):
 @baseline
 def test_a_line_without_a_target(name):
     return draw_view(views.pictures(without_target(known_run()))[name])
+
+
+def disc():
+    """On a disc fitted up to x = 0.6, flat below y = -0.5, with three outputs."""
+    made = known_plane(shape=(32, 32), active=lambda x, y: y > -0.5)
+    outputs = 0.5 + 0.5 * np.stack([made.target, made.target**2, -made.target])
+    made = cut_out(with_units(made, shape=(16, 16), units=6), lambda x, y: x**2 + y**2 < 0.9)
+    outputs = outputs[:, made.inside]
+    return replace(made, output=1, components=Components(np.arange(3), outputs, 0.5 * outputs))
+
+
+@pytest.mark.parametrize("name", ["1_front", "2_fit", "5_basis"])
+@baseline
+def test_a_fit_in_the_plane(name):
+    return draw_view(views.pictures(disc())[name])
+
+
+@baseline
+def test_two_slices_of_a_fit_in_space():
+    run = known_plane(shape=(12, 10, 4), bounds=(*SQUARE, (0.0, 1.0)))
+    return draw_view(plane.front(replace(run, prediction=run.prediction + (run.points[:, 2] == 0.125))))
+
+
+@baseline
+def test_a_cloud():
+    points = np.random.default_rng(0).random((200, 4))
+    target, steps = points.sum(axis=1), np.array([0, 10, 20, 400])
+    shares = np.array([0.0, 0.5, 0.8, 0.95])[:, np.newaxis]
+    run = replace(
+        known_run(4, steps=steps), axes=tuple("abcd"), bounds=((0.0, 1.0),) * 4, faces=(), kind="cloud", points=points,
+        target=target, prediction=shares * target, sections={},
+    )  # fmt: skip
+    return draw_view(views.pictures(run)["2_fit"])
 
 
 @pytest.mark.parametrize("name", ["fit", "error", "spectrum", "basis"])

@@ -167,7 +167,7 @@ class TestAlongALine:
         known, blind = line
         read = blind.against(waves)
         assert read.summary().line == known.summary().line
-        assert set(figures.draw(read)) == FIGURES - {"basis", "rank"} | {"change"}
+        assert set(figures.draw(read)) == FIGURES - {"5_basis", "6_rank"} | {"7_change"}
 
     def test_of_its_own_last_prediction_nothing_is_said_to_be_fitted(self, line: tuple[Run, Run]) -> None:
         final = line[1].against("final")
@@ -178,7 +178,7 @@ class TestAlongALine:
         assert "relative error" not in words
         assert final.summary().line.startswith("against its own last prediction, half arrived by step ")
         drawn = figures.draw(final)
-        assert set(drawn) == FIGURES - {"basis", "rank"} | {"change"}
+        assert set(drawn) == FIGURES - {"5_basis", "6_rank"} | {"7_change"}
         texts = [text.get_text() for figure in drawn.values() for text in figure.findobj(Text)]
         assert not [text for text in texts if "fitted" in text or "target" in text]
         assert any("arrived" in text for text in texts)
@@ -219,7 +219,7 @@ class TestInThePlane:
     def test_it_is_drawn(self, plane: tuple[Run, Run]) -> None:
         for target in (slow, "final"):
             drawn = figures.draw(plane[1].against(target))
-            assert set(drawn) == FIGURES_OF_A_PLANE - {"basis", "rank"} | {"change"}
+            assert set(drawn) == FIGURES_OF_A_PLANE - {"5_basis", "6_rank"} | {"7_change"}
 
 
 def test_points_on_the_bounds_are_where_they_are(tmp_path: Path) -> None:
@@ -284,7 +284,7 @@ def test_a_perfect_prediction_in_a_ball_reads_no_error(tmp_path: Path) -> None:
     read = blind.against(slow)
     assert read.scalars["error/relative_rmse"][-1] < 1e-5
     assert read.scalars["front/fitted"][-1] == 1.0
-    assert set(figures.draw(read)) == {"fit", "front", "spectrum", "change"}
+    assert set(figures.draw(read)) == {"2_fit", "1_front", "4_spectrum", "7_change"}
 
 
 def test_predictions_that_are_not_finite_are_infinite_errors_as_in_training(tmp_path: Path) -> None:
@@ -363,8 +363,8 @@ class TestPointsAnywhere:
             np.testing.assert_allclose(read.front.fitted, known.front.fitted, atol=0.08)
             assert read.front.sequentiality[-1] == pytest.approx(known.front.sequentiality[-1], abs=0.06)
             assert read.front.inwardness["x_min"][-1] == pytest.approx(known.front.inwardness["x_min"][-1], abs=0.1)
-        assert set(figures.draw(blind)) == {"fit", "change"}
-        assert set(figures.draw(blind.against("final"))) == {"fit", "front", "spectrum", "change"}
+        assert set(figures.draw(blind)) == {"2_fit", "7_change"}
+        assert set(figures.draw(blind.against("final"))) == {"2_fit", "1_front", "4_spectrum", "7_change"}
 
     def test_points_in_five_dimensions_have_an_error_and_a_fitted_share(self, tmp_path: Path) -> None:
         places = np.random.default_rng(0).random((1500, 5))
@@ -375,6 +375,6 @@ class TestPointsAnywhere:
         np.testing.assert_allclose(read.scalars["front/fitted"], known.scalars["front/fitted"], atol=1e-3)
         assert read.oscillations is None
         assert any(note.startswith("oscillations is absent: points in 5 dimensions") for note in read.notes)
-        assert set(figures.draw(blind)) == {"change"}
-        assert set(figures.draw(blind.against("final"))) == {"change"}
-        assert set(figures.draw(read)) == {"fit", "change"}
+        assert set(figures.draw(blind)) == {"7_change"}
+        assert set(figures.draw(blind.against("final"))) == {"7_change"}
+        assert set(figures.draw(read)) == {"2_fit", "7_change"}

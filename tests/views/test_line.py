@@ -442,6 +442,8 @@ class TestReadings:
             "(sequentiality 0.98, inwardness +0.00)."
         )
         assert line.arrival(known_run(last=0.0)).reading == "No place is fitted yet."
+        at_once = replaced(known_run(counts=False), arrival=np.where(np.arange(CELLS) < 50, 800.0, np.inf))
+        assert line.arrival(at_once).reading.startswith("All that is fitted was so at step 800; 75 % never was")
         flat = replaced(known_run(), active=np.zeros(CELLS, dtype=bool))
         assert line.arrival(flat).reading == "No place counts: the target is flat."
 

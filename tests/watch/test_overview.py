@@ -6,13 +6,12 @@ import re
 from pathlib import Path
 
 import pytest
-from lightning.pytorch.loggers import TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from lightning_seqfit import load
-from lightning_seqfit.callbacks import SequentialFitting
+from lightning_seqfit.cli.demo import train
+from lightning_seqfit.demos.catalogue import DEMOS
 from lightning_seqfit.watch.overview import CHARTS, Selection, overview
-from tests.training import Net, fit, probe, trainer
 
 OURS = [
     *("front/fitted", "front/depth/x_min", "oscillations/target", "oscillations/model", "oscillations/fitted"),
@@ -75,9 +74,8 @@ def test_runs_whose_bands_and_faces_differ_share_their_charts() -> None:
 
 
 def test_a_training_marks_its_verdicts_on_the_loss_and_says_when_most_was_fitted(tmp_path: Path) -> None:
-    logger = TensorBoardLogger(tmp_path, default_hp_metric=False)
-    fit(trainer(tmp_path, [SequentialFitting(probe())], logger=logger, max_steps=1_200), Net())
-    run, events = load(logger.log_dir), EventAccumulator(logger.log_dir, size_guidance={"tensors": 0}).Reload()
+    run_dir = train(DEMOS["multi-scale"], seed=0, max_steps=1_200, logdir=tmp_path)
+    run, events = load(run_dir), EventAccumulator(str(run_dir), size_guidance={"tensors": 0}).Reload()
     assert run.stall is not None
     words = [str(word) for word in run.stall.verdict]
     turns = [at for at in range(1, len(words)) if words[at] != words[at - 1]]

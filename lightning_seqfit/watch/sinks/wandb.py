@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 
 from lightning_seqfit.figures import Image
@@ -25,7 +26,12 @@ class Wandb(AnyLogger):
         self.logger.log_metrics({tag: page}, step=step)
 
     def log_report(self, tag: str, page: str, step: int) -> None:
-        """Show the page as it is."""
-        from wandb import Html
+        """Show the page as it is, and keep it as the file of an artifact of type ``report``."""
+        from wandb import Artifact, Html
 
         self.logger.log_metrics({tag: Html(page, inject=False)}, step=step)
+        experiment = self.logger.experiment
+        artifact = Artifact(re.sub("[^a-zA-Z0-9_.-]+", "-", f"{tag}-{experiment.id}"), type="report")
+        with artifact.new_file("report.html", encoding="utf-8") as file:
+            file.write(page)
+        experiment.log_artifact(artifact)

@@ -57,6 +57,12 @@ def test_mlflow_has_the_last_text(logger: MLFlowLogger) -> None:
     assert (path.name, path.read_text(encoding="utf-8")) == ("verdict.md", "**stuck** at 3 °C")
 
 
+def test_mlflow_has_the_page_as_it_is(logger: MLFlowLogger) -> None:
+    sink_for(logger).log_report("seqfit/report", "<p>3 °C</p>", 9)
+    (path,) = artifacts(logger, "seqfit")
+    assert (path.name, path.read_text(encoding="utf-8")) == ("report.html", "<p>3 °C</p>")
+
+
 def test_letters_that_mlflow_refuses_are_left_out(logger: MLFlowLogger) -> None:
     sink = sink_for(logger)
     sink.log_picture("seqfit/größe#1/fit", PICTURE, 7)
