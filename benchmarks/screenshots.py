@@ -31,9 +31,9 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
-def seqfit(*arguments: str, folder: str) -> None:
+def seqfit(folder: str, *arguments: str) -> None:
     command = [sys.executable, "-m", "lightning_seqfit", *arguments]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder)
 
 
 def photograph(url: str, file: Path, seconds: float) -> None:
@@ -54,14 +54,13 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where the pictures go")
     folder = parser.parse_args().folder.resolve()
     with tempfile.TemporaryDirectory() as made:
-        seqfit("demo", "--logdir", ".", folder=made)
-        page, port = Path(made) / "report.html", free_port()
-        seqfit("report", "sine-tanh/version_0", "-o", str(page), folder=made)
-        photograph(page.as_uri(), folder / "report.png", 2)
+        seqfit(made, "demo")
+        seqfit(made, "report", "seqfit-logs/sine-tanh/version_0", "-o", "report.html")
+        photograph((Path(made) / "report.html").as_uri(), folder / "report.png", 2)
+        port = free_port()
         address = f"http://127.0.0.1:{port}"
-        where = ["--logdir", made, "--port", str(port), "--host", "127.0.0.1"]
-        command = [sys.executable, "-m", "tensorboard.main", *where]
-        board = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        command = [sys.executable, "-m", "tensorboard.main", "--logdir", "seqfit-logs", "--port", str(port)]
+        board = subprocess.Popen([*command, "--host", "127.0.0.1"], stderr=subprocess.DEVNULL, cwd=made)
         try:
             for _ in range(STARTS):
                 time.sleep(1)

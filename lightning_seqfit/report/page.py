@@ -191,15 +191,13 @@ def _thinned(view: View, every: int) -> View:
 
 
 def _widths(several: Sequence[View]) -> list[bool]:
-    """Which views take the whole width of the page: those with panels side by side, and one where it leaves no gap.
-
-    That is the first one that can be as wide as it likes; what follows it takes its place beside the one before.
-    """
+    """Which views take the whole width of the page: those with panels side by side, and one where it leaves no gap."""
     wide = [any(len(row) > 1 for row in view.rows) for view in several]
     for alone, group in groupby(range(len(wide)), key=[*wide].__getitem__):
         numbers = [*group]
         if not alone and len(numbers) % 2:
-            wide[next((each for each in numbers if not several[each].rows[0][0].square), numbers[0])] = True
+            first_square = any(panel.square for panel in several[numbers[0]].panels)
+            wide[numbers[-1 if first_square else 0]] = True
     return wide
 
 

@@ -52,8 +52,9 @@ def spectrum(run: Run, *, moving: bool = False) -> View:
             Curve(frequency, curve, "model", "at this step"),
         )
         panel = Panel(across, Axis(size, least, 1.5 * largest, log=True), items, absent=absent)
-        reading = _spectrum_reading(run, seen, "What stands high is missing")
-        return View("spectrum", _spectrum_title(run), reading, ((panel,),), run.total_steps[shown])
+        return View(
+            "spectrum", _spectrum_title(run), _spectrum_reading(run, seen, "high"), ((panel,),), run.total_steps[shown]
+        )
     field = Field(
         amplitude.T,
         words.step_edges(run),
@@ -85,23 +86,24 @@ def _bands_absent(run: Run, seen: SpectrumRecord) -> tuple[str, ...]:
     return () if np.isfinite(seen.converged).any() else ("no band is within tolerance yet",)
 
 
-def _spectrum_reading(run: Run, seen: SpectrumRecord, begin: str = "Bright is what is missing") -> str:
-    """``begin``: what a large amplitude looks like."""
+def _spectrum_reading(run: Run, seen: SpectrumRecord, shown: str = "bright") -> str:
+    """How to read it; ``shown``: how much of a frequency is shown."""
     names = [f"{low}-{high}" for low, high in zip(seen.edges[:-1], seen.edges[1:], strict=True)]
     fitted = np.flatnonzero(np.isfinite(seen.converged) & seen.carrying)
     missing = np.flatnonzero(~np.isfinite(seen.converged) & seen.carrying)
     of = words.target_name(run)
     if not seen.carrying.any():
-        return f"The {of} oscillates in no band, so none is marked; {begin[0].lower()}{begin[1:]}."
+        return f"The {of} oscillates in no band, so none is marked; {shown} is what is missing."
+    head = f"{shown.capitalize()} is what is missing"
     came = [f"{names[band]} at step {seen.converged[band]:,.0f}" for band in fitted]
     came[:1] = [first.replace(" at", " came within tolerance at", 1) for first in came[:1]]
     lack = words.several([names[band] for band in missing])
     if not fitted.size:
-        return f"{begin}: none of the bands in which the {of} oscillates, {lack}, is fitted yet."
+        return f"{head}: none of the bands in which the {of} oscillates, {lack}, is fitted yet."
     rest = f"{lack} {'is' if len(missing) == 1 else 'are'} not fitted yet" if missing.size else "no band is missing"
     order = seen.spectral_order[-1]
     said = f" (spectral order {order:+.2f}, 1: from low to high)" if np.isfinite(order) else ""
-    return f"{begin}: of the bands of the {of}, {words.several(came)}; {rest}{said}."
+    return f"{head}: of the bands of the {of}, {words.several(came)}; {rest}{said}."
 
 
 def rank(run: Run, *, moving: bool = False) -> View:

@@ -68,7 +68,7 @@ class TestSpectrum:
         np.testing.assert_array_equal(first.y, moving.y[0])
         (shade,) = items(view, Shade)
         assert (shade.along, shade.edges[:-1][shade.mask].tolist()) == ("x", [4.0])
-        assert view.reading.startswith("What stands high is missing: of the bands")
+        assert view.reading.startswith("High is what is missing: of the bands")
 
     def test_the_reading_tells_which_bands_came_and_which_did_not(self):
         three = np.array([True, False, True, True])
@@ -84,6 +84,7 @@ class TestSpectrum:
         assert none.endswith("none of the bands in which the target oscillates, 4-8, is fitted yet.")
         flat = training.spectrum(spectrum_run(carrying=np.zeros(4, dtype=bool))).reading
         assert flat == "The target oscillates in no band, so none is marked; bright is what is missing."
+        assert training.spectrum(spectrum_run(), moving=True).reading.startswith("High is what is missing: ")
 
 
 class TestRank:
