@@ -173,9 +173,18 @@ def compared(facts: Sequence[Facts]) -> Comparison:
         for name in dict.fromkeys(name for given in known for name in given)
         if name not in facts[0].figures and len({_key(given.get(name)) for given in known}) > 1
     ]
+    differing = _told_once(differing, known)
     columns = ("run", *facts[0].figures, *differing)
     rows = tuple((each.name, *each.figures.values(), *map(each.given.get, differing)) for each in facts)
     return Comparison(columns, rows, tuple(_reasons(facts)))
+
+
+def _told_once(names: Sequence[str], known: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Leave out what is found of a network where it was also set, and put what only some runs have last."""
+    columns = {name: tuple(_key(given.get(name)) for given in known) for name in names}
+    said = {column for name, column in columns.items() if not name.startswith("network/")}
+    kept = [name for name, column in columns.items() if not (name.startswith("network/") and column in said)]
+    return sorted(kept, key=lambda name: any(name not in given for given in known))
 
 
 def _reasons(facts: Sequence[Facts]) -> Iterable[str]:

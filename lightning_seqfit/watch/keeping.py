@@ -88,7 +88,8 @@ class Keeping:
         if self.archive.waits:
             self.write(state)
         where = "could not be written to" if self.archive.waits else "in"
-        rank_zero_info(f"seqfit: {said}; record and figures {where} {self.archive}{self._to_try()}")
+        page = ", and the report," if self.report and "report" not in self._failures else ""
+        rank_zero_info(f"seqfit: {said}; record and figures{page} {where} {self.archive}{self._to_try()}")
 
     def write_verdict(self, trainer: pl.Trainer, logger_step: int) -> Diagnosis | None:
         """Log the verdict and the advice; None: there is none."""
