@@ -57,7 +57,7 @@ def fit(run: Run, *, moving: bool = False) -> View:
     right = Panel(Axis("share of the points", 0.0, 1.0), training.log_axis(label, errors.ravel()), tuple(curves))
     if moving:
         return View("fit", "Fit", _reading(last), ((left, right),), run.total_steps[looks])
-    return View("2_fit", f"Fit at step {run.steps[-1]:,}", _reading(last), ((left, right),))
+    return View("2_fit", f"Fit at step {run.total_steps[-1]:,}", _reading(last), ((left, right),))
 
 
 def _reading(run: Run) -> str:

@@ -96,6 +96,9 @@ def _spectrum_reading(run: Run, seen: SpectrumRecord) -> str:
     if not fitted.size:
         return f"Bright is what is missing: none of the bands in which the {of} oscillates, {lack}, is fitted yet."
     rest = f"; {lack} {'is' if len(missing) == 1 else 'are'} not fitted yet" if missing.size else ", which are all"
+    tolerance = np.inf if run.front is None else run.front.tolerance
+    lost = [names[band] for band in fitted if not seen.relative_error[names[band]][-1] <= tolerance]
+    rest += f"; {words.several(lost)} {'is' if len(lost) == 1 else 'are'} lost again" if lost else ""
     order = seen.spectral_order[-1]
     said = f" (spectral order {order:+.2f}, 1: from low to high)" if np.isfinite(order) else ""
     return f"Bright is what is missing: of the bands of the {of} {came} came within tolerance{rest}{said}."
