@@ -31,8 +31,9 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
-def seqfit(*arguments: str) -> None:
-    subprocess.run([sys.executable, "-m", "lightning_seqfit", *arguments], check=True, stdout=subprocess.DEVNULL)
+def seqfit(folder: str, *arguments: str) -> None:
+    command = [sys.executable, "-m", "lightning_seqfit", *arguments]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder)
 
 
 def photograph(url: str, file: Path, seconds: float) -> None:
@@ -53,13 +54,13 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where the pictures go")
     folder = parser.parse_args().folder.resolve()
     with tempfile.TemporaryDirectory() as made:
-        seqfit("demo", "--logdir", made)
-        run, page, port = f"{made}/sine-tanh/version_0", Path(made) / "report.html", free_port()
-        seqfit("report", run, "-o", str(page))
-        photograph(page.as_uri(), folder / "report.png", 2)
+        seqfit(made, "demo")
+        seqfit(made, "report", "seqfit-logs/sine-tanh/version_0", "-o", "report.html")
+        photograph((Path(made) / "report.html").as_uri(), folder / "report.png", 2)
+        port = free_port()
         address = f"http://127.0.0.1:{port}"
-        command = [sys.executable, "-m", "tensorboard.main", "--logdir", made, "--port", str(port), "--bind_all=false"]
-        board = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        command = [sys.executable, "-m", "tensorboard.main", "--logdir", "seqfit-logs", "--port", str(port)]
+        board = subprocess.Popen([*command, "--host", "127.0.0.1"], stderr=subprocess.DEVNULL, cwd=made)
         try:
             for _ in range(STARTS):
                 time.sleep(1)

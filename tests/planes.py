@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lightning_seqfit.geometry import Grid
-from lightning_seqfit.record import BasisRecord, FrontRecord, OscillationsRecord, Run, Scalars, SpectrumRecord
+from lightning_seqfit.record import BasisRecord, FrontRecord, OscillationsRecord, Run, Scalars
 from tests.runs import replace
 
 STEPS = np.array([0, 100, 200, 300, 400])
@@ -89,27 +89,6 @@ def with_basis(run, *, shape=(12, 8), units=8, bounds=None):
         snapshot_points=points,
     )
     return replace(run, basis=basis)
-
-
-def with_spectrum(run):
-    power = np.full((len(run.steps), 12), 1e-6)
-    power[:, 5] = 0.5 * 10.0 ** -np.arange(len(run.steps))
-    nothing = np.zeros(len(run.steps))
-    labels = ("1-2", "2-4", "4-8", "8-12")
-    spectrum = SpectrumRecord(
-        relative_error=dict.fromkeys(labels, nothing),
-        share=dict.fromkeys(labels, nothing),
-        trend=nothing,
-        front_frequency=nothing,
-        spectral_order=nothing + np.nan,
-        power=power,
-        frequency=np.arange(12.0),
-        edges=np.array([1, 2, 4, 8, 12]),
-        carrying=np.array([False, False, True, False]),
-        converged=np.array([np.inf, np.inf, 300.0, np.inf]),
-        target_trend_share=0.0,
-    )
-    return replace(run, spectrum=spectrum)
 
 
 def cut_out(run, inside):

@@ -197,7 +197,8 @@ def _widths(several: Sequence[View]) -> list[bool]:
     for alone, group in groupby(range(len(wide)), key=[*wide].__getitem__):
         numbers = [*group]
         if not alone and len(numbers) % 2:
-            wide[numbers[0]] = True
+            first_square = any(panel.square for panel in several[numbers[0]].panels)
+            wide[numbers[-1 if first_square else 0]] = True
     return wide
 
 

@@ -52,7 +52,9 @@ def spectrum(run: Run, *, moving: bool = False) -> View:
             Curve(frequency, curve, "model", "at this step"),
         )
         panel = Panel(across, Axis(size, least, 1.5 * largest, log=True), items, absent=absent)
-        return View("spectrum", _spectrum_title(run), _spectrum_reading(run, seen), ((panel,),), run.total_steps[shown])
+        return View(
+            "spectrum", _spectrum_title(run), _spectrum_reading(run, seen, "high"), ((panel,),), run.total_steps[shown]
+        )
     field = Field(
         amplitude.T,
         words.step_edges(run),
@@ -84,24 +86,28 @@ def _bands_absent(run: Run, seen: SpectrumRecord) -> tuple[str, ...]:
     return () if np.isfinite(seen.converged).any() else ("no band is within tolerance yet",)
 
 
-def _spectrum_reading(run: Run, seen: SpectrumRecord) -> str:
+def _spectrum_reading(run: Run, seen: SpectrumRecord, shown: str = "bright") -> str:
+    """How to read it; ``shown``: how much of a frequency is shown."""
     names = [f"{low}-{high}" for low, high in zip(seen.edges[:-1], seen.edges[1:], strict=True)]
     fitted = np.flatnonzero(np.isfinite(seen.converged) & seen.carrying)
     missing = np.flatnonzero(~np.isfinite(seen.converged) & seen.carrying)
     of = words.target_name(run)
     if not seen.carrying.any():
-        return f"The {of} oscillates in no band, so none is marked; bright is what is missing."
+        return f"The {of} oscillates in no band, so none is marked; {shown} is what is missing."
+    head = f"{shown.capitalize()} is what is missing"
     came = words.several([f"{names[band]} at step {seen.converged[band]:,.0f}" for band in fitted])
     lack = words.several([names[band] for band in missing])
     if not fitted.size:
-        return f"Bright is what is missing: none of the bands in which the {of} oscillates, {lack}, is fitted yet."
+        return f"{head}: none of the bands in which the {of} oscillates, {lack}, is fitted yet."
     rest = f"; {lack} {'is' if len(missing) == 1 else 'are'} not fitted yet" if missing.size else ", which are all"
     tolerance = np.inf if run.front is None else run.front.tolerance
     lost = [names[band] for band in fitted if not seen.relative_error[names[band]][-1] <= tolerance]
     rest += f"; {words.several(lost)} {'is' if len(lost) == 1 else 'are'} lost again" if lost else ""
     order = seen.spectral_order[-1]
     said = f" (spectral order {order:+.2f}, 1: from low to high)" if np.isfinite(order) else ""
-    return f"Bright is what is missing: of the bands of the {of} {came} came within tolerance{rest}{said}."
+    return (
+        f"{shown.capitalize()} is what is missing: of the bands of the {of} {came} came within tolerance{rest}{said}."
+    )
 
 
 def rank(run: Run, *, moving: bool = False) -> View:

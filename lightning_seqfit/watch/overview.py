@@ -33,12 +33,9 @@ COMPARED: Mapping[str, tuple[str, str]] = {
 #: Values that are not logged before they are above a bound, by the beginning of their tags: till then they say nothing.
 QUIET: Mapping[str, float] = {
     "fourier/share/": 0.01,  # of the target's oscillation, as the target's own bands are told
-    "error/noise": 0.0,
-    "basis/constant_share": 0.0,
-    "basis/dead_domain": 0.0,
 }
-#: Values that cannot change while a target is watched.
-FIXED = ("oscillations/target", "error/noise")
+#: Values that cannot change while a target is watched, and those that are fixed for as long as they are 0.
+FIXED, FIXED_AT_0 = ("oscillations/target", "error/noise"), ("basis/constant_share", "basis/dead_domain")
 
 
 class Selection:
@@ -50,7 +47,7 @@ class Selection:
     Examples
     --------
     >>> selection = Selection()
-    >>> [list(selection.of({"oscillations/target": 13.0, "basis/dead_domain": 0.0}, step)) for step in (0, 4, 5)]
+    >>> [list(selection.of({"oscillations/target": 13.0, "fourier/share/8-16": 0.0}, step)) for step in (0, 4, 5)]
     [['oscillations/target'], ['oscillations/target'], []]
     """
 
@@ -66,7 +63,9 @@ class Selection:
         return {tag: values[tag] for tag in values if tag in self._speaking and self._is_due(tag, values[tag], step)}
 
     def _is_due(self, tag: str, value: float, step: int) -> bool:
-        if tag in FIXED:
+        if tag in FIXED_AT_0 and value != 0.0:
+            self._fixed.pop(tag, None)
+        elif tag in FIXED or tag in FIXED_AT_0:
             before, at = self._fixed.get(tag, (None, 0))
             if value == before and step <= 2 * at:
                 return False

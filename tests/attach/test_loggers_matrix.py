@@ -109,13 +109,14 @@ def expected(run: Run, *, logged: bool = True) -> Rows:
     }
     if logged:
         for tag in ("error/noise", "basis/dead_domain", "basis/constant_share"):
-            assert not any(value for _, value in rows.pop(f"seqfit/{tag}"))  # a zero is no news
+            assert not any(value for _, value in rows[f"seqfit/{tag}"])
+            rows[f"seqfit/{tag}"] = [(step, 0.0) for step in (0, 1, 3, 7, 11)]  # doublings, and the end
         shares = {tag: pairs for tag, pairs in rows.items() if tag.startswith("seqfit/fourier/share/")}
         for tag, pairs in shares.items():
             first = next((number for number, (_, value) in enumerate(pairs) if value > 0.01), len(pairs))
             rows[tag] = pairs[first:]
         assert any(len(rows[tag]) == len(pairs) for tag, pairs in shares.items())  # the target's own
-        rows["seqfit/oscillations/target"] = [(step, 3.0) for step in (0, 1, 3, 7, 11)]  # doublings, and the end
+        rows["seqfit/oscillations/target"] = [(step, 3.0) for step in (0, 1, 3, 7, 11)]
     return {tag: pairs for tag, pairs in rows.items() if pairs}
 
 

@@ -22,6 +22,8 @@ from lightning_seqfit.callbacks import ErrorFront, SequentialFitting
 from tests.training import KEPT
 
 STEPS, RESUMED_AT = 120, 70
+#: Logged when they say something: what is fixed now and then, a share of a band once it has one.
+NOT_ALWAYS = ("error/noise", "oscillations/target", "basis/dead_domain", "basis/constant_share", "fourier/share/")
 
 # As in lightning.pytorch: a deprecated way to ask torch's pytree, and advice on the number of batches.
 pytestmark = [
@@ -136,9 +138,14 @@ def test_training_is_bitwise_what_it_is_without_us_and_everything_is_logged(
     events = EventAccumulator(logger.log_dir, size_guidance={"scalars": 0})
     events.Reload()
     assert [event.step for event in events.Scalars("loss")] == list(range(STEPS))
+    logged = set(events.Tags()["scalars"])
     for tag, values in run.scalars.items():
         finite = np.isfinite(values) & (tag not in KEPT)
-        seen = events.Scalars(f"seqfit/{tag}") if finite.any() else []
+        seen = events.Scalars(f"seqfit/{tag}") if finite.any() and f"seqfit/{tag}" in logged else []
+        if tag.startswith(NOT_ALWAYS):
+            known = set(zip(run.logger_steps[finite].tolist(), values[finite].astype(np.float32).tolist(), strict=True))
+            assert {(event.step, np.float32(event.value)) for event in seen} <= known, tag
+            continue
         assert [event.step for event in seen] == run.logger_steps[finite].tolist(), tag
         np.testing.assert_array_equal([event.value for event in seen], values[finite].astype(np.float32), err_msg=tag)
     pictures = (Path(logger.log_dir) / "seqfit").glob("*.png")

@@ -18,8 +18,8 @@ from lightning_seqfit.figures.items import palette
 from lightning_seqfit.record import Scalars
 from lightning_seqfit.views import plane
 from tests.figures.test_drawing import GREY, legend, numbers, texts
-from tests.planes import SQUARE, cut_out, known_plane, with_basis, with_spectrum
-from tests.runs import replace
+from tests.planes import SQUARE, cut_out, known_plane, with_basis
+from tests.runs import replace, with_spectrum
 from tests.training import FIGURES_OF_A_PLANE
 
 

@@ -15,8 +15,8 @@ from lightning_seqfit.record.run import Components
 from lightning_seqfit.views import Curve, Field, Hatch, Outline, Picture, plane
 from lightning_seqfit.views.base import frames_of, still
 from lightning_seqfit.views.raster import lattice
-from tests.planes import SQUARE, STEPS, corner, cut_out, known_plane, with_basis, with_spectrum
-from tests.runs import replace
+from tests.planes import SQUARE, STEPS, corner, cut_out, known_plane, with_basis
+from tests.runs import replace, with_spectrum
 
 X, Y = -1 + (np.arange(24) + 0.5) / 12, -1 + (np.arange(16) + 0.5) / 8
 BOX = (*SQUARE, (0.0, 1.0))

@@ -85,6 +85,7 @@ class TestSpectrum:
         assert none.endswith("none of the bands in which the target oscillates, 4-8, is fitted yet.")
         flat = training.spectrum(spectrum_run(carrying=np.zeros(4, dtype=bool))).reading
         assert flat == "The target oscillates in no band, so none is marked; bright is what is missing."
+        assert training.spectrum(spectrum_run(), moving=True).reading.startswith("High is what is missing: ")
 
 
 class TestRank:

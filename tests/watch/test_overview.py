@@ -39,10 +39,16 @@ def test_what_is_fixed_is_logged_at_first_at_doublings_when_it_changes_and_at_la
     assert selection.last(25) == {tag: 14.0}
 
 
-def test_noise_that_is_there_is_fixed_and_none_is_never_logged() -> None:
-    looks = [{"error/noise": 0.2}] * 4
+@pytest.mark.parametrize("noise", [0.0, 0.2])
+def test_noise_is_fixed(noise: float) -> None:
+    looks = [{"error/noise": noise}] * 4
     assert logged(looks, [0, 1, 2, 3]) == [["error/noise"], ["error/noise"], [], ["error/noise"]]
-    assert logged([{"error/noise": 0.0}] * 2, [0, 1]) == [[], []]
+
+
+def test_a_share_of_dead_units_is_fixed_while_it_is_0() -> None:
+    tag = "basis/dead_domain"
+    looks = [{tag: value} for value in (0.0, 0.0, 0.0, 0.1, 0.1, 0.0, 0.0)]
+    assert logged(looks, [10, 11, 12, 13, 14, 15, 16]) == [[tag], [], [], [tag], [tag], [tag], []]
 
 
 @pytest.mark.parametrize("prefix", ["seqfit/", "seqfit/a.b/"])

@@ -383,7 +383,9 @@ function swatch(item) {
     }
     const end = (value) => digits(Number(value.toPrecision(2)));
     const [below, above] = [item.extend === "both" ? "\u2264 " : "", item.extend !== "neither" ? "\u2265 " : ""];
-    return [element("span", "end", below + end(item.low)), bar, element("span", "end", above + end(item.high))];
+    const scale = element("span", "scale");
+    scale.append(element("span", "end", below + end(item.low)), bar, element("span", "end", above + end(item.high)));
+    return [scale];
   }
   const made = element("i", `swatch ${item.is} ${item.kind || ""}`);
   if (item.is === "curve") {

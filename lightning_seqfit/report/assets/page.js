@@ -90,14 +90,15 @@ class Drawn {
   size(paper = false) {
     const { panel, view } = this, inRow = view.rows.find((row) => row.includes(panel)).length;
     const whole = this.place.closest("figure").classList.contains("wide") ? 670 : 310;
-    const beside = Math.max(1, Math.min(inRow, Math.floor(whole / (panel.small ? 102 : 162))));
+    const beside = Math.max(1, Math.min(inRow, Math.floor((whole + 12) / (panel.small ? 122 : 162))));
     const width = paper ? (whole - 12 * (beside - 1)) / beside : Math.max(this.box.clientWidth, 120);
     let height = [290, 220, 190][Math.min(view.rows.length, 3) - 1];
     if (panel.small) height = 130;
     else if (paper && whole < 400) height = 215;
-    const length = (axis) => Math.abs(axis.high - axis.low);
-    if (panel.square) height = Math.min(480, ((width - 76) * length(panel.y)) / length(panel.x) + 52);
-    return { width: Math.round(width), height: Math.max(Math.round(height), 90) };
+    if (!panel.square) return { width: Math.round(width), height };
+    const length = (axis) => Math.abs(axis.high - axis.low), shape = length(panel.y) / length(panel.x);
+    const within = Math.min(width - 76, Math.max(380 / shape, 60));
+    return { width: Math.round(within + 76), height: Math.max(Math.round(within * shape + 52), 90) };
   }
 
   make() {
@@ -323,9 +324,9 @@ async function begin() {
   for (const place of document.querySelectorAll("[data-view]")) {
     const view = data.views[Number(place.dataset.view)];
     for (const row of view.rows) {
-      const line = place.appendChild(element("div", "row"));
+      const line = place.appendChild(element("div", row.every(({ small }) => small) ? "row small" : "row"));
       for (const panel of row) {
-        const cell = line.appendChild(element("div", panel.small ? "panel small" : "panel"));
+        const cell = line.appendChild(element("div", "panel"));
         if (panel.title) cell.appendChild(element("p", panel.bold ? "name bold" : "name", panel.title));
         drawn.push(new Drawn(view, panel, cell));
       }
