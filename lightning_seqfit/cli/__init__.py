@@ -7,6 +7,7 @@ is called for: ``seqfit --help`` needs no torch. What it cannot use, it answers 
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import warnings
@@ -35,6 +36,9 @@ _MODULES = {"try": "try_"}
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    for stream in (sys.stdout, sys.stderr):  # a name may have letters that the terminal has not
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     description = "what the callbacks show: trainings to try, and records to read"
     parser = ArgumentParser(prog="seqfit", description=description, formatter_class=HelpFormatter)
     subcommands = parser.add_subcommands(dest="command")

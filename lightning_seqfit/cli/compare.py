@@ -39,7 +39,7 @@ def run(runs: Sequence[str], name: str | None, csv: str | None, json: bool) -> N
     for label, file in zip(_labels([*files]), files, strict=True):
         try:
             facts.append(facts_of(label, load(file)))  # the arrays are let go
-        except (FileNotFoundError, ValueError, ImportError) as error:
+        except (OSError, ValueError, ImportError) as error:
             unread.append(str(error))
     if not facts:
         raise Refused("; ".join(unread))
@@ -57,13 +57,13 @@ def run(runs: Sequence[str], name: str | None, csv: str | None, json: bool) -> N
 
 def _files(given: str, name: str | None, unread: list[str]) -> list[Place]:
     """Records of a run, or of all runs below a folder, by name; what keeps them from being found is in ``unread``."""
-    below = [] if "://" in given else _below(Path(given))
-    files: list[Place] = [Here(file) for file in below if name is None or file.name == file_of(name)]
-    if files:
-        return files
     try:
+        below = [] if "://" in given else _below(Path(given))
+        files: list[Place] = [Here(file) for file in below if name is None or file.name == file_of(name)]
+        if files:
+            return files
         return find_all(given) if name is None else [find(given, name)]
-    except (FileNotFoundError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError) as error:
         unread.append(str(error))
         return []
 
@@ -93,6 +93,6 @@ def _labels(files: Sequence[Place]) -> list[str]:
 
 def _write(file: Path, found: Comparison) -> None:
     try:
-        Here(file).write(found.csv().encode())
+        Here(file).write(found.csv().encode("utf-8", "replace"))
     except OSError as error:
         raise Refused(f"the table cannot be written to {file}: {error}; give another file to --csv") from error

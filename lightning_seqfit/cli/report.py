@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import time
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Sequence
@@ -112,17 +113,18 @@ def _read(runs: Sequence[str], name: str | None, against: str | None) -> _Record
     for given, label in zip(runs, _labels(runs), strict=True):
         try:
             files = find_all(given) if name is None else [find(given, name)]
-        except (FileNotFoundError, ValueError, ImportError) as error:
+        except (OSError, ValueError, ImportError) as error:
             records.unread.append(str(error))
             continue
         for file in files:
             try:
                 seen, notes = _against(load(file), against)
-            except (FileNotFoundError, ValueError, ImportError) as error:
+            except (OSError, ValueError, ImportError) as error:
                 records.unread.append(str(error))
                 continue
             probe = seen.name or "probe"
             said = label if len(files) == 1 else probe if len(runs) == 1 else f"{label}/{probe}"
+            said = f"{said} in {file.name}" if said in records.runs and records.files[said] != file else said
             records.runs[said], records.files[said], records.given[said] = seen, file, given
             records.notes[said] = notes
     if not records.runs:
@@ -201,7 +203,8 @@ def _follow(records: _Records, read: Callable[[], _Records], target: Path, secon
 def _draw(records: _Records, folder: Path, against: str | None) -> None:
     """Write the pictures of a run's probes, and say where."""
     for seen in records.runs.values():
-        said = f"{seen.name or 'probe'}{_read_against(against)}"
+        # a record from elsewhere may have any name; ours have nothing else in them
+        said = re.sub(r"[^\w.-]+", "_", seen.name or "probe").lstrip(".")[:100] + _read_against(against)
         try:
             for label, figure in figures.draw(seen).items():
                 figures.save(figures.as_image(figure), folder / f"{said}_{label}.png")

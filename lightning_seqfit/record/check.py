@@ -193,6 +193,8 @@ def check_arrays(arrays: Mapping[str, Column], wanted: Mapping[str, Form], about
             for word, length in zip(words, array.shape, strict=True):
                 lengths.setdefault(word, int(word) if word.isdecimal() else length)
         expected = tuple(lengths.get(word, 0) for word in words)
+        if "looks" in words and not lengths.get("looks"):
+            raise ValueError(f"{name!r} has no look")
         if array.shape != expected:
             said = ", ".join(word.replace("_", " ") for word in words)
             raise ValueError(f"{name!r} has shape {array.shape}, expected {expected} ({said})")

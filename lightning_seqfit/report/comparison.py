@@ -127,7 +127,7 @@ def compare(runs: Mapping[str, Run]) -> Comparison:
     >>> found = compare(runs)
     >>> found.columns[:3], found.rows[0][:3]
     (('run', 'verdict', 'fitted'), ('of 8', 'undecided', 0.0))
-    >>> [row[found.columns.index("network/width")] for row in found.rows]
+    >>> [row[found.columns.index("width")] for row in found.rows]
     [8, 16]
     """
     return compared([facts_of(name, run) for name, run in runs.items()])

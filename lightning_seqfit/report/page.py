@@ -92,6 +92,7 @@ def page(
     drawn = _Drawn(runs)
     for every in (2**power for power in count()):
         text = drawn.page(parts, every, title=title or _title(runs), live=live, unread=unread)
+        text = text.encode("utf-8", "replace").decode("utf-8")  # half a letter, as of a path that is not in UTF-8
         if len(text.encode()) <= MOST_BYTES or every >= drawn.looks:
             return text
     raise AssertionError("unreachable")

@@ -85,7 +85,7 @@ def bands(run: Run) -> View | None:
         for number, (label, error) in enumerate(list(errors.items())[:MOST_CURVES])
     ]
     known = {label: error[-1] for label, error in errors.items() if np.isfinite(error[-1])}
-    missing = [label for label, error in known.items() if error > 0.9]
+    missing = [label for label, error in known.items() if 0.9 < error < 1.5]
     said = (
         words.several([f"{label}: {significant(error, 2)}" for label, error in known.items()]) if known else "not known"
     )

@@ -58,7 +58,7 @@ def fit(run: Run, *, moving: bool = False) -> View:
     if moving:
         reading = words.at_the_last_look(_reading(last))
         return View("fit", "Fit", reading, ((left, right),), run.total_steps[looks])
-    return View("2_fit", f"Fit at step {run.steps[-1]:,}", _reading(last), ((left, right),))
+    return View("2_fit", f"Fit at step {run.total_steps[-1]:,}", _reading(last), ((left, right),))
 
 
 def _reading(run: Run) -> str:

@@ -105,7 +105,7 @@ def fit(run: Run, *, moving: bool = False) -> View:
     reading = _fit_reading(run)
     if moving:
         return View("fit", "Fit", words.at_the_last_look(reading), ((panel,),), run.total_steps[shown])
-    return View("2_fit", f"Fit at step {run.steps[-1]:,}", reading, (*_components(recorded), (panel,)))
+    return View("2_fit", f"Fit at step {run.total_steps[-1]:,}", reading, (*_components(recorded), (panel,)))
 
 
 def _limits(run: Run, prediction: FloatArray) -> tuple[float, float]:
@@ -188,7 +188,7 @@ def _predictions(run: Run) -> View:
     )
     steps = words.several([f"step {run.total_steps[look]:,}" for look in looks])
     reading = f"The prediction at {steps}, the last one on top."
-    return View("2_fit", f"Predictions to step {run.steps[-1]:,}", reading, ((panel,),))
+    return View("2_fit", f"Predictions to step {run.total_steps[-1]:,}", reading, ((panel,),))
 
 
 def _moving_prediction(run: Run) -> View:

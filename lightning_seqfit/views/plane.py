@@ -84,7 +84,7 @@ def fit(run: Run, *, moving: bool = False) -> View:
         reading = f"Target, prediction and their difference at each look, on {_size(run)}"
         return View("fit", "Fit", f"{reading}{_places(shown)}", tuple(rows), run.total_steps[steps])
     small, reading = small_pictures(recorded), _fit_reading(run, half) + _places(shown)
-    return View("2_fit", f"Fit at step {run.steps[-1]:,}", reading, (*small, *rows))
+    return View("2_fit", f"Fit at step {run.total_steps[-1]:,}", reading, (*small, *rows))
 
 
 def _target(run: Run, one: Raster, barred: bool) -> Field:
@@ -108,7 +108,7 @@ def _predictions(run: Run) -> View:
     reading = (
         f"The prediction at {steps}, from {_figure(ends[0])} to {_figure(ends[1])}, on {_size(run)}{_places([one])}"
     )
-    return View("2_fit", f"Predictions to step {run.steps[-1]:,}", reading, (tuple(panels),))
+    return View("2_fit", f"Predictions to step {run.total_steps[-1]:,}", reading, (tuple(panels),))
 
 
 def _moving_prediction(run: Run) -> View:

@@ -100,10 +100,14 @@ def _spectrum_reading(run: Run, seen: SpectrumRecord, shown: str = "bright") -> 
     lack = words.several([names[band] for band in missing])
     if not fitted.size:
         return f"{head}: none of the bands in which the {of} oscillates, {lack}, is fitted yet."
-    rest = f"{lack} {'is' if len(missing) == 1 else 'are'} not fitted yet" if missing.size else "no band is missing"
+    tolerance = np.inf if run.front is None else run.front.tolerance
+    lost = [names[band] for band in fitted if not seen.relative_error[names[band]][-1] <= tolerance]
+    rest = [f"{lack} {'is' if len(missing) == 1 else 'are'} not fitted yet"] if missing.size else []
+    rest += [f"{words.several(lost)} {'is' if len(lost) == 1 else 'are'} lost again"] if lost else []
     order = seen.spectral_order[-1]
     said = f" (spectral order {order:+.2f}, 1: from low to high)" if np.isfinite(order) else ""
-    return f"{head}: of the bands of the {of}, {words.several(came)}; {rest}{said}."
+    left = "; ".join(rest) or "no band is missing"
+    return f"{head}: of the bands of the {of}, {words.several(came)}; {left}{said}."
 
 
 def rank(run: Run, *, moving: bool = False) -> View:

@@ -28,6 +28,8 @@ Plain = str | int | float | bool | None
 
 #: Hyperparameters in a record, and letters of a name or a value, at the most.
 MOST_VALUES, MOST_LETTERS = 200, 200
+#: Where an object lies, as its ``repr`` says.
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 #: Names of what gives access to something.
 _SECRET = re.compile(
     r"passw(or)?d|passphrase|secret|credential|(^|[^a-z])(token|key|pwd)$|(api|access|auth)_?(key|token)"
@@ -95,7 +97,8 @@ def plain(value: Any) -> Plain:
         return int(value)
     if isinstance(value, Real) and not isinstance(value, Integral):
         return float(value)
-    return _cut(str(value) if isinstance(value, str) else repr(value))
+    # where an object lies in memory tells two runs apart that are set alike
+    return _cut(str(value) if isinstance(value, str) else _ADDRESS.sub("", repr(value)))
 
 
 def is_secret(name: str) -> bool:

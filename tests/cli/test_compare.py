@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,26 @@ def test_what_cannot_be_read_is_named_and_the_others_are_compared(
     assert f"note  no probe.npz in {tmp_path / 'nowhere'}" in out
     assert "version_10" in out
     assert "version_2 " not in out
+
+
+@pytest.mark.skipif(os.name == "nt", reason="paths are UTF-16 there")
+def test_a_path_that_is_not_in_utf_8_is_no_obstacle(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")
+    shutil.copytree(trained / "version_0", odd)
+    called(capsys, odd, trained / "version_2", "--csv", tmp_path / "table.csv")
+    assert any("caf?" in row["run"] for row in rows((tmp_path / "table.csv").read_text("utf-8")))
+
+
+def test_a_name_that_the_terminal_has_no_letters_for_is_no_obstacle(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(trained / "version_0", tmp_path / "\U0001f600")
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="ascii"))
+    main(["compare", str(tmp_path / "\U0001f600"), str(trained / "version_2")])
+    assert b"\\U0001f600" in written.getvalue()
 
 
 def test_it_ends_with_2_where_nothing_can_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

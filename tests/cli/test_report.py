@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -116,6 +117,46 @@ def test_of_several_runs_those_that_can_be_read_are_reported(
         assert f"{file} is no whole record" in said
         assert f"no probe.npz in {tmp_path / 'nowhere' / 'seqfit'}: it holds no record" in said
     assert "Not read" in text
+
+
+@pytest.mark.parametrize("name", ["../outside", "a/b", "x\0y", "n" * 300, "\ud800"])
+def test_pictures_stay_in_their_folder_whatever_a_record_is_called(
+    name: str, line: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (file,) = (line / "seqfit").glob("*.npz")
+    arrays = dict(np.load(file))
+    arrays["about"] = np.array(json.dumps({**json.loads(str(arrays["about"])), "name": name}))
+    write(file, arrays)
+    before = {*tmp_path.rglob("*")}
+    report(capsys, line)
+    made = {*tmp_path.rglob("*")} - before
+    assert {each.parent for each in made} == {line / "seqfit"}
+    assert any(each.suffix == ".png" for each in made)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="paths are UTF-16 there")
+def test_a_path_that_is_not_in_utf_8_is_no_obstacle(
+    line: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")
+    shutil.copytree(line, odd)
+    report(capsys, odd, "-o", tmp_path / "page.html")
+    assert "caf?" in (tmp_path / "page.html").read_text("utf-8")
+
+
+def test_a_path_that_cannot_be_looked_at_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("report", "compare"):
+        with pytest.raises(SystemExit) as stopped:
+            main([name, "a" * 5000])
+        assert stopped.value.code == 2
+        assert "File name too long" in capsys.readouterr().err
+
+
+def test_two_records_of_one_name_are_both_there(line: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copy(line / "seqfit" / "probe.npz", line / "seqfit" / "backup.npz")
+    report(capsys, line, "-o", tmp_path / "page.html")
+    text = Elements((tmp_path / "page.html").read_text("utf-8")).text
+    assert "probe in backup.npz" in text
 
 
 def test_a_remote_record_is_read_and_its_page_goes_where_it_is_asked_for(

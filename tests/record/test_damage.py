@@ -189,6 +189,7 @@ LIES: dict[str, tuple[Callable[[dict[str, bytes]], Any], str]] = {
         array("steps", lambda values: values[:-1]),
         "'total_steps' has shape \\(6,\\), expected \\(5,\\) \\(looks\\)",
     ),
+    "no look": (array("steps", lambda values: values[:0]), "'steps' has no look"),
     "one tag less": (array("tags", lambda values: values[:-1]), "'tags' has shape"),
     "a tag twice": (array("tags", lambda values: np.append(values[:-1], values[0])), "'tags' holds one twice"),
     "one cell less": (array("points", lambda values: values[:-1]), "'points' has shape"),

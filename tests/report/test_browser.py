@@ -169,6 +169,34 @@ def test_hovering_says_the_values_and_the_keyboard_does_as_well(show: Show) -> N
         assert "not finite" not in said
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "first", "at", "known"),
+    [
+        (2019.0, 2020.0, ["2019", "2019.2", "2019.4", "2019.6", "2019.8", "2020"], 2019.5, 2e-3),
+        (1.7e9, 1.7e9 + 1e6, None, 1.7e9 + 5e5, 2e3),
+        (0.0, 1.0, ["0", "0.2", "0.4", "0.6", "0.8", "1"], 0.5, 2e-3),
+    ],
+)
+def test_places_far_from_0_or_near_to_it_are_told_apart(
+    low: float, high: float, first: Any, at: float, known: float, show: Show
+) -> None:
+    x = np.linspace(low, high, 9)
+    values = np.linspace(1e-25, 3e-25, 9)
+    curve = Curve(x, values, "model", "prediction")
+    panel = Panel(Axis("t", low, high), Axis("u", 0.0, 4e-25), (curve,))
+    with show([], [View("2_fit", "Fit", "So.", ((panel,),))]) as found:
+        page = drawn(found)
+        said = page.evaluate("drawn[0].plot.axes[0]._values")
+        assert len(set(said)) == len(said) > 2
+        assert first is None or said == first
+        over = page.locator(".u-over").first
+        box = over.bounding_box()
+        over.hover(position={"x": box["width"] / 2, "y": 10})
+        told = dict(line.split(": ") for line in page.locator(".tip").first.inner_text().splitlines())
+        assert abs(float(told["t"].replace(",", "")) - at) <= known
+        assert abs(float(told["prediction"]) - 2e-25) < 1e-27
+
+
 def test_dragging_zooms_and_a_double_click_shows_all_again(show: Show) -> None:
     with show([every_item("moving")], [space_time()]) as found:
         page = drawn(found)

@@ -59,11 +59,23 @@ def test_only_what_differs_between_the_settings_has_a_column():
         "tolerance (hyperparameter)",
         "deep",
         "network/width",
-        "trainer/max_steps",
+        "trainer/max_steps",  # last: one of them has none
     )
     assert [row[-5:] for row in found.rows] == [(0.1, 1, True, 8, None), (0.2, 2, 1, 16, 9)]
     assert cells(found, "seconds") == [3.5, 3.5]
     assert found.reasons == ()
+
+
+def test_what_was_set_and_found_is_told_once():
+    runs = {
+        f"of {width}": run_that_fits(
+            [0.0], hyperparameters={"units": width}, network=Architecture(1, 1, width, 2, "tanh")
+        )
+        for width in (8, 16)
+    }
+    columns = compare(runs).columns
+    assert "units" in columns
+    assert "network/width" not in columns
 
 
 def test_settings_of_nan_do_not_differ():

@@ -71,6 +71,10 @@ class TestBands:
         run = with_spectrum(known_run(5), relative_error={"4-8": np.full(5, 0.98)})
         assert chart(run, "bands").reading.endswith("now 4-8: 0.98; at about 1 a band is missing: 4-8.")
 
+    def test_a_band_that_has_too_much_is_not_missing(self):
+        run = with_spectrum(known_run(5), relative_error={"4-8": np.full(5, 4.7e21)})
+        assert chart(run, "bands").reading.endswith("now 4-8: 4.7e+21.")
+
     def test_there_is_none_without_a_band(self):
         assert chart(with_spectrum(known_run(5), carrying=np.zeros(4, dtype=bool)), "bands") is None
 

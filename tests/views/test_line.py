@@ -146,6 +146,10 @@ class TestFit:
             np.testing.assert_array_equal(curve(view, label).x, run.points[:, 0])
             np.testing.assert_array_equal(curve(view, label).y, values)
 
+    def test_the_step_in_its_title_is_counted_over_all_fits(self):
+        run = replace(known_run(5), steps=np.array([0, 100, 200, 0, 70]), total_steps=np.array([0, 100, 200, 200, 270]))
+        assert line.fit(run).title == "Fit at step 270"
+
     def test_every_part_that_is_not_fitted_is_shaded_and_no_quiet_one(self):
         share = (np.arange(CELLS) + 0.5) / CELLS
         missing = (share < 0.1) | (np.abs(share - 0.5) < 0.2) | ((share > 0.85) & (share < 0.9))

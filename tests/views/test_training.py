@@ -80,6 +80,10 @@ class TestSpectrum:
         assert training.spectrum(spectrum_run()).reading.endswith(
             "4-8 came within tolerance at step 300; no band is missing."
         )
+        for last in (0.4, np.nan):
+            errors = dict.fromkeys(("1-2", "2-4", "4-8", "8-12"), np.array([1.0, 1.0, 1.0, 0.1, last]))
+            lost = training.spectrum(spectrum_run(relative_error=errors)).reading
+            assert lost.endswith("came within tolerance at step 300; 4-8 is lost again.")
         none = training.spectrum(spectrum_run(converged=np.full(4, np.inf))).reading
         assert none.endswith("none of the bands in which the target oscillates, 4-8, is fitted yet.")
         flat = training.spectrum(spectrum_run(carrying=np.zeros(4, dtype=bool))).reading

@@ -88,12 +88,17 @@ class Odd:
         raise RuntimeError("no words")
 
 
+class Plain:
+    """What says of itself where it lies, which is another place in each run."""
+
+
 @pytest.mark.parametrize(
     ("given", "kept"),
     [
         ("x" * 500, "x" * 197 + "..."),
         ("\ud800", "?"),
         (10**30, str(10**30)),
+        (Plain(), "<tests.watch.test_settings.Plain object>"),
         (float("nan"), None),
         (Odd(), ...),
         (Namespace(), ...),

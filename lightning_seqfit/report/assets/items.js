@@ -7,10 +7,15 @@ const root = document.documentElement;
 /** A number as exact as it is known; ``plain``: without commas in thousands, as years are written. */
 function digits(value, step, plain) {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "not known" : "not finite";
-  const rounded = step ? Number(value.toFixed(Math.min(20, Math.max(0, Math.floor(-Math.log10(step)))))) : value;
+  const places = step ? Math.floor(-Math.log10(step)) : 0;
+  const rounded = step && places <= 20 ? Number(value.toFixed(Math.max(0, places))) : value;
   const size = Math.abs(rounded);
-  if (size && (size >= 1e7 || size < 1e-4)) return rounded.toExponential(2);
-  const short = size >= 1000 && Number.isInteger(rounded) ? rounded : Number(rounded.toPrecision(4));
+  if (size && (size >= 1e7 || size < 1e-4)) {
+    const figures = step ? Math.floor(Math.log10(size)) + places : 0;
+    return rounded.toExponential(Math.min(12, Math.max(2, figures)));
+  }
+  const known = step || (size >= 1000 && Number.isInteger(rounded));
+  const short = known ? rounded : Number(rounded.toPrecision(4));
   return short.toLocaleString("en-US", { maximumFractionDigits: 12, useGrouping: !plain || size >= 10_000 });
 }
 

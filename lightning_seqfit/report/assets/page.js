@@ -36,7 +36,11 @@ function axisOf(axis, scale, label) {
     gap: 3,
     filter: (u, splits) => splits,
     splits: ticks,
-    values: (u, splits) => splits.map((value) => digits(value, 0, !axis.label.includes("step"))),
+    values: (u, splits) => {
+      const { distr, min, max } = u.scales[scale], even = splits.length > 1 && !(distr === 3 && max / min > 5);
+      const step = even ? Math.abs(splits[1] - splits[0]) / 10 : 0;
+      return splits.map((value) => digits(value, step, !axis.label.includes("step")));
+    },
   };
   if (axis.names) {
     const places = axis.names.map(([place]) => place);
