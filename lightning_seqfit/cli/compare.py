@@ -41,6 +41,8 @@ def run(runs: Sequence[str], name: str | None, csv: str | None, json: bool) -> N
             facts.append(facts_of(label, load(file)))  # the arrays are let go
         except (OSError, ValueError, ImportError) as error:
             unread.append(str(error))
+        except Exception as error:  # a whole file may hold values that nobody has measured
+            unread.append(f"{file} cannot be compared: {type(error).__name__}: {error}; take another copy")
     if not facts:
         raise Refused("; ".join(unread))
     found = compared(facts)

@@ -8,7 +8,7 @@ import re
 import time
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -80,7 +80,7 @@ def run(runs: Sequence[str], name: str | None, against: str | None, output: Path
     target = _target(records, runs, against, output)
     if live is not None:
         records = _follow(records, lambda: _read(runs, name, against), target, live)
-    _write(records, target)
+    records = _written(records, target)
     for label, seen in records.runs.items() if len(runs) == 1 else ():
         print(f"{label}:\n{seen.summary()}\n" if len(records.runs) > 1 else f"{seen.summary()}\n")
         for note in (*seen.notes, *records.notes[label]):
@@ -184,12 +184,40 @@ def _write(records: _Records, target: Path, live: float | None = None) -> None:
         raise Refused(f"the page cannot be written to {target}: {error}; give another place with --output") from error
 
 
+def _written(records: _Records, target: Path, live: float | None = None) -> _Records:
+    """Write the page of what can be shown, and return that: a whole file may hold values that nobody has measured."""
+    try:
+        _write(records, target, live)
+        return records
+    except Refused:
+        raise
+    except Exception as error:
+        broken = {label: why for label, seen in records.runs.items() if (why := _unshown(seen))}
+        if not broken or len(broken) == len(records.runs):
+            why = next(iter(broken.values()), f"{type(error).__name__}: {error}")
+            raise Refused(f"the page cannot be made: {why}; take another copy of the record") from error
+    said = [f"{records.files[label]} cannot be shown: {why}; take another copy" for label, why in broken.items()]
+    whole = {label: seen for label, seen in records.runs.items() if label not in broken}
+    rest = replace(records, runs=whole, unread=[*records.unread, *said])
+    _write(rest, target, live)
+    return rest
+
+
+def _unshown(seen: Run) -> str:
+    """Why a run cannot be shown; empty: it can."""
+    try:
+        page({"run": seen})
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
 def _follow(records: _Records, read: Callable[[], _Records], target: Path, seconds: float) -> _Records:
     """Write pages that load themselves anew, until the runs have ended or Ctrl-C; return what was read last."""
     print(f"page      {target}, anew every {seconds:g} s until the runs have ended; Ctrl-C stops that", flush=True)
     try:
         while not records.finished:
-            _write(records, target, seconds)
+            _written(records, target, seconds)
             time.sleep(seconds)
             try:
                 records = read()
@@ -212,6 +240,9 @@ def _draw(records: _Records, folder: Path, against: str | None) -> None:
             raise Refused(
                 f"the pictures cannot be written to {folder}: {error}; give another folder with --output"
             ) from error
+        except Exception as error:  # of values that nobody has measured
+            print(f"note  the pictures cannot be drawn: {type(error).__name__}: {error}")
+            continue
         print(f"pictures  {folder / f'{said}_*.png'}")
 
 

@@ -38,8 +38,11 @@ def progress(run: Run) -> View | None:
     for number, (face, depth) in enumerate(list(depths.items())[:MOST_CURVES]):
         curves.append(Curve(_steps(run), 100 * depth, "series", f"depth from {face}", "--", 1.2, number))
     panel = Panel(words.step_axis(run), Axis("% of the domain", -3.0, 103.0), tuple(curves))
-    deep = [f"{percent(depth[-1])} from {face}" for face, depth in depths.items() if np.isfinite(depth[-1])]
-    reached = f"; it reaches {words.several(deep)} without a part that is not" if deep else ""
+    begins = words.several(
+        [f"{percent(depth[-1])} of the way from {face}" for face, depth in depths.items() if depth[-1] < 1]
+    )
+    mean = "" if len(run.axes) == 1 else "on the mean over lines "
+    reached = f"; {mean}the first larger part that is not begins {begins}" if begins else ""
     share = (
         f"{percent(seen.fitted[-1])} of the domain is {word}"
         if np.isfinite(seen.fitted[-1])

@@ -232,7 +232,10 @@ def error(run: Run) -> View:
     known = values[np.isfinite(values)]
     high = 1.05 * min(max(1.0, float(known.max(initial=1.0))), _MOST_ERROR)
     panel = Panel(Axis(run.axes[0], *run.bounds[0]), Axis(words.error_label(run), 0.0, high), items)
-    reading = f"Below {seen.tolerance:g}, the dashed line, a place is {words.fitted_words(run)}."
+    word = words.fitted_words(run)
+    reading = f"Below the dashed line, {seen.tolerance:g}, a place is {word}."
+    if word not in ("fitted", "arrived"):
+        reading = f"The dashed line is {percent(seen.tolerance)} of the first error, which is 1."
     return View("error", "Local error", reading, ((panel,),), run.total_steps[shown])
 
 

@@ -300,8 +300,9 @@ def _front_reading(run: Run, seen: FrontRecord) -> str:
         for side, end in zip(("min", "max"), ends, strict=True)
     }
     depths = sorted(((float(depth[-1]), face) for face, depth in seen.depth.items()), reverse=True)[:2]
-    beside = [f"{percent(depth)} next to {faces.get(face, f'the {face}')}" for depth, face in depths if depth >= _DEEP]
-    from_faces = f", {words.several(beside)}" if beside else ", none of it next to a side"
+    begins = [f"{percent(depth)} from {faces.get(face, f'the {face}')}" for depth, face in depths if depth >= _DEEP]
+    mean = "; on the mean over lines the first larger part that is not begins "
+    from_faces = f"{mean}{words.several(begins)}" if begins else ", none of it next to a side"
     return f"Dark is {fitted}, {percent(share)} of the domain{from_faces}{_worst(run, seen)}{_order(run, seen)}"
 
 
@@ -311,8 +312,9 @@ def _worst(run: Run, seen: FrontRecord) -> str:
     if np.isnan(local).all():
         return ""
     cell = int(np.nanargmax(local))
-    size = f", {_figure(math.sqrt(local[cell]))}," if np.isfinite(local[cell]) else ", not finite,"
-    return f"; the error is largest{size} at {_at(run, cell)}"
+    if not np.isfinite(local[cell]):
+        return f"; the error is not finite on {percent(float(np.mean(np.isinf(local[seen.active]))))} of what counts"
+    return f"; the error is largest, {_figure(math.sqrt(max(local[cell], 0.0)))}, at {_at(run, cell)}"
 
 
 def _order(run: Run, seen: FrontRecord) -> str:

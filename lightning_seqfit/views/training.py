@@ -157,7 +157,11 @@ def _rank_reading(run: Run, seen: BasisRecord) -> str:
     if not np.isfinite([actual, allowed]).all() or allowed <= 0.0:
         return f"{said}; which error it allows is not known."
     times = actual / allowed
-    lack = f", {significant(times, 2)} times that: the output weights lag behind" if times >= _LAGGING else ""
+    lack = (
+        f", {significant(times, 2)} times that: the output weights lag behind"
+        if times >= _LAGGING and actual <= 1.0
+        else ""
+    )
     if actual > _LOW_ERROR and times < _LAGGING:
         lack = ": the basis itself is what is missing"
     errors = significant(allowed, 2), significant(actual, 2)

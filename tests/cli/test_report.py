@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -397,3 +398,22 @@ class TestRefusals:
     ) -> None:
         (tmp_path / "file").write_text("")
         assert "give another place with --output" in self.refused(capsys, line, "--output", tmp_path / "file" / "in")
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.finfo(np.float64).max])
+def test_values_that_nobody_has_measured_are_shown_or_named(
+    line: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], value: float
+) -> None:
+    file = tmp_path / "odd" / "probe.npz"
+    file.parent.mkdir()
+    with np.load(next(line.rglob("*.npz"))) as archive:
+        arrays = dict(archive)
+    arrays["scalars"] = np.where(np.char.startswith(arrays["tags"], "stall/verdict"), arrays["scalars"], value)
+    np.savez(file, **arrays)
+    main(["report", str(line), str(file), "-o", str(tmp_path / "page.html")])
+    assert (tmp_path / "page.html").exists()
+    with contextlib.suppress(SystemExit):  # refused, or shown
+        main(["report", str(file), "-o", str(tmp_path / "alone.html")])
+    refused = "take another copy of the record" in capsys.readouterr().err
+    assert refused is not (tmp_path / "alone.html").exists()
+    main(["compare", str(line), str(file)])

@@ -37,8 +37,13 @@ class TestProgress:
         np.testing.assert_allclose(drawn["fitted"].y, [0.0, 12.5, 25.0, 37.5, 50.0])
         np.testing.assert_allclose(drawn["fitted"].x, [0, 500, 1000, 1500, 2000])
         np.testing.assert_allclose(drawn["depth from x_max"].y, 0.0)
-        said = "50 % of the domain is fitted; it reaches 50 % from x_min and 0 % from x_max without a part that is not."
-        assert view.reading == said
+        assert view.reading == (
+            "50 % of the domain is fitted; the first larger part that is not begins 50 % of the way from x_min and "
+            "0 % of the way from x_max."
+        )
+
+    def test_nothing_is_left_where_all_is_fitted(self):
+        assert chart(known_run(5), "progress").reading == "100 % of the domain is fitted."
 
     def test_there_is_none_where_the_front_was_not_watched(self):
         assert chart(known_run(watched=False), "progress") is None
