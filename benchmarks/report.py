@@ -23,7 +23,7 @@ import torch
 
 from lightning_seqfit import Probe
 from lightning_seqfit.callbacks import SequentialFitting
-from lightning_seqfit.demos import FunctionRegression, plane_wave, sine
+from lightning_seqfit.demos import FunctionRegression, product_wave, sine
 
 LOOKS = 512
 ROUNDS = 3
@@ -66,7 +66,7 @@ def main() -> None:
             "on a line, 1,024 places": train(root / "line", line(), Probe.grid(LINE, sine, resolution=1_024)),
             "without a target, 4,096": train(root / "none", line(), Probe.grid(LINE, None, resolution=4_096)),
             "in the plane, 96 x 96": train(
-                root / "plane", FunctionRegression(plane_wave, PLANE), Probe.grid(PLANE, plane_wave, resolution=96)
+                root / "plane", FunctionRegression(product_wave, PLANE), Probe.grid(PLANE, product_wave, resolution=96)
             ),
         }
         others = [train(root / f"{seed}", line(), Probe.grid(LINE, sine, resolution=1_024)) for seed in (1, 2)]
