@@ -102,9 +102,9 @@ def draw_panel(axes: Axes, panel: Panel, *, frame: int = -1) -> Axes:
     _prepare(axes, panel)
     _draw_items(axes, panel, frame)
     axes.set_title(printable(panel.title))
-    figure = axes.get_figure(root=True)
+    figure = axes.figure.figure  # also of axes in a subfigure; get_figure(root=True) is younger
     for field in _bars(panel):
-        assert figure is not None
+        assert isinstance(figure, Figure)
         add_bar(figure, field, upright=True, ax=axes, label=printable(field.label))
     for reason in panel.absent:
         axes.plot([], [], linestyle="none", label=textwrap.fill(printable(reason, 1000), 40))
@@ -246,7 +246,7 @@ def _lay_out(figure: Figure, rows: list[list[_Place]], footer: float, header: fl
         for number in free:
             heights[number] = max(room / len(free), 0.5)
     whole = around + sum(heights)
-    figure.set_size_inches(WIDTH, whole)
+    figure.set_size_inches(WIDTH, whole + 1e-9)  # a pixel less where 510 is 509.99... before it is cut
     upper = whole - header
     for places, width, height, (above, below) in zip(rows, widths, heights, borders, strict=True):
         lower, at = upper - above - height, _SIDE / 2 + left

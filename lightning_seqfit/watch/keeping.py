@@ -97,7 +97,8 @@ class Keeping:
         if stall is None or part in self._failures:
             return None
         try:
-            diagnosis = stall.diagnosis()
+            with np.errstate(all="ignore"):
+                diagnosis = stall.diagnosis()
             if diagnosis is not None:
                 self.publisher.write(trainer, part, words.markdown(diagnosis), logger_step)
                 self.publisher.write(trainer, "stall/advice", words.advice(diagnosis), logger_step)
