@@ -82,6 +82,7 @@ def run(
         print(f"cosine similarity of the target's magnitude spectrum to that of sin(26 pi x): {alike:.3f}\n")
     print(f"record and pictures  {run_dir / 'seqfit'}")
     print(f"TensorBoard          tensorboard --logdir {logdir}")
+    print(f"one page             seqfit report {run_dir}")
     for run in stalled:
         print(to_try(str(run_dir), run.name))
 
