@@ -246,7 +246,7 @@ def _lay_out(figure: Figure, rows: list[list[_Place]], footer: float, header: fl
         for number in free:
             heights[number] = max(room / len(free), 0.5)
     whole = around + sum(heights)
-    figure.set_size_inches(WIDTH, whole + 1e-9)  # a pixel less where 510 is 509.99... before it is cut
+    figure.set_size_inches(WIDTH, round(whole, 9))  # 509.99... pixels may be cut to 509
     upper = whole - header
     for places, width, height, (above, below) in zip(rows, widths, heights, borders, strict=True):
         lower, at = upper - above - height, _SIDE / 2 + left
