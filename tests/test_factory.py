@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import statistics
 import subprocess
 import sys
 import warnings
@@ -299,9 +300,9 @@ print(found, spent, any(m.startswith("lightning_seqfit.") and m != "lightning_se
 """
     environment = {name: text for name, text in os.environ.items() if name != "SEQFIT"}
     seconds = []
-    for _ in range(2):
+    for _ in range(3):
         out = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
         found, spent, more = out.stdout.split()
         assert (found, more) == ("[]", "False")
         seconds.append(float(spent))
-    assert min(seconds) < 0.05
+    assert statistics.median(seconds) < 0.05

@@ -192,13 +192,13 @@ def test_a_siren_fits_everywhere_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_in_the_plane_a_tanh_network_comes_from_the_faces_and_a_siren_from_everywhere(tmp_path: Path) -> None:
-    main(["demo", "plane", "--max-steps", "2000", "--logdir", str(tmp_path)])
-    main(["demo", "plane", "--network", "siren", "--max-steps", "200", "--logdir", str(tmp_path)])
+    main(["demo", "plane", "--max-steps", "3000", "--logdir", str(tmp_path)])
+    main(["demo", "plane", "--network", "siren", "--logdir", str(tmp_path)])
     tanh, siren = (load(tmp_path / f"plane-{network}" / "version_0").front for network in ("tanh", "siren"))
     assert tanh is not None
     assert siren is not None
-    assert tanh.fitted[-1] > 0.5
-    assert siren.fitted[-1] > 0.5
+    assert tanh.fitted[-1] > 0.9
+    assert siren.fitted[-1] > 0.9
     assert tanh.sequentiality[-1] >= 2 * siren.sequentiality[-1]
     assert min(tanh.inwardness["x_min"][-1], tanh.inwardness["x_max"][-1]) > 0.5
 
