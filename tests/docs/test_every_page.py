@@ -28,8 +28,11 @@ PAGES = {
 
 def module_of(page: str) -> Path:
     """The test module of a page."""
-    name = Path(page).stem.lower().replace("-", "_")
-    return ROOT / "tests" / ("test_readme.py" if page == "README.md" else f"docs/test_{name}.py")
+    name = f"test_{Path(page).stem.lower().replace('-', '_')}.py"
+    if page == "README.md":
+        return ROOT / "tests" / name
+    folder = "clients" if (ROOT / "tests" / "clients" / name).exists() else "docs"  # where the library is
+    return ROOT / "tests" / folder / name
 
 
 def counted(module: Path) -> dict[tuple[str, str], int]:
