@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
+from torchmetrics.utilities.prints import rank_zero_only
 
 from lightning_seqfit.metrics.functional import (
     Rows,
@@ -80,6 +81,7 @@ class FourierBandError(Metric):
         super().__init__(**kwargs)
         self.settings = checked_settings(bands, bounds, inside, noise, scale)
         self.absent = ""
+        self._columns = 0, 0  # axes and outputs, once they are known: asking the state would wait for a GPU
         self._most_refused = -1  # points at which something was absent, at the most
         # flat: a process without points need not know how many columns those of the others have
         self.add_state("rows", [], dist_reduce_fx="cat")
@@ -100,12 +102,13 @@ class FourierBandError(Metric):
             before.
         """
         rows = checked_rows(preds, target, points, self.settings)
-        before = int(self.axes), int(self.outputs)
+        before = self._columns if any(self._columns) else (int(self.axes), int(self.outputs))
         if before not in ((0, 0), (rows.axes, rows.outputs)):
             raise ValueError(
                 f"points have {rows.axes} axes and predictions {rows.outputs} outputs, those of the batches before "
-                f"{before[0]} and {before[1]}: call reset() before other data, or use a metric for each"
+                f"{before[0]} and {before[1]}: use another metric for other data"
             )
+        self._columns = rows.axes, rows.outputs
         self.rows.append(rows.values.to(self.device).flatten())
         self.axes, self.outputs = torch.full_like(self.axes, rows.axes), torch.full_like(self.outputs, rows.outputs)
 
@@ -131,8 +134,22 @@ class FourierBandError(Metric):
             self.absent = "no points were given"
         if self.absent and count > self._most_refused:
             self._most_refused = count
-            warn(f"{type(self).__name__}: errors by frequency are absent: {self.absent}")
+            rank_zero_only(warn)(f"{type(self).__name__}: errors by frequency are absent: {self.absent}")
         return as_tensors(errors, self.device)
+
+    def plot(self, val: Any = None, ax: Any = None) -> Any:
+        """Draw errors, as the ``plot`` of every metric does; default: those of now.
+
+        Parameters
+        ----------
+        val : what :meth:`compute` or ``forward`` has returned, or a list of such.
+        ax : Matplotlib's axes to draw in; default: new ones.
+
+        Returns
+        -------
+        Figure and axes.
+        """
+        return self._plot(val, ax)
 
     def _sync_dist(self, *args: Any, **kwargs: Any) -> None:
         if not len(self.rows):  # torchmetrics would send float32, and the other processes wait for float64

@@ -174,7 +174,7 @@ def checked_rows(preds: Any, target: Any, points: Any, settings: Settings) -> Ro
                 f"{name} has shape {tuple(given.shape)}: give one row a point, shape (N,) or (N, k); of values on a "
                 "grid, one for each of its points, flatten(0, -2) or flatten() makes that"
             )
-        columns.append(values.reshape(len(values), -1))
+        columns.append(values if values.ndim == 2 else values[:, None])
     where, there, said = columns
     if there.shape != said.shape or len(where) != len(there):
         raise ValueError(
@@ -190,6 +190,7 @@ def checked_rows(preds: Any, target: Any, points: Any, settings: Settings) -> Ro
     return Rows(values, where.shape[1], there.shape[1])
 
 
+@np.errstate(all="ignore")
 def band_errors(rows: Rows, settings: Settings) -> dict[str, float]:
     """Return the errors by tag.
 
@@ -218,14 +219,13 @@ def band_errors(rows: Rows, settings: Settings) -> dict[str, float]:
         raise ValueError(why)
     if scene.scale.of == "first look":
         raise ValueError("the target is 0 throughout, which has no size: give scale=, the error that counts as 1")
-    with np.errstate(all="ignore"):
-        diagnostic.begin(scene)
-        seen = [
-            Observation(laid, laid - part.target)
-            for laid, part in zip((probe.geometry.lay(column.copy()) for column in preds.T), scene.each, strict=True)
-        ]
-        look = together(seen) if scene.parts else seen[0]
-        scalars = diagnostic.look(look, scene.scale.mean_square, 0).scalars
+    diagnostic.begin(scene)
+    seen = [
+        Observation(laid, laid - part.target)
+        for laid, part in zip((probe.geometry.lay(column.copy()) for column in preds.T), scene.each, strict=True)
+    ]
+    look = together(seen) if scene.parts else seen[0]
+    scalars = diagnostic.look(look, scene.scale.mean_square, 0).scalars
     if settings.edges is None:
         return {tag: scalars[tag] for tag in (*diagnostic.error_tags, *diagnostic.share_tags, "fourier/trend")}
     highest = float(diagnostic.target.frequency.max())
