@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
+from torchmetrics.utilities.plot import plot_single_or_multi_val
 from torchmetrics.utilities.prints import rank_zero_only
 
 from lightning_seqfit.metrics.functional import (
@@ -62,7 +63,6 @@ class FourierBandError(Metric):
     is_differentiable = False
     higher_is_better = False
     full_state_update = False
-    plot_lower_bound = 0.0
 
     rows: list[Tensor]
     axes: Tensor
@@ -149,7 +149,8 @@ class FourierBandError(Metric):
         -------
         Figure and axes.
         """
-        return self._plot(val, ax)
+        shown = self.compute() if val is None else val
+        return plot_single_or_multi_val(shown, ax=ax, higher_is_better=False, name=type(self).__name__, lower_bound=0.0)
 
     def _sync_dist(self, *args: Any, **kwargs: Any) -> None:
         if not len(self.rows):  # torchmetrics would send float32, and the other processes wait for float64

@@ -72,7 +72,7 @@ def fourier_band_error(
     ----------
     preds, target : shape ``(N,)`` or ``(N, 1)``, real; of k outputs ``(N, k)``, whose powers are added up.
     points : where, in any order, shape ``(N, d)``, or along one axis ``(N,)``: d = 1, 2, 3; from 4 along one axis and
-        16 along several to 200,000, which are in a gap, on a grid or anywhere.
+        16 along several to 200,000; on a grid or anywhere, with gaps or without.
     bands : ``"octaves"`` 1-2, 2-4, ..., up to the highest frequency that the points have, or edges that rise, whole
         numbers from 1 on, in cycles per length of the domain: ``[1, 5, 13, 64]`` for low, middle and high ones.
     bounds : one ``(low, high)`` per axis around all points; default: half a spacing beyond the outermost ones.

@@ -114,5 +114,10 @@ def test_the_table_of_costs_is_what_the_command_prints(
     monkeypatch.setattr("sys.argv", [script, "--points", "1000", "--repeats", "1"])
     runpy.run_path(str(ROOT / script), run_name="__main__")
     printed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
-    shown = [line for line in re.findall(r"^\|.*\|$", PAGE, re.MULTILINE) if line in PAGE.split("## What it costs")[1]]
-    assert [re.sub(r"[\d.,]+", "0", line) for line in printed] == [re.sub(r"[\d.,]+", "0", line) for line in shown[:6]]
+    shown = re.findall(r"^\|.*\|$", PAGE.split("## What it costs")[1], re.MULTILINE)[: len(printed)]
+
+    def without_numbers(lines: list[str]) -> list[str]:
+        return [re.sub(r"\d[\d.,]*", "0", line) for line in lines]
+
+    assert len(printed) == 6
+    assert without_numbers(printed) == without_numbers(shown)

@@ -237,10 +237,14 @@ def test_with_one_of_it_a_collection_keeps_the_names() -> None:
     assert set(metrics.compute()) == {"val/MeanSquaredError", *(f"val/{tag}" for tag in EXPECTED)}
 
 
-def test_a_plot_has_one_point_for_each_error() -> None:
-    figure, axes = metric_of(bands=[2, 8, 64]).plot()
-    assert len(axes.lines) >= 5
-    plt.close(figure)
+def test_a_plot_shows_every_error_under_its_name() -> None:
+    errors = metric_of(bands=[2, 8, 64]).compute()
+    for figure, axes in (metric_of(bands=[2, 8, 64]).plot(), FourierBandError().plot([errors, errors])):
+        drawn = dict(zip((text.get_text() for text in axes.get_legend().get_texts()), axes.lines, strict=False))
+        assert list(drawn) == list(errors)
+        for tag, line in drawn.items():
+            assert float(line.get_ydata()[0]) == pytest.approx(float(errors[tag]), abs=1e-9), tag
+        plt.close(figure)
 
 
 FEW = torch.randperm(N, generator=torch.Generator().manual_seed(0))[:64]
