@@ -40,7 +40,7 @@ def snippets(page: str) -> dict[tuple[str, str], list[str]]:
             title = line.lstrip("# ").replace("`", "") if re.match("#+ ", line) else title
         elif block and re.match(r"\s*```+$", line):
             if re.fullmatch(r"\w+", language):
-                found.setdefault((title, language), []).append("\n".join([*block[1:], ""]))
+                found.setdefault((title, language.replace("text", "")), []).append("\n".join([*block[1:], ""]))
             block = []
         else:
             block.append(line)

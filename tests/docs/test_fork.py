@@ -22,7 +22,7 @@ SNIPPETS = {
 
 def test_the_example_runs_and_its_table_begins_as_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (code,), (shown,) = snippets(PAGE)[TITLE, "python"], snippets(PAGE)[TITLE, "text"]
+    (code,), (shown,) = snippets(PAGE)[TITLE, "python"], snippets(PAGE)[TITLE, ""]
     names: dict[str, Any] = {}
     exec(code.replace("steps=1_000", "steps=8, seeds=1"), names)
     rows = {line.split("  ")[0] for line in shown.splitlines() if line and not line.startswith(" ")}

@@ -14,6 +14,7 @@ from lightning_seqfit import Probe, load
 from lightning_seqfit.callbacks import SequentialFitting
 from lightning_seqfit.cli import main
 from lightning_seqfit.demos import TanhRegression, sine
+from lightning_seqfit.diagnosis import Verdict
 from lightning_seqfit.views import pictures
 from tests.pages import read
 
@@ -21,6 +22,7 @@ PAGE = read("docs/howto/look.md")
 
 SNIPPETS = {
     ("The report: one page", "sh"): 1,
+    ("Is it stuck, and what do I change?", "sh"): 1,
     ("Many runs: a table", "sh"): 1,
     ("In a notebook", "python"): 1,
 }
@@ -76,3 +78,8 @@ def test_the_figures_are_called_so(runs: Path) -> None:
     listed = re.findall(r"^\| `(\d_\w+)` \|", PAGE, re.MULTILINE)
     assert listed == sorted(listed)
     assert set(pictures(load("lightning_logs/version_0"))) == set(listed) - {"7_change"}
+
+
+def test_every_word_of_a_verdict_is_named() -> None:
+    words = " ".join(PAGE.split())
+    assert [each.value for each in Verdict if f"`{each.value}`" not in words] == []

@@ -25,7 +25,7 @@ def test_in_python(capsys: pytest.CaptureFixture[str]) -> None:
     exec(snippets(PAGE)["In Python", "python"][0], held)
     assert held["found"].winner is not None
     assert held["network_and_optimizer"] in capsys.readouterr().out
-    shown = snippets(PAGE)["How to read the table", "text"][0].splitlines()
+    shown = snippets(PAGE)["How to read the table", ""][0].splitlines()
     assert str(held["found"]).splitlines()[0].split() == shown[0].split()
 
 
