@@ -116,9 +116,9 @@ def _by_number(file: Place) -> list[tuple[bool, str]]:
 
 
 def _labels(files: Sequence[Place]) -> list[str]:
-    """What tells records apart: of their paths what they do not have in common, and the probe where probes differ."""
+    """What tells records apart: of their paths what lies between the parts that all begin and end with."""
     paths = [[part for part in PurePath(str(file)).with_suffix("").parts if part != FOLDER] for file in files]
-    if len({path[-1] for path in paths}) == 1 and len(paths) > 1:
+    while len(paths) > 1 and all(len(path) > 1 and path[-1] == paths[0][-1] for path in paths):
         paths = [path[:-1] for path in paths]
     common = 0
     while paths and all(len(path) > common + 1 and path[common] == paths[0][common] for path in paths):
