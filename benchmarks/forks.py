@@ -4,7 +4,7 @@
 
 Every stall is trained for all of its steps, as it is and with each remedy made in its own code, with three seeds: its
 record, by the callbacks, says what came of it. A fork makes the same changes from outside, for a tenth of the steps,
-with two other seeds. What was done is not done again; the tables go into docs/fork.md.
+with two other seeds. What was done is not done again; the tables go into docs/howto/fork.md.
 
 The score, by which remedies are ranked: steps to 98 % fitted (the first look at which that holds, and at the next one
 too; the median seed, of two the slower), in classes a factor of 1.25 apart; of those that are not fitted, the fitted
@@ -34,7 +34,7 @@ from lightning_seqfit.studies.stalls.trainings import Trial
 from lightning_seqfit.studies.training import train
 from lightning_seqfit.words import percent
 
-PAGE = Path(__file__).parent.parent / "docs" / "fork.md"
+PAGE = Path(__file__).parent.parent / "docs" / "howto" / "fork.md"
 MARKS = "<!-- measured by benchmarks/forks.py -->", "<!-- to here -->"
 FULL_SEEDS, FORK_SEEDS, SHARE = (0, 1, 2), (10, 11), 10
 FITTED, STEP_CLASS, CLASS = 0.98, 1.25, 0.02

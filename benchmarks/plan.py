@@ -1,6 +1,6 @@
 """Whether a plan holds: omega_0 and sigma against a grid of 12 values, on targets that no rule was made with.
 
-python benchmarks/plan.py [--processes 1] [--folder build/plan]    # the table of docs/plan.md
+python benchmarks/plan.py [--processes 1] [--folder build/plan]    # the table of docs/howto/plan.md
 python benchmarks/plan.py --tanh                             # steps of a plain tanh network
 python benchmarks/plan.py --rates                            # against learning rates that do not go with omega_0
 
@@ -33,7 +33,7 @@ from lightning_seqfit.diagnostics.front import FrontDiagnostic
 from lightning_seqfit.networks import build
 from lightning_seqfit.planning import Recipe
 
-PAGE = Path(__file__).parent.parent / "docs" / "plan.md"
+PAGE = Path(__file__).parent.parent / "docs" / "howto" / "plan.md"
 SEEDS = (0, 1, 2)
 GRID = np.geomspace(0.06, 4.0, 12)
 #: Steps after which it is given up, on a line and in the plane.

@@ -1,6 +1,6 @@
 """What a plan's other settings go by: one of them changed at a time, all else as a plan has it.
 
-python benchmarks/plan_settings.py [points axes lengths values width noise] [--write]    # tables of docs/plan.md
+python benchmarks/plan_settings.py [points axes lengths values width noise] [--write]    # tables of docs/howto/plan.md
 
 Full batch, Adam, width 64, depth 2; steps to 98 % fitted as in benchmarks/plan.py, seeds 0 and 1; -: not reached.
 """
@@ -189,7 +189,7 @@ def table(name: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", default=list(TABLES), metavar="NAME", help=f"of {', '.join(TABLES)}")
-    parser.add_argument("--write", action="store_true", help="into docs/plan.md")
+    parser.add_argument("--write", action="store_true", help="into docs/howto/plan.md")
     asked: Any = parser.parse_args()
     torch.set_num_threads(1)
     for name in asked.names:

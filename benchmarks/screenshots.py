@@ -1,6 +1,6 @@
-"""The pictures of TensorBoard and of the report in the README and in docs/looking.md, of the default demo.
+"""The pictures of TensorBoard and of the report in the README and in docs/howto/look.md, of the default demo.
 
-    python benchmarks/screenshots.py docs
+    python benchmarks/screenshots.py docs/pictures
 
 Needs playwright, and a Chromium that is installed.
 """

@@ -1,7 +1,7 @@
 """Whether what a trial names fits the demo that stalled, when its code is pasted into that demo's training.
 
 python benchmarks/trials.py              # trains, tries and pastes what is not there yet; the table on the console
-python benchmarks/trials.py --write      # the same, and the table into docs/try.md
+python benchmarks/trials.py --write      # the same, and the table into docs/howto/try.md
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from lightning_seqfit.callbacks import ErrorFront
 from lightning_seqfit.demos.catalogue import DEMOS
 from lightning_seqfit.demos.regression import FullBatch, Regression
 
-PAGE = Path(__file__).parent.parent / "docs" / "try.md"
+PAGE = Path(__file__).parent.parent / "docs" / "howto" / "try.md"
 BEGIN, END = "<!-- trials -->", "<!-- /trials -->"
 STALLED = ("co2", "taper", "bump", "product")
 BUDGET, STEPS, SEEDS = 60.0, 2_000, (10, 11, 12)  # the trial's own seeds are 0 and 1
@@ -149,7 +149,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=Path("trials-results"), help="results go here, and stay")
     parser.add_argument("--demos", nargs="+", default=STALLED, choices=list(DEMOS))
-    parser.add_argument("--write", action="store_true", help="put the table into docs/try.md")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/howto/try.md")
     options = parser.parse_args()
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore")

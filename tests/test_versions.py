@@ -16,9 +16,9 @@ EXTRAS = PROJECT["optional-dependencies"]
 
 #: Which file pins what an environment with these was tested with.
 TESTED = {
-    "constraints-lowest.txt": [*PROJECT["dependencies"], *EXTRAS["soap"], *EXTRAS["test"]],
+    "constraints-lowest.txt": [*PROJECT["dependencies"], *EXTRAS["soap"], *EXTRAS["sweeps"], *EXTRAS["test"]],
     "constraints-clients.txt": EXTRAS["clients"],
-    "constraints.txt": [*EXTRAS["dev"], *EXTRAS["lint"]],
+    "constraints.txt": [*EXTRAS["dev"], *EXTRAS["docs"], *EXTRAS["lint"]],
 }
 
 

@@ -8,7 +8,7 @@ d inputs (the Euclidean norm over the axes):
 
 A single wave has M = F. On a line a sum over octaves has more power where it is slow, and is fitted soonest by a SIREN
 that begins in between; where it oscillates along several axes, F stands for M. A step of Adam turns the phase of a sine
-by about rate x omega_0. What came of it: docs/plan.md.
+by about rate x omega_0. What came of it: docs/howto/plan.md.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ FEW, FEW_IN_PLANE = 60, 200
 #: A tanh network is recommended where it takes no more steps.
 SOON = 500
 
-#: What came out on targets that no rule was made with; three images changed that of SIRENs in the plane (docs/plan.md).
+#: What came out on targets that no rule was made with; three images changed that of SIRENs in the plane (docs/howto/plan.md).
 HELD_OUT_SIREN = (
     "on 22 targets that it was not made with, within 1.3 times the steps of the best of 12 values; on 3 images for "
     "which it was changed afterwards, within 1.4 times"

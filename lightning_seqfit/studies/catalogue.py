@@ -19,7 +19,7 @@ TEXT = """# What the article claims, measured
 
 Made by `seqfit claims`: {seeds} trainings of each kind, seeds {first} to {last}, none left out. A claim holds where at
 least four fifths of the seeds meet the bound under "asked", which is a number in the code. What "sequentiality",
-"inwardness" and the others mean is in the [README](../../README.md#what-should-i-monitor). "never" is a training that
+"inwardness" and the others mean is in the [README](../howto/monitors.md). "never" is a training that
 did not get there, "not known" a measure that has too little to go by. Each picture is of the seed that has the median.
 
 {table}

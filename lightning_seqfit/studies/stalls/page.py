@@ -23,7 +23,7 @@ TEXT = """# Reading a stall
 Is it still working on the oscillations, or stuck, and what is to be changed? Below: what each verdict means, with a
 training that has it; then [what was asked of the diagnosis and what came out](#what-was-asked). Made by
 `seqfit stalls` from {trainings} trainings, {cases} kinds with seeds {seeds}, none left out. The procedure
-and its numbers: [`diagnosis/`](../../lightning_seqfit/diagnosis).
+and its numbers: [`diagnosis`](../reference/diagnosis.rst).
 
 In the pictures: on the left the error over the steps and the domain, on the right the fitted share and the relative
 error. The colour above it is what was said at each look: green of a training that gets on or is done, grey where it was

@@ -1,4 +1,4 @@
-"""The snippets of docs/own-diagnostic.md run as they stand there, and the glossary has the words of the tags."""
+"""The snippets of docs/howto/own-diagnostic.md run as they stand there, and the glossary has the words of the tags."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lightning_seqfit.callbacks import SequentialFitting
 from lightning_seqfit.demos import TanhRegression, sine
 from tests.pages import read, snippets
 
-PAGE = read("docs/own-diagnostic.md")
+PAGE = read("docs/howto/own-diagnostic.md")
 SHORT = "max_steps=6, accelerator='cpu', enable_progress_bar=False, enable_model_summary=False"
 
 

@@ -1,4 +1,4 @@
-"""What docs/looking.md says is so."""
+"""What docs/howto/look.md says is so."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lightning_seqfit.demos import TanhRegression, sine
 from lightning_seqfit.views import pictures
 from tests.pages import read
 
-PAGE = read("docs/looking.md")
+PAGE = read("docs/howto/look.md")
 QUIET = {"accelerator": "cpu", "enable_progress_bar": False, "enable_model_summary": False}
 
 

@@ -1,4 +1,4 @@
-"""Every snippet of docs/try.md runs as it stands there, and its links lead somewhere."""
+"""Every snippet of docs/howto/try.md runs as it stands there, and its links lead somewhere."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from lightning_seqfit.cli import main
 from tests.pages import headings, links, read, snippets
 
-PAGE = read("docs/try.md")
+PAGE = read("docs/howto/try.md")
 
 
 def test_every_snippet_has_a_test() -> None:

@@ -1,4 +1,4 @@
-"""Every snippet of docs/attaching.md runs as it stands there, and does what the text says."""
+"""Every snippet of docs/howto/attach.md runs as it stands there, and does what the text says."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from lightning_seqfit.callbacks import SequentialFitting
 from lightning_seqfit.demos import Regression, TanhRegression
 from tests.pages import read, snippets
 
-ROOT = Path(__file__).parent.parent
-PAGE = read("docs/attaching.md")
+ROOT = Path(__file__).parent.parent.parent
+PAGE = read("docs/howto/attach.md")
 SHORT = "max_steps=6, accelerator='cpu', enable_progress_bar=False, enable_model_summary=False"
 
 #: Section, language and number of its snippets: one that is added needs a test here.

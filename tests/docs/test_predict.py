@@ -1,4 +1,4 @@
-"""Every snippet of docs/other-modules.md runs as it stands there, and does what the text says.
+"""Every snippet of docs/howto/predict.md runs as it stands there, and does what the text says.
 
 Those of PINA and TorchPhysics run in tests/clients, where the libraries are.
 """
@@ -21,7 +21,7 @@ from lightning_seqfit import Probe, figures, load
 from lightning_seqfit.callbacks import SequentialFitting
 from tests.pages import read, snippets
 
-PAGE = read("docs/other-modules.md")
+PAGE = read("docs/howto/predict.md")
 SHORT = "max_steps=6, accelerator='cpu', enable_progress_bar=False, enable_model_summary=False"
 
 #: Section, language and number of its snippets: one that is added needs a test here, or in tests/clients.

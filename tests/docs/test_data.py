@@ -1,4 +1,4 @@
-"""Every snippet of docs/data.md runs as it stands there, and does what the text says."""
+"""Every snippet of docs/howto/data.md runs as it stands there, and does what the text says."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lightning_seqfit.callbacks import SequentialFitting
 from lightning_seqfit.cli import main
 from tests.pages import ROOT, read, snippets
 
-PAGE = read("docs/data.md")
+PAGE = read("docs/howto/data.md")
 SHORT = "max_steps=6, accelerator='cpu', enable_progress_bar=False, enable_model_summary=False"
 
 #: Section, language and number of its snippets: one that is added needs a test here.
@@ -244,6 +244,6 @@ def test_the_tables_are_those_of_commands_that_exist(
 
 def test_the_picture_is_there_and_small() -> None:
     (picture,) = re.findall(r"!\[[^\]]*\]\(([^)]*)\)", PAGE)
-    file = ROOT / "docs" / picture
+    file = ROOT / "docs" / "howto" / picture
     assert file.stat().st_size < 120_000
     assert mpl.image.imread(file).shape[1] >= 720  # 4.8 inches at 150 dots

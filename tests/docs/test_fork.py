@@ -1,4 +1,4 @@
-"""The example of docs/fork.md runs as it stands there, and what the page says can be changed is what can be."""
+"""The example of docs/howto/fork.md runs as it stands there, and what the page says can be changed is what can be."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from lightning_seqfit.forks import change
 from tests.pages import read, snippets
 
-PAGE = read("docs/fork.md")
+PAGE = read("docs/howto/fork.md")
 
 
 def test_the_example_runs_and_its_table_begins_as_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

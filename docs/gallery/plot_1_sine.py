@@ -1,0 +1,8 @@
+"""
+A sine
+======
+
+Placeholder.
+"""
+
+print("x")
