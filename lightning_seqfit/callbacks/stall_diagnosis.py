@@ -114,7 +114,7 @@ def checked_stop_on(stop_on: Any) -> tuple[str, ...]:
             f'stop_on={shown(stop_on)} is no list: give words of verdicts, such as ["diverged"], also where it is one '
             f"alone; there are {allowed}"
         )
-    known = {each.value: (each.value,) for each in Verdict}
+    known: dict[str, tuple[str, ...]] = {each.value: (each.value,) for each in Verdict}
     known["stalled"] = tuple(each.value for each in Verdict if each in STALLED)
     for word in stop_on:
         if not isinstance(word, str) or word not in known:

@@ -26,8 +26,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         "runs",
         metavar="RUN",
         nargs="+",
-        help="a training's log directory, its seqfit folder, a record's file, or a folder with many trainings below it; "
-        "a path or a URL, such as s3://bucket/study",
+        help="a training's log directory, its seqfit folder, a record's file, or a folder with many trainings below "
+        "it; a path or a URL, such as s3://bucket/study",
     )
     parser.add_argument("--name", help="name of the probe (default: all of each run)")
     parser.add_argument(
@@ -40,9 +40,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object, for programs")
 
 
-def run(
-    runs: Sequence[str], name: str | None, sort: str | None, best: int | None, csv: str | None, json: bool
-) -> None:
+def run(runs: Sequence[str], name: str | None, sort: str | None, best: int | None, csv: str | None, json: bool) -> None:
     """Print the table, or nothing but JSON or CSV; write it where a file is given."""
     if json and csv == "-":
         raise Refused("--json and --csv - both go to standard output: give a file to --csv")
