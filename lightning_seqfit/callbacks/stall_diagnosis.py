@@ -62,8 +62,8 @@ class StallDiagnosis(DiagnosingCallback):
     every_n_steps, tolerance, layer, also, report : as for :class:`~lightning_seqfit.callbacks.SequentialFitting`.
     stop_on : verdicts that end the training, such as ``["diverged", "stuck"]``, through Lightning's
         ``trainer.should_stop``: not before ``min_steps``. ``"stalled"`` stands for all those under which the fit does
-        not get on by itself, which are those of ``diagnosis.stalled``. Of a list of outputs ``"fitted"`` and the like end it as
-        soon as all are, what is wrong as soon as it is so with one.
+        not get on by itself, which are those of ``diagnosis.stalled``. Of a list of outputs ``"fitted"`` and the like
+        end it as soon as all are, what is wrong as soon as it is so with one.
 
     Raises
     ------
