@@ -2,18 +2,11 @@
 R² of 0.98, and not one cycle
 =============================
 
-The CO2 record of Mauna Loa is a trend with 44 yearly cycles on top. A tanh network explains 98 % of its variance. By the loss it is nearly done; of the cycles
-it has none.
+The CO2 record of Mauna Loa is a trend with 44 yearly cycles on top. A tanh network explains 98 % of its variance. By
+the loss it is nearly done; of the cycles it has none.
 """
 
 # sphinx_gallery_thumbnail_number = 1
-# sphinx_gallery_start_ignore
-import logging
-import warnings
-
-logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-warnings.filterwarnings("ignore")
-# sphinx_gallery_end_ignore
 import tempfile
 
 import lightning as L
@@ -35,7 +28,10 @@ def train(kind, steps):
     options = {"accelerator": "cpu", "logger": False, "enable_checkpointing": False}
     quiet = {"enable_progress_bar": False, "enable_model_summary": False}
     folder = tempfile.mkdtemp()
-    L.Trainer(max_steps=steps, callbacks=[SequentialFitting(probe)], default_root_dir=folder, **options, **quiet).fit(kind())
+    trainer = L.Trainer(
+        max_steps=steps, callbacks=[SequentialFitting(probe)], default_root_dir=folder, **options, **quiet
+    )
+    trainer.fit(kind())
     return load(folder)
 
 
@@ -43,7 +39,7 @@ def show(run):
     """Print what the loss would say, and what the callback says."""
     print(f"R^2 {1 - np.mean((run.prediction[-1] - run.target) ** 2) / np.var(run.target):.3f}")
     print(f"{run.oscillations.fitted[-1]:g} of {run.oscillations.target[-1]:g} cycles")
-    print(f"relative error {run.scalars['error/relative_rmse'][-1]:.2f}: against what oscillates, not against the trend")
+    print(f"relative error {run.scalars['error/relative_rmse'][-1]:.2f}, against what oscillates")
 
 
 tanh = train(TanhCO2, 2_000)
@@ -52,12 +48,13 @@ _ = plot_view(pictures(tanh)["2_fit"])
 assert tanh.oscillations.fitted[-1] == 0
 
 # %%
-# The spectrum of the residual says what is missing: frequencies are counted in cycles over the whole record, so the yearly cycle is at 44, and the bright line
-# there never fades.
+# The spectrum of the residual says what is missing: frequencies are counted in cycles over the whole record, so the
+# yearly cycle is at 44, and the bright line there never fades.
 _ = tanh.spectrum.plot()
 
 # %%
-# And the basis says why. These are the functions that the last hidden layer offers to the read-out: broad steps, nothing that goes up and down every year.
+# And the basis says why. These are the functions that the last hidden layer offers to the read-out: broad steps,
+# nothing that goes up and down every year.
 _ = tanh.basis.plot()
 
 # %%

@@ -2,17 +2,11 @@
 An image in colour
 ==================
 
-A network from a place to a colour: three outputs, watched as one. With ``output="norm"`` an error is the Euclidean length of the error in red, green and blue.
+A network from a place to a colour: three outputs, watched as one. With ``output="norm"`` an error is the Euclidean
+length of the error in red, green and blue.
 """
 
 # sphinx_gallery_thumbnail_number = 1
-# sphinx_gallery_start_ignore
-import logging
-import warnings
-
-logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-warnings.filterwarnings("ignore")
-# sphinx_gallery_end_ignore
 import tempfile
 
 import lightning as L
@@ -25,7 +19,8 @@ from lightning_seqfit.networks import SIREN, FourierFeatureMLP, TanhMLP
 from lightning_seqfit.views import pictures
 
 colours = portrait()  # (85, 100, 3): Grace Hopper, in the public domain
-probe = Probe.grid([(-0.85, 0.85), (-1.0, 1.0)], colours, resolution=colours.shape[:2], output="norm", quantity="colour")
+bounds = [(-0.85, 0.85), (-1.0, 1.0)]
+probe = Probe.grid(bounds, colours, resolution=colours.shape[:2], output="norm", quantity="colour")
 places = probe.geometry.points
 
 
@@ -35,7 +30,10 @@ def train(network, learning_rate):
     options = {"accelerator": "cpu", "logger": False, "enable_checkpointing": False}
     quiet = {"enable_progress_bar": False, "enable_model_summary": False}
     folder = tempfile.mkdtemp()
-    L.Trainer(max_steps=200, callbacks=[SequentialFitting(probe)], default_root_dir=folder, **options, **quiet).fit(module)
+    trainer = L.Trainer(
+        max_steps=200, callbacks=[SequentialFitting(probe)], default_root_dir=folder, **options, **quiet
+    )
+    trainer.fit(module)
     return load(folder)
 
 
@@ -48,7 +46,8 @@ _ = plot_view(pictures(tanh)["2_fit"])
 siren = train(SIREN(in_features=2, width=64, out_features=3, omega_0=30.0), 1e-3)
 fourier = train(FourierFeatureMLP(in_features=2, width=64, out_features=3, scale=2.0), 5e-3)
 for name, run in {"tanh": tanh, "SIREN": siren, "Fourier features": fourier}.items():
-    print(f"{name:<17} fitted {run.front.fitted[-1]:4.0%}   relative error {run.scalars['error/relative_rmse'][-1]:.2f}")
+    error = run.scalars["error/relative_rmse"][-1]
+    print(f"{name:<17} fitted {run.front.fitted[-1]:4.0%}   relative error {error:.2f}")
 _ = plot_view(pictures(siren)["2_fit"])
 assert siren.front.fitted[-1] > tanh.front.fitted[-1]
 assert fourier.front.fitted[-1] > tanh.front.fitted[-1]

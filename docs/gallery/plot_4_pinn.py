@@ -2,18 +2,12 @@
 A PINN that stalls, and its cure
 ================================
 
-A physics-informed network learns a solution from the residual of its equation alone. This one, a tanh network, does not get on. Two probes watch it, one of the
-solution and one of the residual; the callback ends the training once it is sure, and the diagnosis says what to change.
+A physics-informed network learns a solution from the residual of its equation alone. This one, a tanh network, does not
+get on. Two probes watch it, one of the solution and one of the residual; the callback ends the training once it is
+sure, and the diagnosis says what to change.
 """
 
 # sphinx_gallery_thumbnail_number = 1
-# sphinx_gallery_start_ignore
-import logging
-import warnings
-
-logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-warnings.filterwarnings("ignore")
-# sphinx_gallery_end_ignore
 import tempfile
 
 import lightning as L
@@ -41,8 +35,9 @@ def train(module, steps):
 L.seed_everything(0, verbose=False)
 stalled = train(Helmholtz(waves=12, network="tanh"), 8_000)
 print(f"ended at step {stalled.steps[-1]:,} of 8,000")
-print(f"training loss: {stalled.scalars['training/loss'][1]:.2f} at first, {stalled.scalars['training/loss'][-1]:.2f} now")
-print(f"{stalled.oscillations.fitted[-1]:g} of {stalled.oscillations.target[-1]:g} oscillations")
+loss, counts = stalled.scalars["training/loss"], stalled.oscillations
+print(f"training loss: {loss[1]:.2f} at first, {loss[-1]:.2f} now")
+print(f"{counts.fitted[-1]:g} of {counts.target[-1]:g} oscillations")
 _ = plot_view(pictures(stalled)["2_fit"])
 assert stalled.steps[-1] < 8_000
 
@@ -68,10 +63,11 @@ L.seed_everything(0, verbose=False)
 module = Helmholtz(waves=12, learning_rate=change["learning_rate"])
 module.network = SIREN(omega_0=change["omega_0"])
 cured = train(module, 800)
-print(f"fitted: {cured.front.fitted[-1]:.0%}, {cured.oscillations.fitted[-1]:g} of {cured.oscillations.target[-1]:g} oscillations")
+counts = cured.oscillations
+print(f"fitted: {cured.front.fitted[-1]:.0%}, {counts.fitted[-1]:g} of {counts.target[-1]:g} oscillations")
 _ = cured.front.plot()
 
 # %%
-# Whether advice helps *your* training is found out by ``fork``, which runs it with one change at a time: :doc:`/howto/fork`. What every verdict means, and how often
-# its advice ended the stall: :doc:`/stalls/README`.
+# Whether advice helps *your* training is found out by ``fork``, which runs it with one change at a time:
+# :doc:`/howto/fork`. What every verdict means, and how often its advice ended the stall: :doc:`/stalls/README`.
 assert cured.front.fitted[-1] > 0.9

@@ -2,18 +2,11 @@
 A diagnostic of your own
 ========================
 
-What you know of your problem can be watched beside ours. Here a symmetry: :math:`\\sin(26 \\pi x)` changes its sign when it is turned about the middle of
-[0, 1]. Does a network that is not told so find it, and when?
+What you know of your problem can be watched beside ours. Here a symmetry: :math:`\\sin(26 \\pi x)` changes its sign
+when it is turned about the middle of [0, 1]. Does a network that is not told so find it, and when?
 """
 
 # sphinx_gallery_thumbnail_number = 1
-# sphinx_gallery_start_ignore
-import logging
-import warnings
-
-logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-warnings.filterwarnings("ignore")
-# sphinx_gallery_end_ignore
 import tempfile
 
 import lightning as L
@@ -51,11 +44,12 @@ for at in (0, len(run.steps) // 2, -1):
 _ = run.to_frame()[["front/fitted", "oddness/share"]].plot(xlabel="optimizer step", ylabel="share", grid=True)
 
 # %%
-# A line through the middle is odd too, so at first the share says little. It falls while the target comes in: the two fronts do not keep step. Once they have met
-# the symmetry is as good as exact, though nobody told the network of it.
+# A line through the middle is odd too, so at first the share says little. It falls while the target comes in: the two
+# fronts do not keep step. Once they have met the symmetry is as good as exact, though nobody told the network of it.
 #
-# A monitor may wait for it: ``EarlyStopping("seqfit/oddness/share", mode="max", stopping_threshold=0.99, strict=False)``. What else a diagnostic may have, such as
-# the units of a layer, arrays and a state of its own: :doc:`/howto/own-diagnostic`.
+# A monitor may wait for it: ``EarlyStopping("seqfit/oddness/share", mode="max", stopping_threshold=0.99,
+# strict=False)``. What else a diagnostic may have, such as the units of a layer, arrays and a state of its own:
+# :doc:`/howto/own-diagnostic`.
 share = run.scalars["oddness/share"]
 assert share[(run.front.fitted > 0.05) & (run.front.fitted < 0.8)].min() < 0.9
 assert share[-1] > 0.95

@@ -2,24 +2,16 @@
 Which of these runs was best?
 =============================
 
-Four runs in one folder: two widths, two learning rates. A table has how far each came and what differs between how they were set; a page shows them on one
-axis.
+Four runs in one folder: two widths, two learning rates. A table has how far each came and what differs between how they
+were set; a page shows them on one axis.
 """
 
 # sphinx_gallery_thumbnail_number = 1
-# sphinx_gallery_start_ignore
-import logging
-import warnings
-
-logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-warnings.filterwarnings("ignore")
-# sphinx_gallery_end_ignore
 import contextlib
 import tempfile
 from pathlib import Path
 
 import lightning as L
-
 import torch
 
 from lightning_seqfit import Probe, load
@@ -49,21 +41,21 @@ for width in (16, 64):
         trainer.fit(TanhRegression(wave, width=width, learning_rate=learning_rate, training_points=100))
 
 # %%
-# On the command line it is ``seqfit compare FOLDER``; this is what that prints. Hyperparameters that a module saves with ``save_hyperparameters()`` are in the
-# table where they differ.
+# On the command line it is ``seqfit compare FOLDER``; this is what that prints. Hyperparameters that a module saves
+# with ``save_hyperparameters()`` are in the table where they differ.
 seqfit(["compare", str(FOLDER)])
 
 # %%
 # In Python the same table has rows and columns, to go on from, and the runs can be drawn together.
 runs = {folder.name: load(folder) for folder in sorted(FOLDER.iterdir())}
 table = compare(runs)
-rows = [dict(zip(table.columns, row)) for row in table.rows]
+rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
 best = min(rows, key=lambda row: row["relative error"])
 print(f"least error: {best['run']}")
 _ = plot_view(together(runs)[0])
 
 # %%
-# ``seqfit report FOLDER/*`` makes one page of them, with sliders, to look at and to send. Many runs on many machines, with Optuna or Ray Tune:
-# :doc:`/howto/sweeps`.
+# ``seqfit report FOLDER/*`` makes one page of them, with sliders, to look at and to send. Many runs on many machines,
+# with Optuna or Ray Tune: :doc:`/howto/sweeps`.
 with contextlib.chdir(FOLDER):
     seqfit(["report", *runs, "--output", "page.html"])
