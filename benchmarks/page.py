@@ -16,6 +16,7 @@ import re
 import shlex
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Sequence
 from datetime import date
@@ -95,10 +96,11 @@ def measured(commands: Sequence[str]) -> str:
         text = tables(found.stdout)
         if found.returncode or not text:
             raise SystemExit(f"benchmarks/{command} ended with {found.returncode}:\n{found.stdout}\n{found.stderr}")
-        parts.append(
+        said = (
             f"Measured on {date.today().isoformat()} by `python benchmarks/{command}` in "
-            f"{time.perf_counter() - begun:.0f} s: {machine()}; load before {load:.1f}.\n\n{text}"
+            f"{time.perf_counter() - begun:.0f} s: {machine()}; load before {load:.1f}."
         )
+        parts.append(f"{textwrap.fill(said, 160, break_on_hyphens=False)}\n\n{text}")
     return "\n\n".join(parts)
 
 
