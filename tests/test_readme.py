@@ -1,32 +1,37 @@
-"""What the README shows runs as it stands there."""
+"""What the README shows runs as it stands there, and what it links to is there."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import lightning as L
 import pytest
-import torch
-from lightning.pytorch.cli import LightningCLI
 
-from lightning_seqfit import load
-from lightning_seqfit.callbacks import SequentialFitting
-from lightning_seqfit.demos import Regression, TanhRegression
+from lightning_seqfit.cli import COMMANDS
+from lightning_seqfit.demos import TanhRegression
+from tests.pages import ROOT, read, snippets
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+PAGE = read("README.md")
+SNIPPETS = {
+    ("Try it", "sh"): 1,
+    ("Attach it to your own training", "python"): 2,
+    ("Attach it to your own training", ""): 1,
+    ("Where to go on", "sh"): 1,
+}
+FILES = re.compile(r"https://(?:raw\.githubusercontent\.com|github\.com)/lightning-seqfit/lightning-seqfit/(\S+?)\)")
+PAGES = re.compile(r"https://lightning-seqfit\.readthedocs\.io/en/latest/(\S+?)\.html")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def test_every_snippet_has_a_test() -> None:
+    assert {place: len(texts) for place, texts in snippets(PAGE).items()} == SNIPPETS
 
 
 def test_the_lines_that_attach_it_train_and_the_lines_that_read_the_record_read_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    attach, read, _ = blocks("python")
+    attach, after = snippets(PAGE)["Attach it to your own training", "python"]
     shortened = attach.replace("max_steps=8_000", "max_steps=20, accelerator='cpu', enable_progress_bar=False")
     assert shortened != attach
     names: dict[str, object] = {}
@@ -34,48 +39,35 @@ def test_the_lines_that_attach_it_train_and_the_lines_that_read_the_record_read_
     trainer = names["trainer"]
     assert isinstance(trainer, L.Trainer)
     trainer.fit(TanhRegression(width=8))
-    exec(read, names)
+    exec(after, names)
     run = names["run"]
     assert run.steps[-1] == 20  # type: ignore[attr-defined]
 
 
-def test_the_lines_that_plan_make_the_network_and_the_code(capsys: pytest.CaptureFixture[str]) -> None:
-    names: dict[str, Any] = {}
-    exec(blocks("python")[-1], names)
-    assert names["network"](torch.zeros(3, 1)).shape == (3, 1)
-    shown = capsys.readouterr().out
-    made: dict[str, Any] = {}
-    exec(shown, made)
-    assert str(made["network"]) == str(names["network"])
+def test_every_command_of_the_table_is_one() -> None:
+    named = re.findall(r"^\| `seqfit (\w+)", PAGE, re.MULTILINE)
+    assert len(named) >= 5
+    assert set(named) <= set(COMMANDS)
 
 
-@pytest.mark.filterwarnings("ignore::jsonargparse._deprecated.JsonargparseDeprecationWarning")
-@pytest.mark.filterwarnings("ignore:`Trainer.*LightningCLI:UserWarning")
-def test_the_yaml_attaches_it_and_the_saved_configuration_loads_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (yaml,) = blocks("yaml")
-    monkeypatch.chdir(tmp_path)
-    Path("config.yaml").write_text(yaml)
-    shared = [
-        "--seed_everything=0",
-        "--trainer.max_steps=5",
-        "--trainer.accelerator=cpu",
-        "--trainer.enable_progress_bar=false",
-    ]
-    arguments = [*shared, "--trainer.logger=false", "--trainer.default_root_dir=first", "--model=TanhRegression"]
-    monkeypatch.setattr("sys.argv", ["script", "fit", "--config=config.yaml", *arguments])
-    first = LightningCLI(Regression, subclass_mode_model=True)
-    monkeypatch.setattr(
-        "sys.argv", ["script", "fit", "--config=first/config.yaml", "--trainer.default_root_dir=second"]
-    )
-    second = LightningCLI(Regression, subclass_mode_model=True)
-    for cli, folder in ((first, "first"), (second, "second")):
-        (callback,) = [c for c in cli.trainer.callbacks if isinstance(c, SequentialFitting)]
-        assert callback.every_n_steps == 100
-        assert callback.probe.geometry.bounds == ((0.0, 1.0),)
-        run = load(folder)
-        assert run.steps.tolist() == [0, 1, 2, 3, 4, 5]
-        assert torch.sin(torch.tensor(26 * torch.pi * run.points[3, 0])).item() == pytest.approx(
-            run.target[3], abs=1e-4
-        )
+def test_links_are_absolute_since_a_package_index_shows_this_page_too() -> None:
+    found = re.findall(r"\]\(([^)]+)\)", PAGE)
+    assert len(found) > 10
+    assert [link for link in found if not link.startswith("https://")] == []
+
+
+def test_every_file_of_this_repository_that_is_linked_to_is_there() -> None:
+    found = FILES.findall(PAGE)
+    assert len(found) >= 4
+    for link in found:
+        path = re.sub(r"^(blob/|tree/)?main/", "", link)
+        assert (ROOT / path).exists(), link
+
+
+def test_every_page_of_the_site_that_is_linked_to_is_there() -> None:
+    found = PAGES.findall(PAGE)
+    assert len(found) >= 6
+    for page in found:
+        if page == "examples/index":  # made from docs/gallery when the site is built
+            page = "gallery/GALLERY_HEADER"
+        assert any((ROOT / "docs" / f"{page}{end}").is_file() for end in (".md", ".rst")), page

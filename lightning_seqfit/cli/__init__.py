@@ -28,6 +28,7 @@ COMMANDS = {
     "try": "try on a run's target what may end a stall",
     "report": "make a page of what records hold, also against a target, also while a run goes on",
     "compare": "put several runs into one table, with what differs between how they were set",
+    "convert": "write the records of an older release anew, as this one writes them",
 }
 # A command that is a word of Python.
 _MODULES = {"try": "try_"}

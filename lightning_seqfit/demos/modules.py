@@ -39,7 +39,7 @@ class TanhRegression(Regression):
     training_points : int
         Number of equally spaced points on [0, 1], both ends included.
     width, depth : int
-        Units in a hidden layer, and number of hidden layers, of :class:`~lightning_seqfit.demos.TanhMLP`.
+        Units in a hidden layer, and number of hidden layers, of :class:`~lightning_seqfit.networks.TanhMLP`.
     learning_rate, optimizer
         As for :class:`Regression`.
 
@@ -78,7 +78,7 @@ class SIRENRegression(Regression):
         As for :class:`TanhRegression`.
     width, depth, omega_0
         Units in a hidden layer, number of hidden layers, and angular frequency of
-        :class:`~lightning_seqfit.demos.SIREN`.
+        :class:`~lightning_seqfit.networks.SIREN`.
 
     Examples
     --------
@@ -115,7 +115,7 @@ class TanhCO2(Regression):
     Parameters
     ----------
     width, depth : int
-        Units in a hidden layer, and number of hidden layers, of :class:`~lightning_seqfit.demos.TanhMLP`.
+        Units in a hidden layer, and number of hidden layers, of :class:`~lightning_seqfit.networks.TanhMLP`.
     learning_rate, optimizer
         As for :class:`Regression`.
     weekly : bool

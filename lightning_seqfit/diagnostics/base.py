@@ -173,7 +173,7 @@ class Diagnostic(ABC):
     Attributes
     ----------
     name : of its own, letters, digits and ``_ . -``: where its arrays are in the record.
-    section : name under which a :class:`~lightning_seqfit.record.Run` has what :meth:`read` made; empty: under
+    section : name under which a :class:`~lightning_seqfit.Run` has what :meth:`read` made; empty: under
         ``extra``.
     read_out : the layer that it listens to, ``ReadOut("net.2")``, ``ReadOut()`` for the last ``nn.Linear``; None: it
         looks at the prediction only. Without it an observation has no ``features``.

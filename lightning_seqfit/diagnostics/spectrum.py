@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -84,8 +84,9 @@ class SpectrumDiagnostic(Accumulating):
     history_kind = spectrum.SpectrumHistory
     history: spectrum.SpectrumHistory | None
 
-    def __init__(self, tolerance: float) -> None:
+    def __init__(self, tolerance: float, edges: Sequence[int] | None = None) -> None:
         super().__init__(tolerance)
+        self.edges = edges  # of the bands; None: octaves
         self._ordered: FloatArray | None = None  # the convergence that the order was computed from
         self._order = math.nan
 
@@ -96,7 +97,7 @@ class SpectrumDiagnostic(Accumulating):
     def begin(self, scene: Scene) -> None:
         """Find the target's bands."""
         self.scene = scene
-        self.targets = [spectrum.target_spectrum(part.geometry, part.trend) for part in scene.each]
+        self.targets = [spectrum.target_spectrum(part.geometry, part.trend, self.edges) for part in scene.each]
         self.target = spectrum.combined_target(self.targets) if scene.parts else self.targets[0]
         labels = self.target.labels
         carrying = [label for label, carries in zip(labels, self.target.carrying, strict=True) if carries]

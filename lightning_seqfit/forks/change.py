@@ -54,7 +54,7 @@ class Change:
     Attributes
     ----------
     name : in words.
-    settings : as :attr:`lightning_seqfit.diagnosis.Advice.change` has them.
+    settings : as that of :class:`~lightning_seqfit.diagnosis.Advice` has them.
     make_module : makes the module with the change in it; None: the change is made from outside.
     why : why it cannot be made; empty: nothing is known against it.
     """

@@ -52,7 +52,7 @@ def fork(
     ----------
     make_module : makes your LightningModule; called for every training, with the generators seeded.
     probe : where to look and what should be there; it needs a target.
-    changes : a mapping as :attr:`lightning_seqfit.diagnosis.Advice.change`, or with ``activation`` (``"sine"``,
+    changes : a mapping as that of :class:`~lightning_seqfit.diagnosis.Advice`, or with ``activation`` (``"sine"``,
         ``"tanh"``, ``"relu"``, ...) and ``depth`` or ``features`` of another network; an ``Advice``; a ``Diagnosis``,
         for all of its advice; a function that makes the module with a change of your own; or a list of these. Default:
         a SIREN and Fourier features for the target's frequencies, inputs to [-1, 1], a tenth and ten times the learning

@@ -29,7 +29,7 @@ import math
 from itertools import combinations_with_replacement
 
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from lightning_seqfit.geometry import FloatArray, IntArray
 
@@ -154,7 +154,7 @@ def contrasts_among(points: FloatArray, values: FloatArray) -> FloatArray:
     # of many measurements at one point each has other ones about it
     places += _APART * np.random.default_rng(0).standard_normal(places.shape)
     middles = places[:: -(-len(places) // most)]
-    _, numbers = cKDTree(places).query(middles, below + TURNS)
+    _, numbers = KDTree(places).query(middles, below + TURNS)
     near = places[numbers] - middles[:, np.newaxis]
     near /= np.abs(near).max(axis=(1, 2), keepdims=True)
     monomials = _monomials(near, order)
@@ -200,7 +200,7 @@ def roughness_among(points: FloatArray, values: FloatArray) -> float:
     spread = float(np.var(bare))
     if spread <= _ROUNDING:
         return 0.0
-    nearest = np.asarray(cKDTree(places).query(places[:: -(-len(places) // MOST_PAIRS)], 2)[1])
+    nearest = np.asarray(KDTree(places).query(places[:: -(-len(places) // MOST_PAIRS)], 2)[1])
     return float(np.mean((bare[nearest[:, 0]] - bare[nearest[:, 1]]) ** 2)) / (2 * spread)
 
 

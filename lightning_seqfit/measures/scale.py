@@ -25,6 +25,8 @@ _ROUNDING = 1e-14
 class Scale(NamedTuple):
     """What an error of 1 is.
 
+    Attributes
+    ----------
     mean_square : of that error; NaN where the first look has yet to say it.
     of : what it is of: the target's ``"oscillation"``, its ``"deviation"`` from the mean, its ``"value"``, a scale that
         was ``"given"``, or the error at the ``"first look"``.

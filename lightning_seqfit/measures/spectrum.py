@@ -99,7 +99,7 @@ class Spectrum:
     power: FloatArray
 
 
-def target_spectrum(geometry: Geometry, trend: Trend) -> TargetSpectrum:
+def target_spectrum(geometry: Geometry, trend: Trend, given_edges: Sequence[int] | None = None) -> TargetSpectrum:
     """Find the bands, and which of them the target has power in; once for all looks.
 
     The bands are octaves from 1 on. The last one ends at the highest frequency there is (n-D: the corner), rounded up
@@ -109,6 +109,8 @@ def target_spectrum(geometry: Geometry, trend: Trend) -> TargetSpectrum:
     ----------
     geometry : where the N points lie.
     trend : the target's trend. Where nothing oscillates about it, no band carries.
+    given_edges : whole numbers from 1 on, rising, that are edges instead of octaves. What they leave out is a band more
+        below, from 1 on, and one above.
 
     Returns
     -------
@@ -128,6 +130,8 @@ def target_spectrum(geometry: Geometry, trend: Trend) -> TargetSpectrum:
     """
     frequency = np.sqrt(np.sum(geometry.frequencies**2, axis=1))
     edges = _octaves(float(frequency.max()))
+    if given_edges is not None:
+        edges = np.unique([1, *given_edges, max(edges[-1], given_edges[-1])])
     if not geometry.complete:
         edges = np.append(edges, 2 * edges[-1])
     bands = len(edges) - 1

@@ -39,7 +39,7 @@ FEW, FEW_IN_PLANE = 60, 200
 #: A tanh network is recommended where it takes no more steps.
 SOON = 500
 
-#: What came out on targets that no rule was made with; three images changed that of SIRENs in the plane (docs/howto/plan.md).
+#: On targets that no rule was made with; three images changed that of SIRENs in the plane (docs/howto/plan.md).
 HELD_OUT_SIREN = (
     "on 22 targets that it was not made with, within 1.3 times the steps of the best of 12 values; on 3 images for "
     "which it was changed afterwards, within 1.4 times"

@@ -56,7 +56,7 @@ TOGETHER: tuple[dict[str, Form], ...] = (
 
 
 def forms(names: Collection[str], about: Mapping[str, Any]) -> dict[str, Form]:
-    """Return the arrays that a :class:`~lightning_seqfit.record.Run` is made of.
+    """Return the arrays that a :class:`~lightning_seqfit.Run` is made of.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ import numpy as np
 from lightning_seqfit.record.check import check_about, check_arrays, forms
 from lightning_seqfit.record.history import Column
 from lightning_seqfit.record.place import Place, place
-from lightning_seqfit.record.run import Run, about_in, as_run, check_version
+from lightning_seqfit.record.run import FILE_VERSION, Run, about_in, as_run, check_version, labelled
 
 #: Folder of the records in a run's log directory.
 FOLDER = "seqfit"
@@ -94,6 +94,40 @@ def load(run_dir: str | os.PathLike[str] | Place, name: str = "") -> Run:
         raise ValueError(
             f"{file} is no whole record: {said}; it is another kind of file, or was damaged: take another copy"
         ) from None
+
+
+def convert(file: str | os.PathLike[str] | Place, to: str | os.PathLike[str] | Place | None = None) -> int:
+    """Write the file of a record anew, as one of the version that is written now.
+
+    Every array stays bitwise what it is, and what an older release did not record stays absent.
+
+    Parameters
+    ----------
+    file : of a record that :func:`load` reads.
+    to : the new file; None: the old one's place, unless it has that version already. A reader sees the old file or the
+        new one, never a part.
+
+    Returns
+    -------
+    int
+        The version that the file had.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError, ImportError
+        As :func:`load` does; nothing is written then.
+    """
+    old = place(file)
+    load(old)
+    with old.open() as opened:
+        archive = _Archive(opened)
+        arrays = {name: archive.array(name) for name in archive.names}
+    about = about_in(arrays["about"])
+    version = about.pop("version")
+    about.pop("arrays", None)
+    if to is not None or version != FILE_VERSION:
+        write(old if to is None else to, labelled(arrays, about))
+    return int(version)
 
 
 def about_file(file: Place) -> dict[str, Any]:

@@ -454,9 +454,13 @@ def contents(record: Record, fixed: Mapping[str, Any], about: Mapping[str, Any])
     arrays |= {name: np.asarray(value) for name, value in fixed.items()}
     arrays["scalars"] = np.stack([record[tag] for tag in tags], axis=1) if tags else np.zeros((len(record), 0))
     arrays["tags"] = np.array([tag.partition("/")[2] for tag in tags], dtype=np.str_)
-    names = sorted([*arrays, "about"])  # what is missing later was lost
-    arrays["about"] = np.array(json.dumps({"version": FILE_VERSION, "arrays": names, **about}))
-    return arrays
+    return labelled(arrays, about)
+
+
+def labelled(arrays: Mapping[str, Column], about: Mapping[str, Any]) -> dict[str, Column]:
+    """Arrays, and with them what is said of the run, the version of the file, and which arrays there are."""
+    names = sorted({*arrays, "about"})  # what is missing later was lost
+    return {**arrays, "about": np.array(json.dumps({"version": FILE_VERSION, "arrays": names, **about}))}
 
 
 def about_in(array: Column) -> dict[str, Any]:

@@ -18,7 +18,7 @@ class Attempt:
     Attributes
     ----------
     name : what was changed, in words; ``"as it is"``: nothing.
-    change : the same for programs, as :attr:`lightning_seqfit.diagnosis.Advice.change` has it, and ``activation``.
+    change : the same for programs, as that of :class:`~lightning_seqfit.diagnosis.Advice` has it, and ``activation``.
     steps : to 98 % fitted, a number a seed; ``inf``: it was not reached.
     seconds : of training to there, a number a seed; ``inf`` likewise.
     fitted : fitted share where it ended, a number a seed that was looked at; ``error``: relative RMS error.

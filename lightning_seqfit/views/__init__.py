@@ -1,6 +1,6 @@
 """What there is to see of a run, as plain arrays with labels: made here once, drawn by Matplotlib and by the report.
 
-A view knows neither Matplotlib nor a browser. It is made from a :class:`~lightning_seqfit.record.Run` alone.
+A view knows neither Matplotlib nor a browser. It is made from a :class:`~lightning_seqfit.Run` alone.
 """
 
 from lightning_seqfit.views.base import (

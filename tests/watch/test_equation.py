@@ -51,7 +51,9 @@ def with_a_penalty(net: nn.Module) -> Tensor:
 
 @pytest.mark.parametrize("activation", [nn.Tanh, nn.GELU, nn.ReLU, Wave])
 @pytest.mark.parametrize(
-    ("loss", "equation"), [(by_autograd, True), (by_values, False), (with_a_penalty, False)], ids=lambda it: str(it)
+    ("loss", "equation"),
+    [(by_autograd, True), (by_values, False), (with_a_penalty, False)],
+    ids=["by autograd", "by values", "with a penalty"],
 )
 def test_derivatives_with_respect_to_the_inputs_are_found(
     activation: Callable[[], nn.Module], loss: Callable[[nn.Module], Tensor], equation: bool
