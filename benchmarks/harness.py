@@ -117,7 +117,9 @@ def load() -> str:
 
 
 def spread(values: list[float]) -> str:
-    """Median and range."""
+    """Median and range; of a single one itself."""
+    if len(values) == 1:
+        return f"{values[0]:.3f}"
     return f"{statistics.median(values):.3f} ({min(values):.3f} to {max(values):.3f})"
 
 

@@ -1,6 +1,6 @@
 """One look at networks of several widths, as a multiple of one bare forward pass over the same points.
 
-    python benchmarks/look.py [--repeats 41] [--goals] [--plane]
+    python benchmarks/look.py [--repeats 41] [--goals] [--plane] [--device cuda]
 
 Every row is the median over repeats, look and forward pass alternating in one run, on one thread, of a network after 30
 steps of Adam. "look" is everything but the loggers: the guarded evaluation with its features, all measures, and the
@@ -49,17 +49,22 @@ def product(points: torch.Tensor) -> torch.Tensor:
 
 
 def measure(
-    kind: Callable[..., torch.nn.Module], width: int, shape: tuple[int, ...], repeats: int, rate: float = 0.0
+    kind: Callable[..., torch.nn.Module],
+    width: int,
+    shape: tuple[int, ...],
+    repeats: int,
+    rate: float = 0.0,
+    device: str = "cpu",
 ) -> dict[str, list[float]]:
     """Milliseconds of the forward pass and of each part of a look, at each repeat."""
     rate = rate or (1e-3 if kind is not SIREN else 1e-4 if width < 1024 else 3e-5)
     L.seed_everything(0, verbose=False)
     dimension = len(shape)
-    module = kind(in_features=dimension, width=width)
+    module = kind(in_features=dimension, width=width).to(device)
     target = sine if dimension == 1 else product
     probe = Probe.grid(bounds=[(0.0, 1.0)] if dimension == 1 else [(-1.0, 1.0)] * 2, target=target, resolution=shape)
     optimizer = torch.optim.Adam(module.parameters(), lr=rate)
-    inputs = torch.as_tensor(probe.geometry.points[:: max(len(probe.geometry.points) // 512, 1)]).float()
+    inputs = torch.as_tensor(probe.geometry.points[:: max(len(probe.geometry.points) // 512, 1)]).float().to(device)
     for _ in range(30):  # not the initial network, whose units are hardly different
         optimizer.zero_grad()
         torch.nn.functional.mse_loss(module(inputs)[:, 0], target(inputs)).backward()
@@ -70,13 +75,19 @@ def measure(
     for diagnostic in diagnostics:
         diagnostic.begin(scene)
     read_outs = [diagnostic.read_out for diagnostic in diagnostics if diagnostic.read_out is not None]
-    points = torch.as_tensor(probe.geometry.points).float()
+    points = torch.as_tensor(probe.geometry.points).float().to(device)
     record, weights = Record(), Weights()
     times: dict[str, list[float]] = {}
 
+    def wait() -> None:
+        if device != "cpu":  # what was asked of it may still be under way
+            torch.cuda.synchronize()
+
     def clock(part: str, function: Callable[[], Any]) -> Any:
+        wait()
         begun = time.perf_counter()
         result = function()
+        wait()
         times.setdefault(part, []).append(time.perf_counter() - begun)
         return result
 
@@ -102,12 +113,12 @@ def measure(
     return {part: [1e3 * each for each in spent[1:]] for part, spent in times.items()}
 
 
-def show_goals(repeats: int) -> None:
+def show_goals(repeats: int, device: str) -> None:
     """Print the looks that have a goal: their median, in its unit, and the range of nine in ten."""
     print("| network, 512 points | goal | look | 5 % to 95 % | look, ms | forward, ms | stall diagnosis |")
     print("|" + "---|" * 7)
     for kind, width, rate, goal, unit in GOALS:
-        spent = measure(kind, width, (512,), repeats, rate)
+        spent = measure(kind, width, (512,), repeats, rate, device)
         forward = statistics.median(spent.pop("forward"))
         looks = [sum(parts) for parts in zip(*spent.values(), strict=True)]
         one = forward if unit == "forward passes" else 1.0
@@ -120,7 +131,7 @@ def show_goals(repeats: int) -> None:
         print(f"| {network} | {goal} {unit} | {said} |", flush=True)
 
 
-def show_parts(repeats: int, *, plane: bool) -> None:
+def show_parts(repeats: int, device: str, *, plane: bool) -> None:
     """Print what a look takes at networks of several widths, and which part of it takes how much."""
     names = [kind.name for kind in DIAGNOSTICS if kind.name != "change"]
     parts = ["evaluation", *names, "record", "weights", "judging"]
@@ -129,7 +140,7 @@ def show_parts(repeats: int, *, plane: bool) -> None:
     sizes: list[tuple[int, tuple[int, ...]]] = [(width, (n,)) for width in (50, 256, 1024) for n in (512, 4096)]
     for kind in (TanhMLP, SIREN):
         for width, shape in ([] if plane else sizes) + [(64, (96, 96))]:
-            times = measure(kind, width, shape, repeats if width < 1024 else min(repeats, 11))
+            times = measure(kind, width, shape, repeats if width < 1024 else min(repeats, 11), device=device)
             spent = {part: statistics.median(each) for part, each in times.items()}
             look = sum(spent[part] for part in parts)
             shares = " | ".join(f"{100 * spent[part] / look:.0f} %" for part in parts)
@@ -145,13 +156,14 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=41)
     parser.add_argument("--goals", action="store_true", help="only the networks that have a goal")
     parser.add_argument("--plane", action="store_true", help="only the grid along two axes")
+    parser.add_argument("--device", default="cpu", help="where network and points are: cpu or cuda")
     options = parser.parse_args()
     torch.set_num_threads(1)
     with threadpool_limits(limits=1, user_api="blas"):
         if not options.plane:
-            show_goals(options.repeats)
+            show_goals(options.repeats, options.device)
         if not options.goals:
-            show_parts(options.repeats, plane=options.plane)
+            show_parts(options.repeats, options.device, plane=options.plane)
 
 
 if __name__ == "__main__":

@@ -146,17 +146,15 @@ def main() -> None:
     print(conditions(options.pairs, steps), flush=True)
     attached = ", ".join(names)
     ratios = compare({attached: with_callbacks(lambda: chosen(names))}, options.pairs, steps)[attached]
-    print()
-    of_parts = ("first to last batch", "whole fit")
-    for part, values, goal in zip(of_parts, zip(*ratios, strict=True), GOALS.get(steps, (None, None)), strict=True):
-        said = f", goal at most {goal}" if goal else ""
-        print(f"median ratio, {part:<20} {spread(list(values))}{said}")
-    print(f"load after: {load()}")
-    print("\none look, median milliseconds")
+    batches, fits = (spread(list(values)) for values in zip(*ratios, strict=True))
+    print("\n| attached | steps | first to last batch | whole fit |\n|---|---|---|---|")
+    print(f"| {', '.join(f'`{name}`' for name in names)} | {steps:,} | {batches} | {fits} |")
+    if steps in GOALS:
+        print(f"| at most, as the project wants it | {steps:,} | {GOALS[steps][0]} | {GOALS[steps][1] or '-'} |")
+    print(f"\nload after: {load()}\n\n| part of a look | median, ms |\n|---|---|")
     split = parts(min(steps, 4_000))
-    for part, milliseconds in split.items():
-        print(f"  {part:<22} {milliseconds:.3f}")
-    print(f"  {'sum':<22} {sum(split.values()):.3f}")
+    for part, milliseconds in {**split, "all": sum(split.values())}.items():
+        print(f"| {part} | {milliseconds:.3f} |")
     print(f"\none step without a look: {step_without_look():.2f} microseconds")
 
 

@@ -25,7 +25,7 @@ from lightning_seqfit.demos import sine
 #: Steps between histograms.
 EVERY = 100
 LABELS = {
-    "SequentialFitting": "`SequentialFitting`, at its own cadence",
+    "SequentialFitting": "`SequentialFitting`",
     "histograms": f"histograms of all weights and gradients to TensorBoard, every {EVERY} steps",
     "wandb.watch": f'`wandb.watch(log="all", log_freq={EVERY})`, W&B offline',
 }
@@ -70,16 +70,13 @@ def main() -> None:
         kinds["wandb.watch"] = watched_by_wandb
     print(conditions(options.pairs, options.steps), flush=True)
     ratios = compare(kinds, options.pairs, options.steps)
-    print("\n| attached | first to last batch | whole fit | dearer than ours, first to last batch |\n|---|---|---|---|")
-    ours = [seconds.batches for seconds in ratios["SequentialFitting"]]
+    print("\n| attached | first to last batch | whole fit |\n|---|---|---|")
     for name, label in LABELS.items():
         if name not in ratios:
-            print(f"| {label} | skipped: not installed; pip install wandb | skipped | skipped |")
+            print(f"| {label} | skipped: not installed; pip install wandb | skipped |")
             continue
-        batches, fits = (list(values) for values in zip(*ratios[name], strict=True))
-        dearer = sum(theirs > mine for theirs, mine in zip(batches, ours, strict=True))
-        said = "-" if name == "SequentialFitting" else f"in {dearer} of {len(ours)} rounds"
-        print(f"| {label} | {spread(batches)} | {spread(fits)} | {said} |")
+        batches, fits = (spread(list(values)) for values in zip(*ratios[name], strict=True))
+        print(f"| {label} | {batches} | {fits} |")
     print(f"\nload after: {load()}")
 
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sys
+import warnings
 from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))  # the checkout comes before an installed copy
 
+import lightning.pytorch  # noqa: E402, F401 - what it says of a training is not for those who build the site
+
 import lightning_seqfit  # noqa: E402
+
+logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+warnings.filterwarnings("ignore", ".*treespec.*LeafSpec.*", FutureWarning)
 
 project = "lightning-seqfit"
 author = "The lightning-seqfit developers"

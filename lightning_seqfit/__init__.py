@@ -24,7 +24,7 @@ __all__ = [
     "plan",
     "trial",
 ]
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Imported when first asked for: every Trainer of an environment with this package imports it, for its entry point.
 _HOMES = {

@@ -19,6 +19,12 @@ class BasisSnapshot(ProbeCallback):
     ``basis/constant_share``, ``basis/dead_domain``, ``observer/...``. Definitions:
     :mod:`lightning_seqfit.measures.basis`.
 
+    When it is bad: a rank near the width asks for more units; a ``basis/projection_error`` far below the actual
+    error for a higher learning rate; a ``basis/dead_domain`` above 0 for inputs scaled to about -1 to 1.
+
+    .. image:: /pictures/callback_basis.png
+        :alt: units of the last hidden layer as functions at four moments: steps that move inwards
+
     Parameters
     ----------
     probe : where to look and what should be there.

@@ -18,6 +18,12 @@ class ErrorFront(ProbeCallback):
     ``front/depth/<face>``, ``front/sequentiality``, ``front/inwardness``, ``front/inwardness/<face>``, ``front/speed``,
     ``observer/...``. Definitions: :mod:`lightning_seqfit.measures.front`.
 
+    When it is bad: a ``front/fitted`` that stands still while the loss falls fits something else, such as the
+    trend; ask :class:`StallDiagnosis` before you wait longer.
+
+    .. image:: /pictures/callback_front.png
+        :alt: local error over the steps, yellow where nothing is learned: the fit comes in from both ends
+
     Parameters
     ----------
     probe : where to look and what should be there.

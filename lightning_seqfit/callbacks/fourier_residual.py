@@ -19,6 +19,12 @@ class FourierResidual(ProbeCallback):
     ``fourier/trend``, ``fourier/front_frequency``, ``fourier/spectral_order``, ``observer/...``. Definitions:
     :mod:`lightning_seqfit.measures.spectrum`.
 
+    When it is bad: a band that stays at 1 is beyond what the network learns; raise the ``omega_0`` of a SIREN or
+    the ``sigma`` of Fourier features, which :func:`lightning_seqfit.plan` tells from the target.
+
+    .. image:: /pictures/callback_spectrum.png
+        :alt: amplitude of the residual by frequency over the steps: four bands vanish one after the other
+
     Parameters
     ----------
     probe : where to look and what should be there.

@@ -18,6 +18,12 @@ class OscillationCount(ProbeCallback):
     ``/model``, ``/fitted``, ``/missing``, ``/spurious``, ``observer/...``. Definitions:
     :mod:`lightning_seqfit.measures.oscillations`.
 
+    When it is bad: with many ``/missing`` the network cannot bend often enough yet, wait or take sines as
+    activations; with many ``/spurious`` it bends between the training points, so give it more of them.
+
+    .. image:: /pictures/callback_oscillations.png
+        :alt: oscillations over the steps: those of the target, of the model, and those that are fitted
+
     Parameters
     ----------
     probe : where to look and what should be there.

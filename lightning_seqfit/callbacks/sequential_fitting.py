@@ -17,6 +17,11 @@ class SequentialFitting(DiagnosingCallback):
     :class:`StallDiagnosis`, from one evaluation of the module a look. Of a probe without a target: ``basis/...``,
     ``change/since_last``, ``change/since_half`` and ``change/moving`` (:mod:`lightning_seqfit.measures.change`).
 
+    When it is bad: read ``stall/verdict`` first, which goes by all the others and names what to change.
+
+    .. image:: /pictures/callback_fit.png
+        :alt: prediction and target at the end of a training: all 13 oscillations are there
+
     Parameters
     ----------
     probe : where to look and what should be there.

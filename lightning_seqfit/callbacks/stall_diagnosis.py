@@ -56,6 +56,12 @@ class StallDiagnosis(DiagnosingCallback):
     verdict changes, a line on the console says so, in at most ten lines a fit. Definitions:
     :mod:`lightning_seqfit.diagnosis`.
 
+    When it is bad: do what the verdict's advice says, ``callback.diagnosis.advice`` or ``seqfit diagnose``, and
+    prove it with ``seqfit try`` on the target or :func:`lightning_seqfit.fork` on your own training.
+
+    .. image:: /pictures/callback_stall.png
+        :alt: fitted share of the domain over the steps, and how deep the fit reaches from each end
+
     Parameters
     ----------
     probe : where to look and what should be there.
