@@ -52,7 +52,7 @@ myst_heading_anchors = 3
 templates_path = ["_templates"]
 default_role = "code"
 nitpicky = True
-# Names of ours must be found. Those of others are looked up where the build has a network, and are plain text elsewhere.
+# Names of ours must be found. Those of others are looked up where the build has a network, and are plain text else.
 nitpick_ignore_regex = [
     (r"py:.*", r"(?!lightning_seqfit\.).*"),
     (r"py:class", r"lightning_seqfit\.(diagnostics\.base\.(Stored|Seen)|demos\.regression\.FullBatch)"),  # not public
