@@ -53,7 +53,7 @@ templates_path = ["_templates"]
 default_role = "code"
 highlight_language = "none"  # of a block that names none: what a command prints
 nitpicky = True
-# Names of ours must be found. Those of others are looked up where the build has a network, and are plain text elsewhere.
+# Names of ours must be found. Those of others are looked up where the build has a network, and are plain text else.
 nitpick_ignore_regex = [
     (r"py:.*", r"(?!lightning_seqfit\.).*"),
     (r"py:class", r"lightning_seqfit\.(diagnostics\.base\.(Stored|Seen)|demos\.regression\.FullBatch)"),  # not public

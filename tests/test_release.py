@@ -1,4 +1,4 @@
-"""What a release is made of: one version everywhere, workflows that call what exists, a site checker that finds faults."""
+"""What a release is made of: one version, workflows that call what exists, a site checker that finds faults."""
 
 from __future__ import annotations
 
