@@ -7,10 +7,15 @@ import runpy
 
 import pytest
 
-from tests.pages import ROOT, read
+from tests.pages import ROOT, read, snippets
 
 SCRIPT = runpy.run_path(str(ROOT / "benchmarks" / "page.py"))
 PAGE = read("docs/benchmarks.md")
+
+SNIPPETS = {
+    ("Benchmarks", "sh"): 1,
+    ("On a GPU", "sh"): 1,
+}
 
 
 def test_the_page_has_a_place_for_each_block_and_for_no_other() -> None:
@@ -51,3 +56,13 @@ def test_the_commands_are_understood_by_their_scripts(name: str) -> None:
 def test_a_benchmark_that_fails_ends_it_with_what_it_said() -> None:
     with pytest.raises(SystemExit, match=r"benchmarks/seeds.py --only sun ended with 2:[\s\S]*invalid choice: 'sun'"):
         SCRIPT["measured"](["seeds.py --only sun"])
+
+
+def test_the_commands_of_the_page_name_what_there_is() -> None:
+    (commands,) = snippets(PAGE)["Benchmarks", "sh"]
+    (chosen,) = re.findall(r"--only ([\w ]+?) +#", commands)
+    assert set(chosen.split()) <= set(SCRIPT["BLOCKS"])
+    assert {line.split()[1] for line in commands.splitlines()} == {"benchmarks/page.py"}
+    gpu, look = (line.split("#")[0].split() for line in snippets(PAGE)["On a GPU", "sh"][0].splitlines())
+    assert f'"{gpu[-1]}: needs a CUDA device' in read("pyproject.toml")
+    assert f'"{look[2]}"' in read(look[1])
