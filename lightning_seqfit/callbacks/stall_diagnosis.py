@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lightning_seqfit.callbacks.base import ProbeCallback
-from lightning_seqfit.diagnosis import Diagnosis, Verdict
+from lightning_seqfit.diagnosis import STALLED, Diagnosis, Verdict
 from lightning_seqfit.diagnostics import Diagnostic, StallDiagnostic
 from lightning_seqfit.diagnostics.basis import BasisDiagnostic
 from lightning_seqfit.diagnostics.front import FrontDiagnostic
@@ -67,8 +67,9 @@ class StallDiagnosis(DiagnosingCallback):
     probe : where to look and what should be there.
     every_n_steps, tolerance, layer, also, report : as for :class:`~lightning_seqfit.callbacks.SequentialFitting`.
     stop_on : verdicts that end the training, such as ``["diverged", "stuck"]``, through Lightning's
-        ``trainer.should_stop``: not before ``min_steps``. Of a list of outputs ``"fitted"`` and the like end it as
-        soon as all are, what is wrong as soon as it is so with one.
+        ``trainer.should_stop``: not before ``min_steps``. ``"stalled"`` stands for all those under which the fit does
+        not get on by itself, which are those of ``diagnosis.stalled``. Of a list of outputs ``"fitted"`` and the like
+        end it as soon as all are, what is wrong as soon as it is so with one.
 
     Raises
     ------
@@ -99,7 +100,7 @@ class StallDiagnosis(DiagnosingCallback):
 
 
 def checked_stop_on(stop_on: Any) -> tuple[str, ...]:
-    """Return words of verdicts, or say which there are.
+    """Return words of verdicts, "stalled" as all that it stands for, or say which there are.
 
     Raises
     ------
@@ -110,6 +111,8 @@ def checked_stop_on(stop_on: Any) -> tuple[str, ...]:
     --------
     >>> checked_stop_on(["diverged", "stuck"])
     ('diverged', 'stuck')
+    >>> checked_stop_on(["fitted", "stalled"])[:4]
+    ('fitted', 'undersampled', 'inputs badly scaled', 'learning rate too high')
     """
     allowed = ", ".join(repr(each.value) for each in Verdict)
     if isinstance(stop_on, str) or not isinstance(stop_on, Sequence | set | frozenset):
@@ -117,8 +120,12 @@ def checked_stop_on(stop_on: Any) -> tuple[str, ...]:
             f'stop_on={shown(stop_on)} is no list: give words of verdicts, such as ["diverged"], also where it is one '
             f"alone; there are {allowed}"
         )
-    known = [each.value for each in Verdict]
+    known: dict[str, tuple[str, ...]] = {each.value: (each.value,) for each in Verdict}
+    known["stalled"] = tuple(each.value for each in Verdict if each in STALLED)
     for word in stop_on:
         if not isinstance(word, str) or word not in known:
-            raise ValueError(f"stop_on={shown(stop_on)}: {shown(word)} is no word of a verdict; there are {allowed}")
-    return tuple(map(str, stop_on))
+            raise ValueError(
+                f"stop_on={shown(stop_on)}: {shown(word)} is no word of a verdict; there are {allowed}, and 'stalled' "
+                "for all under which a fit does not get on"
+            )
+    return tuple(dict.fromkeys(each for word in stop_on for each in known[word]))

@@ -23,7 +23,7 @@ from lightning_seqfit.measures.noise import noise_deviation, noise_of_points
 from lightning_seqfit.record import Run, find, find_all, load
 from lightning_seqfit.record.cells import geometry_of
 from lightning_seqfit.record.place import Here, Place
-from lightning_seqfit.report.page import page
+from lightning_seqfit.report.page import MOST_BYTES, page
 
 #: Fewer points tell nothing of their noise.
 FEWEST_POINTS = 16
@@ -89,6 +89,10 @@ def run(runs: Sequence[str], name: str | None, against: str | None, output: Path
         print(f"note  {note}")
     if len(runs) == 1 and target != output:
         _draw(records, target.parent, against)
+    size = target.stat().st_size
+    if size > MOST_BYTES:
+        several = "; seqfit compare RUN ... --best 5 names those to look at" if len(records.runs) > 1 else ""
+        print(f"note  the page has {size / 1e6:.1f} MB, which a browser is slow to open{several}")
     print(f"page      {target}")
 
 

@@ -163,6 +163,12 @@ def find_all(run_dir: str | os.PathLike[str] | Place) -> list[Place]:
         return [_find(where, "")]
 
 
+def find_below(folder: str | os.PathLike[str] | Place) -> list[Place]:
+    """Return the files of all records at any depth below a folder; none where there is no such folder."""
+    with _reaching(folder):
+        return place(folder).below(FOLDER, ".npz")
+
+
 @contextmanager
 def _reaching(run_dir: str | os.PathLike[str] | Place) -> Iterator[None]:
     try:

@@ -1,1 +1,1 @@
-"""Studies: trainings with several seeds that are held against claims. One so far, ``seqfit claims``."""
+"""Studies: trainings with several seeds that are held against what was claimed of them, and the pages of both."""

@@ -40,6 +40,9 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:Checkpoint directory .* exists and is not empty:UserWarning",
 )
 
+#: Under these a fit gets on by itself, need not, or nobody can tell; and one that diverged is said so.
+NOT_STALLED = ("undecided", "progressing", "sequential", "fitted", "noise floor", "diverged")
+
 #: Words by the first step at which they hold.
 Script = Mapping[int, str]
 
@@ -310,6 +313,18 @@ class TestStopping:
         assert trains.global_step == 8
         assert "the training stops after step 8: at the probe it is 'stuck', which stop_on names" in said()[-1]
         assert load(tmp_path).steps[-1] == 8
+
+    @pytest.mark.parametrize("word", [each.value for each in Verdict])
+    def test_one_word_stands_for_every_verdict_under_which_it_does_not_get_on(
+        self, word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        follow(monkeypatch, {0: "undecided", 8: word})
+        watcher = StallDiagnosis(probe(), stop_on=["stalled"])
+        trains = trainer(tmp_path, [watcher])
+        fit(trains, Net())
+        assert watcher.diagnosis is not None
+        assert (trains.global_step == 8) == watcher.diagnosis.stalled
+        assert watcher.diagnosis.stalled == (word not in NOT_STALLED)
 
     def test_another_verdict_ends_nothing_nor_does_the_last_look(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Callable[[], list[str]]

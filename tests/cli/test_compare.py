@@ -6,16 +6,22 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
+import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from fsspec.implementations.memory import MemoryFileSystem
 
 from lightning_seqfit import Probe
 from lightning_seqfit.callbacks import ErrorFront
-from lightning_seqfit.cli import main
+from lightning_seqfit.cli import compare, main
+from lightning_seqfit.record import Run, load, write
 from tests.training import Net, fit, trainer
 
 #: As Lightning numbers them, and one within another folder.
@@ -38,6 +44,28 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture
+def store() -> Iterator[MemoryFileSystem]:
+    """An empty store that is not this machine's disk."""
+    memory = MemoryFileSystem()
+    memory.store.clear()
+    memory.pseudo_dirs[:] = [""]
+    yield memory
+    memory.store.clear()
+
+
+@pytest.fixture
+def study(trained: Path, tmp_path: Path) -> Path:
+    """Sixty runs, whose share that is fitted in the end is known: of run_i it is (7 i mod 60) / 60."""
+    arrays = dict(np.load(trained / "version_0" / "seqfit" / "probe.npz"))
+    (column,) = (number for number, tag in enumerate(arrays["tags"].tolist()) if tag.endswith("front/fitted"))
+    for number in range(60):
+        scalars = arrays["scalars"].copy()
+        scalars[-1, column] = (7 * number % 60) / 60
+        write(tmp_path / f"run_{number}" / "seqfit" / "probe.npz", {**arrays, "scalars": scalars})
+    return tmp_path
+
+
 def rows(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
@@ -54,6 +82,124 @@ def test_a_folder_is_all_runs_below_it_in_the_order_of_their_names(
     expected = [("deep/version_1", "5"), ("version_0", "2"), ("version_2", "3"), ("version_10", "4")]
     assert [(row["run"], row["steps"]) for row in found] == expected
     assert [float(row["lr"]) for row in found] == pytest.approx([0.4, 0.1, 0.2, 0.3])
+
+
+def test_a_folder_on_a_store_is_searched_as_one_on_the_disk(
+    trained: Path, store: MemoryFileSystem, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store.put(str(trained), "/study", recursive=True)
+    remote = called(capsys, "memory://study", "--csv", "-")
+    assert remote == called(capsys, trained, "--csv", "-")
+    assert len(rows(remote)) == len(VERSIONS)
+    assert rows(called(capsys, "memory://study/deep", "--csv", "-"))[0]["steps"] == "5"
+
+
+def test_records_on_a_store_that_cannot_be_read_are_named(
+    trained: Path, store: MemoryFileSystem, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.put(str(trained), "/study", recursive=True)
+    damaged, locked, gone = (f"/study/{version}/seqfit/probe.npz" for version in VERSIONS[:3])
+    store.pipe_file(damaged, store.cat_file(damaged)[:-500])  # as one that is still being sent
+    fetch = MemoryFileSystem.cat_file
+
+    def cat_file(self: MemoryFileSystem, path: str, *args: Any, **kwargs: Any) -> bytes:
+        if path == locked:
+            raise PermissionError("not yours")
+        if store.exists(gone):
+            store.rm_file(gone)  # another process tidies up
+        return bytes(fetch(self, path, *args, **kwargs))
+
+    monkeypatch.setattr(MemoryFileSystem, "cat_file", cat_file)
+    found = json.loads(called(capsys, "memory://study", "--json"))
+    assert [run["run"] for run in found["runs"]] == ["deep/version_1"]
+    whole = "memory://study/{}/seqfit/probe.npz is no whole record: {}"
+    begins = [whole.format("version_0", ""), whole.format("version_2", "PermissionError: not yours")]
+    begins.append("memory://study/version_10/seqfit/probe.npz is gone")
+    assert len(found["unread"]) == 3
+    assert all(each.startswith(begin) for each, begin in zip(found["unread"], begins, strict=True))
+
+
+def test_a_store_that_cannot_be_searched_is_named(
+    trained: Path, store: MemoryFileSystem, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class OfTheStoreError(Exception):
+        pass
+
+    def find(*args: Any, **kwargs: Any) -> None:
+        raise OfTheStoreError("no credentials")
+
+    monkeypatch.setattr(MemoryFileSystem, "find", find)
+    out = called(capsys, "memory://study", trained)
+    assert "note  memory://study cannot be searched: OfTheStoreError: no credentials" in out
+    assert "version_10" in out
+
+
+def test_the_memory_that_it_takes_does_not_grow_with_the_number_of_records(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probe = Probe.grid([(0.0, 1.0)] * 2, lambda x: torch.sin(6 * torch.pi * x.sum(dim=1)), resolution=64)
+
+    class Plane(Net):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(x[:, :1])
+
+    fit(trainer(tmp_path / "run_0", [ErrorFront(probe)], max_steps=40, logger=False), Plane())
+    file = tmp_path / "run_0" / "seqfit" / "probe.npz"
+    size = file.stat().st_size
+    for number in range(1, 25):
+        (tmp_path / f"run_{number}" / "seqfit").mkdir(parents=True)
+        os.link(file, tmp_path / f"run_{number}" / "seqfit" / "probe.npz")
+    peaks = []
+    for runs in ([file], [file], [tmp_path]):  # the first time for what is imported and cached
+        tracemalloc.start()
+        called(capsys, *runs)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert size > 400_000
+    assert peaks[2] - peaks[1] < size  # of 24 more
+    assert peaks[1] > size  # it is measured where it is taken
+
+
+def test_the_best_runs_are_asked_for_by_number(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    best = sorted(range(60), key=lambda number: -(7 * number % 60))
+    for arguments in (["--best", 4], ["--best", 4, "--sort", "fitted"]):
+        found = json.loads(called(capsys, study, "--json", *arguments))["runs"]
+        assert [run["run"] for run in found] == [f"run_{number}" for number in best[:4]]
+    assert [run["run"] for run in rows(called(capsys, study, "--csv", "-", "--sort", "fitted"))] == [
+        f"run_{number}" for number in best
+    ]
+
+
+def test_of_very_many_runs_a_terminal_shows_the_best_and_says_so(
+    study: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    best = sorted(range(60), key=lambda number: -(7 * number % 60))
+    out = called(capsys, study, "--csv", study / "table.csv")
+    assert re.findall(r"^  (run_\d+) ", out, re.MULTILINE) == [f"run_{number}" for number in best[:50]]
+    assert "note  the best 50 of 60 runs: --best N shows N, --csv FILE and --json have all" in out
+    assert [row["run"] for row in rows((study / "table.csv").read_text())] == [f"run_{number}" for number in range(60)]
+    assert len(re.findall(r"^  run_\d+ ", called(capsys, study, "--best", 60), re.MULTILINE)) == 60
+
+
+def test_a_column_that_is_not_there_is_refused(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        called(capsys, trained, "--sort", "rate")
+    assert "--sort 'rate' is no column of this table; it has 'run'" in capsys.readouterr().err
+
+
+def test_a_record_that_is_gone_when_its_turn_comes_is_named(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+
+    def reading(file: Any) -> Run:
+        shutil.rmtree(tmp_path / "version_2", ignore_errors=True)
+        return load(file)
+
+    monkeypatch.setattr(compare, "load", reading)
+    out = called(capsys, tmp_path)
+    assert f"note  {tmp_path / 'version_2' / 'seqfit' / 'probe.npz'} is gone" in out
+    assert "version_10" in out
 
 
 def test_a_run_that_is_given_twice_is_there_once(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:

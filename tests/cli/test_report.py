@@ -107,6 +107,16 @@ def test_several_runs_are_compared_where_one_is(
     assert not list((line / "seqfit").glob("*.html"))
 
 
+def test_a_page_that_a_browser_is_slow_to_open_is_said(
+    line: Path, plane: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "MOST_BYTES", 10_000)
+    out = report(capsys, line, plane, "-o", tmp_path / "page.html")
+    size = (tmp_path / "page.html").stat().st_size / 1e6
+    assert out.startswith(f"note  the page has {size:.1f} MB, which a browser is slow to open; seqfit compare RUN ... ")
+    assert "--best" not in report(capsys, line, "-o", tmp_path / "page.html")
+
+
 def test_of_several_runs_those_that_can_be_read_are_reported(
     line: Path, plane: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -41,6 +41,12 @@ ready = pytest.importorskip("pina.problem.zoo")
 solver = pytest.importorskip("pina.solver")
 zoo = pytest.importorskip("pina.equation.zoo")
 
+#: Snippets of docs/howto/pina.md, by section and language.
+SNIPPETS = {
+    ("PINA", "python"): 1,
+    ("The residual of a condition", "python"): 1,
+}
+
 pytestmark = [
     # Lightning's deprecated way to ask torch's pytree; PINA's solvers always have a validation_step.
     pytest.mark.filterwarnings("ignore:.isinstance.treespec, LeafSpec.. is deprecated:FutureWarning"),
@@ -600,7 +606,7 @@ def test_a_schedule_that_a_solver_steps_itself_is_stopped(make: Callable[[], Any
 
 
 def test_the_fork_of_the_page_runs_as_it_stands_there() -> None:
-    (text,) = snippets(read("docs/fork.md"))["PINA and TorchPhysics", "python"]
+    (text,) = snippets(read("docs/howto/fork.md"))["PINA and TorchPhysics", "python"]
     names: dict[str, Any] = {}
     exec(text.replace("fit=lambda", "steps=4, seeds=1, fit=lambda"), names)
     assert {attempt.taken for attempt in names["table"].attempts} == {(4,)}
@@ -614,7 +620,8 @@ def test_neither_library_is_imported_for_the_adapters() -> None:
 
 def test_the_snippets_of_the_page_run_as_they_stand_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    attach, of_condition = snippets(read("docs/other-modules.md"))["PINA", "python"]
+    page = snippets(read("docs/howto/pina.md"))
+    (attach,), (of_condition,) = page["PINA", "python"], page["The residual of a condition", "python"]
     short = "max_epochs=6, accelerator='cpu', enable_progress_bar=False, enable_model_summary=False"
     assert "max_epochs=2_000" in attach
     names: dict[str, Any] = {}

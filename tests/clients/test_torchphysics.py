@@ -27,6 +27,12 @@ from tests.training import assert_same, due, left_behind, rows, silent
 
 tp = pytest.importorskip("torchphysics", reason="needs the extra: pip install 'lightning-seqfit[clients]'")
 
+#: Snippets of docs/howto/torchphysics.md, by section and language.
+SNIPPETS = {
+    ("TorchPhysics", "python"): 2,
+    ("The residual of a condition", "python"): 1,
+}
+
 pytestmark = [
     # As in lightning.pytorch: a deprecated way to ask torch's pytree, and its advice on speed.
     pytest.mark.filterwarnings("ignore:.isinstance.treespec, LeafSpec.. is deprecated:FutureWarning"),
@@ -522,7 +528,8 @@ def test_a_network_that_returns_points_is_not_exchanged_and_one_within_it_is_nam
 
 def test_the_snippets_of_the_page_run_as_they_stand_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    attach, by_axis, of_condition = snippets(read("docs/other-modules.md"))["TorchPhysics", "python"]
+    page = snippets(read("docs/howto/torchphysics.md"))
+    (attach, by_axis), (of_condition,) = page["TorchPhysics", "python"], page["The residual of a condition", "python"]
     short = "max_steps=6, accelerator='cpu', enable_progress_bar=False, enable_model_summary=False"
     assert "max_steps=2_000" in attach
     names: dict[str, Any] = {}

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import re
-import runpy
 import subprocess
 import sys
 from importlib.metadata import entry_points
@@ -19,14 +16,12 @@ import torch
 import yaml
 from lightning.pytorch.cli import LightningCLI
 
-from lightning_seqfit import factory, figures, load
+from lightning_seqfit import factory, load
 from lightning_seqfit.callbacks import SequentialFitting
 from lightning_seqfit.demos import Regression, TanhRegression
-from tests.pages import read, snippets
+from tests.pages import SHORT, read, run, snippets
 
-ROOT = Path(__file__).parent.parent.parent
 PAGE = read("docs/howto/attach.md")
-SHORT = "max_steps=6, accelerator='cpu', enable_progress_bar=False, enable_model_summary=False"
 
 #: Section, language and number of its snippets: one that is added needs a test here.
 SNIPPETS = {
@@ -36,47 +31,25 @@ SNIPPETS = {
     ("LightningCLI", "sh"): 1,
     ("A script that you do not touch", "yaml"): 1,
     ("A script that you do not touch", "sh"): 1,
-    ("Checkpoints, early stopping, learning rate", "python"): 2,
     ("Two probes", "python"): 1,
     ("Loggers", "python"): 1,
     ("Records", "python"): 1,
     ("Resuming", "python"): 1,
     ("What is left alone", "python"): 1,
-    ("What it costs", "sh"): 1,
 }
 
-# Lightning's deprecated way to ask torch's pytree, said under either of its names.
-pytestmark = pytest.mark.filterwarnings("ignore:.isinstance.treespec, LeafSpec.. is deprecated:FutureWarning")
-
-
-def test_every_snippet_has_a_test() -> None:
-    assert {place: len(texts) for place, texts in snippets(PAGE).items()} == SNIPPETS
-
-
-@pytest.fixture(autouse=True)
-def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run in an empty folder, and draw no figures, which takes most of the time of these short trainings."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("SEQFIT", raising=False)
-    monkeypatch.setattr(figures, "draw", lambda run: {})
-
-
-def run(section: str, short: str = SHORT, **names: Any) -> dict[str, Any]:
-    """Execute a section's Python after that of the page's top, with short trainings; return its names."""
-    for text in dict.fromkeys([*snippets(PAGE)["Attaching", "python"], *snippets(PAGE)[section, "python"]]):
-        exec(text.replace("max_steps=8_000", short), names)
-    return names
+pytestmark = pytest.mark.usefixtures("empty_folder")
 
 
 def test_the_first_snippet_attaches() -> None:
-    trainer = run("Attaching")["trainer"]
+    trainer = run(PAGE)["trainer"]
     trainer.fit(TanhRegression(width=8))
     assert load(trainer.log_dir).steps.tolist() == [0, 1, 2, 3, 4, 6]
     assert (Path(trainer.log_dir) / "seqfit").is_dir()
 
 
 def test_the_check_of_a_module_finds_nothing_in_an_ordinary_one() -> None:
-    names = run("What is left alone")
+    names = run(PAGE, "What is left alone")
     names["module"].register_forward_hook(lambda *args: FOUND.append(1))
     assert any("FOUND" in line for line in names["probe"].check(names["module"]))
 
@@ -108,7 +81,7 @@ class Bare(pytorch_lightning.LightningModule):
 @pytest.mark.filterwarnings("ignore:The number of training batches:UserWarning")  # pytorch_lightning's advice
 def test_the_other_package_takes_it_in_a_list_and_any_trainer_by_appending() -> None:
     attach, append = snippets(PAGE)["Other trainers", "python"]
-    names = run("Attaching")
+    names = run(PAGE)
     exec(attach.replace("max_steps=8_000", SHORT), names)
     assert type(names["trainer"]) is pytorch_lightning.Trainer
     names["trainer"].fit(Bare())
@@ -186,36 +159,8 @@ def test_the_variable_attaches_it_to_a_script() -> None:
     assert load("lightning_logs/version_0").steps.tolist() == [0, 1, 2, 3, 4, 6]
 
 
-def test_what_is_said_of_monitors() -> None:
-    short = SHORT.replace("max_steps=6", "max_steps=41, limit_train_batches=20")
-    names = run("Checkpoints, early stopping, learning rate", short)
-    trainer, best, enough = (names[name] for name in ("trainer", "best", "enough"))
-    at_start: set[str] = set()
-
-    class Plateau(TanhRegression):
-        configure_optimizers = names["configure_optimizers"]
-
-        def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-            if self.global_step == 0:
-                at_start.update(trainer.callback_metrics)
-
-    trainer.fit(Plateau(width=8))
-    seen = load(trainer.log_dir)
-    fitted = seen.scalars["front/fitted"][seen.steps <= 20][-1]
-    path = Path(best.best_model_path)
-    assert path.name == f"20-fitted={fitted:.2f}.ckpt"
-    assert path.parent.name == "checkpoints"
-    assert enough.best_score.item() == pytest.approx(fitted)
-    (plateau,) = trainer.lr_scheduler_configs
-    assert plateau.scheduler.last_epoch == 2  # asked after each whole epoch
-    assert {"seqfit/front/fitted", "seqfit/error/relative_rmse", "seqfit/error/max"} <= at_start
-    late = {"seqfit/front/sequentiality", "seqfit/front/inwardness", "seqfit/fourier/spectral_order"}
-    assert not late & at_start
-    assert {tag.removeprefix("seqfit/") for tag in late} <= set(seen.scalars)
-
-
 def test_a_second_probe_has_tags_and_a_record_of_its_own() -> None:
-    trainer = run("Two probes")["trainer"]
+    trainer = run(PAGE, "Two probes")["trainer"]
     trainer.fit(TanhRegression(width=8))
     assert {"seqfit/front/fitted", "seqfit/middle/front/fitted"} <= set(trainer.callback_metrics)
     assert load(trainer.log_dir).bounds == ((0.0, 1.0),)
@@ -223,7 +168,7 @@ def test_a_second_probe_has_tags_and_a_record_of_its_own() -> None:
 
 
 def test_several_loggers_and_the_folder_of_the_record() -> None:
-    trainer = run("Loggers")["trainer"]
+    trainer = run(PAGE, "Loggers")["trainer"]
     trainer.fit(TanhRegression(width=8))
     board, sheet = trainer.loggers
     assert trainer.log_dir == board.log_dir
@@ -233,7 +178,7 @@ def test_several_loggers_and_the_folder_of_the_record() -> None:
 
 
 def test_a_record_is_read_back_from_the_log_directory() -> None:
-    names = run("Attaching")
+    names = run(PAGE)
     names["trainer"].fit(TanhRegression(width=8))
     (text,) = snippets(PAGE)["Records", "python"]
     exec(text, names)
@@ -244,31 +189,12 @@ def test_a_record_is_read_back_from_the_log_directory() -> None:
 @pytest.mark.filterwarnings("ignore:You're resuming from a checkpoint that ended before the epoch:UserWarning")
 @pytest.mark.filterwarnings("ignore:The dirpath has changed from:UserWarning")
 def test_a_resumed_training_goes_on_with_its_record() -> None:
-    names = run("Attaching", SHORT.replace("max_steps=6", "max_steps=4"))
+    names = run(PAGE, short=SHORT.replace("max_steps=6", "max_steps=4"))
     names["trainer"].fit(TanhRegression(width=8))
     names["trainer"].save_checkpoint("last.ckpt")
-    again = run("Resuming", module=TanhRegression(width=8))["trainer"]
+    again = run(PAGE, "Resuming", module=TanhRegression(width=8))["trainer"]
     assert load(again.log_dir).steps.tolist() == [0, 1, 2, 3, 4, 6]
     assert set(load(again.log_dir).fit) == {0}
-
-
-def test_the_table_of_costs_is_what_the_command_prints(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (command,) = snippets(PAGE)["What it costs", "sh"]
-    _, script = command.split()
-    monkeypatch.setattr("sys.argv", [script, "--steps", "20"])
-    monkeypatch.syspath_prepend(str((ROOT / script).parent))  # as python itself does
-    level = logging.getLogger("lightning.pytorch").level
-    try:
-        runpy.run_path(str(ROOT / script), run_name="__main__")
-    finally:
-        logging.getLogger("lightning.pytorch").setLevel(level)
-    printed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
-    shown = re.findall(r"^\|.*\|$", PAGE, re.MULTILINE)
-    assert printed[:2] == shown[:2]
-    first = [[line.split("|")[1] for line in table[2:]] for table in (printed, shown)]
-    assert first[0] == first[1]
 
 
 def test_the_yaml_says_what_the_first_snippet_says() -> None:

@@ -6,7 +6,6 @@ import re
 import runpy
 import shlex
 import sys
-from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -16,13 +15,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lightning_seqfit import Probe, figures, load
-from lightning_seqfit.callbacks import SequentialFitting
+from lightning_seqfit import Probe, load
 from lightning_seqfit.cli import main
-from tests.pages import ROOT, read, snippets
+from tests.docs.modules import Trains, fit
+from tests.pages import ROOT, read, run, snippets
 
 PAGE = read("docs/howto/data.md")
-SHORT = "max_steps=6, accelerator='cpu', enable_progress_bar=False, enable_model_summary=False"
 
 #: Section, language and number of its snippets: one that is added needs a test here.
 SNIPPETS = {
@@ -31,74 +29,29 @@ SNIPPETS = {
     ("An image", "python"): 2,
     ("A domain that is no box", "python"): 1,
     ("More than three inputs", "python"): 2,
-    ("Several outputs", "python"): 1,
     ("No known solution", "python"): 2,
     ("No known solution", "sh"): 1,
     ("How exact it is", "sh"): 1,
     ("What it costs", "sh"): 1,
 }
 
-pytestmark = pytest.mark.usefixtures("seeded")
-
-
-def test_every_snippet_has_a_test() -> None:
-    assert {place: len(texts) for place, texts in snippets(PAGE).items()} == SNIPPETS
-
-
-@pytest.fixture
-def seeded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run in an empty folder, and draw no figures, which takes most of the time of these short trainings."""
-    torch.manual_seed(0)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(figures, "draw", lambda run: {})
-
-
-def run(section: str, *numbers: int, **names: Any) -> dict[str, Any]:
-    """Execute a section's Python, or some of its snippets, after the first one of the page; return its names."""
-    texts = snippets(PAGE)[section, "python"]
-    chosen = [texts[number] for number in numbers] if numbers else texts
-    for text in dict.fromkeys([*snippets(PAGE)["A dataset", "python"], *chosen]):
-        exec(text.replace("max_steps=8_000", SHORT), names)
-    return names
-
-
-class Trains(L.LightningModule):
-    """Somebody's module: so many inputs and outputs, and whatever loss."""
-
-    def __init__(self, inputs: int = 2, outputs: int = 1) -> None:
-        super().__init__()
-        self.inputs = inputs
-        self.network = nn.Sequential(nn.Linear(inputs, 16), nn.Tanh(), nn.Linear(16, outputs))
-
-    def forward(self, x: Tensor) -> Any:
-        return self.network(x)
-
-    def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
-        return self.network(batch).square().mean()
-
-    def train_dataloader(self) -> Any:
-        return torch.utils.data.DataLoader(torch.rand(32, self.inputs), batch_size=16)
-
-    def configure_optimizers(self) -> Any:
-        return torch.optim.SGD(self.parameters(), lr=1e-2)
-
-
-def fit(module: L.LightningModule, trainer: Any) -> Any:
-    trainer.fit(module)
-    return trainer.log_dir
+pytestmark = pytest.mark.usefixtures("empty_folder")
 
 
 def record(probe: Probe, module: L.LightningModule) -> Any:
-    trainer = eval(f"Trainer({SHORT})", {"Trainer": L.Trainer})
-    trainer.callbacks.append(SequentialFitting(probe))
-    return load(fit(module, trainer))
+    return load(fit(module, probe).log_dir)
+
+
+def trained(names: dict[str, Any], module: L.LightningModule) -> Any:
+    names["trainer"].fit(module)
+    return names["trainer"].log_dir
 
 
 def test_a_dataset_is_its_own_target_and_every_measure_reads_it() -> None:
-    names = run("A dataset")
+    names = run(PAGE, "A dataset")
     points, field = names["points"], names["field"]
     module = Trains()
-    seen = load(fit(module, names["trainer"]))
+    seen = load(trained(names, module))
     assert seen.steps[-1] == 6
     np.testing.assert_array_equal(names["probe"].geometry.asked, points.double().numpy())
     assert seen.scalars["oscillations/target"][-1] == pytest.approx(28, abs=1)  # 4 half waves times 7 lobes
@@ -109,14 +62,14 @@ def test_a_dataset_is_its_own_target_and_every_measure_reads_it() -> None:
 
 
 def test_points_anywhere_are_laid_and_named() -> None:
-    names = run("Points anywhere", 0)
+    names = run(PAGE, "Points anywhere", 0)
     seen = record(names["probe"], Trains())
     assert (seen.kind, seen.axes, seen.quantity) == ("points", ("east", "north"), "elevation (m)")
     assert any(note.startswith("points: 5,000 points are laid on 96 x 96 cells") for note in seen.notes)
 
 
 def test_a_cluster_of_most_points_hides_nothing() -> None:
-    names = run("Points anywhere", 0)
+    names = run(PAGE, "Points anywhere", 0)
     points = torch.cat([names["points"][:2_000], (0.5 + 0.02 * torch.randn(20_000, 2)).clamp(0, 1)])
     assert Probe.points(points, names["field"](points)).geometry.covered > 0.99
     alone = torch.cat([0.2 + 0.02 * torch.randn(5_000, 2), torch.tensor([[0.9, 0.9]])])
@@ -142,8 +95,8 @@ def test_too_few_points_are_said_or_refused_as_the_page_says() -> None:
 
 
 def test_an_image_is_one_probe_and_so_are_some_of_its_pixels() -> None:
-    whole, some = run("An image", 0)["probe"], run("An image", 0, 1)["probe"]
-    image = run("An image", 0)["image"]
+    whole, some = run(PAGE, "An image", 0)["probe"], run(PAGE, "An image", 0, 1)["probe"]
+    image = run(PAGE, "An image", 0)["image"]
     for probe in (whole, some):
         seen = record(probe, Trains(outputs=3))
         assert seen.components is not None
@@ -164,7 +117,7 @@ def test_an_image_of_rows_from_the_top_is_turned_as_the_page_says() -> None:
 
 
 def test_a_domain_that_is_no_box_has_an_edge_of_its_own() -> None:
-    names = run("A domain that is no box")
+    names = run(PAGE, "A domain that is no box")
     probe = names["probe"]
     assert names["l_shape"](torch.tensor(probe.geometry.points)).all()
     seen = record(probe, Trains())
@@ -173,8 +126,8 @@ def test_a_domain_that_is_no_box_has_an_edge_of_its_own() -> None:
 
 
 def test_more_than_three_inputs_have_a_slice_with_all_that_they_lack() -> None:
-    names = run("More than three inputs")
-    folder = fit(Trains(inputs=5), names["trainer"])
+    names = run(PAGE, "More than three inputs")
+    folder = trained(names, Trains(inputs=5))
     whole, cut = load(folder), load(folder, "slice")
     for tag in ("error/relative_rmse", "error/noise", "front/fitted", "basis/projection_error"):
         assert tag in whole.scalars
@@ -184,24 +137,11 @@ def test_more_than_three_inputs_have_a_slice_with_all_that_they_lack() -> None:
     assert sum("absent" in note for note in whole.notes) == 3
 
 
-def test_several_outputs_have_records_of_their_own_and_one_together() -> None:
-    names = run("Several outputs")
-    module = Trains(outputs=3)
-    folder = fit(module, names["trainer"])
-    points = torch.tensor(names["together"].geometry.points, dtype=torch.float32)
-    with torch.no_grad():
-        apart = (module(points) - names["flow"](points)).double().numpy()
-    for name, error in (("flow.0", apart[:, 0]), ("flow.2", apart[:, 2]), ("", np.linalg.norm(apart, axis=1))):
-        seen = load(folder, name)
-        assert seen.scalars["error/max"][-1] == pytest.approx(np.abs(error).max(), rel=1e-4)
-    assert {"seqfit/flow.0/front/fitted", "seqfit/flow.2/front/fitted"} <= set(names["trainer"].callback_metrics)
-
-
 def test_without_a_target_a_run_is_read_against_one_afterwards(capsys: pytest.CaptureFixture[str]) -> None:
     _, after = snippets(PAGE)["No known solution", "python"]
-    names = run("No known solution", 0)
+    names = run(PAGE, "No known solution", 0)
     module = Trains()
-    fit(module, names["trainer"])
+    trained(names, module)
     exec(after, names)
     seen, known, own, field = (names[name] for name in ("run", "known", "own", "field"))
     assert not seen.known

@@ -11,14 +11,21 @@ from lightning_seqfit.forks import change
 from tests.pages import read, snippets
 
 PAGE = read("docs/howto/fork.md")
+TITLE = "Trying changes on your own training"
+
+#: That of PINA is run by tests/clients/test_pina.py.
+SNIPPETS = {
+    ("Trying changes on your own training", "python"): 1,
+    ("PINA and TorchPhysics", "python"): 1,
+}
 
 
 def test_the_example_runs_and_its_table_begins_as_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    texts = {language: text for (_, language), (text, *_) in reversed(snippets("# A\n" + PAGE).items())}
+    (code,), (shown,) = snippets(PAGE)[TITLE, "python"], snippets(PAGE)[TITLE, ""]
     names: dict[str, Any] = {}
-    exec(texts["python"].replace("steps=1_000", "steps=8, seeds=1"), names)
-    rows = {line.split("  ")[0] for line in texts[""].splitlines() if line and not line.startswith(" ")}
+    exec(code.replace("steps=1_000", "steps=8, seeds=1"), names)
+    rows = {line.split("  ")[0] for line in shown.splitlines() if line and not line.startswith(" ")}
     assert {attempt.name for attempt in names["table"].attempts} <= rows
     assert list(tmp_path.iterdir()) == []
 

@@ -106,6 +106,46 @@ def test_what_is_written_is_read_back(folder: Place) -> None:
     assert (folder / "deep" / "er").names() == ["file.npz"]
 
 
+def test_files_below_a_folder_are_found_by_ending_and_by_the_name_of_a_folder_above(folder: Place) -> None:
+    inside = ["a/seqfit/probe.npz", "b/c/seqfit/run_2/left.npz", "seqfit/probe.npz"]
+    for name in (*inside, "a/seqfit/page.html", "a/data.npz", "a/seqfit.npz", "seqfits/probe.npz"):
+        file = folder
+        for part in name.split("/"):
+            file = file / part
+        file.write(name.encode())
+    found = {str(file): file for file in folder.below("seqfit", ".npz")}
+    assert sorted(found) == [f"{folder}/{name}" for name in inside]
+    for name in inside:
+        with found[f"{folder}/{name}"].open() as opened:
+            assert opened.read() == name.encode()
+    deeper = folder / "b" / "c" / "seqfit" / "run_2"  # the folder above may lie above what is given
+    assert list(map(str, deeper.below("seqfit", ".npz"))) == [f"{deeper}/left.npz"]
+    assert (folder / "nowhere").below("seqfit", ".npz") == []
+
+
+def test_all_of_a_store_is_a_folder() -> None:
+    MemoryFileSystem.store.clear()
+    place("memory://runs/seqfit/probe.npz").write(b"it")
+    (found,) = place("memory://").below("seqfit", ".npz")
+    with found.open() as opened:
+        assert opened.read() == b"it"
+    assert place("memory://").names() == ["runs"]
+
+
+def test_a_remote_file_is_read_in_one_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    requests = []
+
+    def cat_file(self: Server, path: str) -> bytes:
+        requests.append(path)
+        return b"some bytes"
+
+    monkeypatch.setattr(Server, "cat_file", cat_file)
+    with place("server://whole").open() as opened:
+        opened.seek(5)
+        assert opened.read() == b"bytes"
+    assert len(requests) == 1
+
+
 def test_a_folder_is_claimed_once_and_again_when_it_was_released(folder: Place) -> None:
     claimed = folder / "seqfit"
     claimed.claim()

@@ -139,6 +139,52 @@ def test_a_terminal_shows_every_figure_in_100_columns(count):
     assert words.count("p3") == (0 if count == 1 else {2: 1, 9: 5}[count])
 
 
+def test_many_runs_have_a_line_each_and_what_has_no_room_is_named():
+    runs = {
+        f"run {number}": run_that_fits([0.0, 1.0], hyperparameters={"lr": number / 7, "x" * 30: number, "width": 8})
+        for number in range(40)
+    }
+    lines = str(compare(runs)).splitlines()
+    assert max(map(len, lines)) <= 100
+    assert lines[0].split()[:3] == ["run", "fitted", "verdict"]
+    assert [line.split()[1] for line in lines[1:41]] == [str(number) for number in range(40)]
+    assert "lr" in lines[0].split()
+    assert "steps to 50 %" in " ".join(lines[41:])
+    shown = " ".join(lines)
+    assert all(name in shown for name in compare(runs).columns if name not in ("forecast", "seconds", "overhead"))
+
+
+def test_the_best_run_comes_first_and_what_is_not_known_last():
+    looks = {"late": [0.0, 0.5, 0.99, 0.99], "never": [0.0, 0.2, 0.3, 0.99], "early": [0.0, 0.99, 0.99, 0.99]}
+    runs = {"unknown": without_target(run_that_fits([0.0] * 4)), "half": run_that_fits([0.0, 0.1, 0.5, 0.5])}
+    runs |= {name: run_that_fits(fitted) for name, fitted in looks.items()}
+    assert cells(compare(runs).ordered(), "run") == ["early", "late", "never", "half", "unknown"]
+
+
+@pytest.mark.parametrize(
+    ("column", "order"),
+    [
+        ("run", "abcde"),
+        ("fitted", "adbce"),  # the highest first, those without it last, equal ones as they were
+        ("lr", "cebad"),  # numbers, texts, nothing and NaN
+        ("flag", "dabce"),
+    ],
+)
+def test_an_order_by_any_column(column, order):
+    fitted = {"b": 0.25, "a": 0.75, "c": 0.25, "d": 0.5, "e": np.nan}
+    lr = {"a": "auto", "b": 1e-1, "c": -2, "e": 1e-3, "d": np.nan}
+    runs = {
+        name: run_that_fits([0.0, share], hyperparameters={"lr": lr[name], "flag": name != "d"})
+        for name, share in sorted(fitted.items())
+    }
+    assert "".join(cells(compare(runs).ordered(column), "run")) == order
+
+
+def test_an_order_by_a_column_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match=r"'rate' is no column of this table; it has 'run', 'verdict', .*'overhead'"):
+        compare({"a": run_that_fits([0.0])}).ordered("rate")
+
+
 def test_few_figures_stand_in_a_line_a_run():
     lines = str(compare({"a": without_target(run_that_fits([0.0, 1.0]))})).splitlines()
     assert lines[:2] == ["  run  steps", "  a    100"]
