@@ -33,7 +33,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--sort",
         metavar="COLUMN",
-        help="order the runs by a column, best or lowest first (with --best default: fitted, then steps to 98 %%)",
+        help="order the runs by a column, best or lowest first (--best alone: by fitted, then steps to 98 %%)",
     )
     parser.add_argument("--best", metavar="N", type=counted, help="only so many runs, the first of that order")
     parser.add_argument("--csv", metavar="FILE", help="write the table for a spreadsheet; -: to standard output")
