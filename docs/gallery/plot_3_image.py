@@ -39,18 +39,24 @@ def train(network, learning_rate):
 
 L.seed_everything(0, verbose=False)
 tanh = train(TanhMLP(in_features=2, width=64, out_features=3), 5e-3)
-_ = plot_view(pictures(tanh)["2_fit"])
+_ = tanh.front.plot()
 
 # %%
-# Blurred: what is fine is missing. Sines, or Fourier features before a tanh network, have more of it in as many steps.
+# What is in the middle is how far each place is from its colour, over about a wavelength of what is to be drawn: hardly
+# anything is fitted but the sky. Sines as activations, or Fourier features before a tanh network, have more of it after
+# as many steps.
 siren = train(SIREN(in_features=2, width=64, out_features=3, omega_0=30.0), 1e-3)
 fourier = train(FourierFeatureMLP(in_features=2, width=64, out_features=3, scale=2.0), 5e-3)
 for name, run in {"tanh": tanh, "SIREN": siren, "Fourier features": fourier}.items():
     error = run.scalars["error/relative_rmse"][-1]
     print(f"{name:<17} fitted {run.front.fitted[-1]:4.0%}   relative error {error:.2f}")
-_ = plot_view(pictures(siren)["2_fit"])
+_ = siren.front.plot()
 assert siren.front.fitted[-1] > tanh.front.fitted[-1]
 assert fourier.front.fitted[-1] > tanh.front.fitted[-1]
+
+# %%
+# The outputs one by one, as the SIREN predicts them, with the colours that they make. Lengths are what is compared.
+_ = plot_view(pictures(siren)["2_fit"])
 
 # %%
 # Which frequencies are missing, band by band: 1 is a band of which nothing is there, 0 one that is fitted.

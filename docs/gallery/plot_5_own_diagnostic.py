@@ -39,7 +39,7 @@ folder = tempfile.mkdtemp()
 L.Trainer(max_steps=5_000, callbacks=[watcher], default_root_dir=folder, **options, **quiet).fit(TanhRegression())
 
 run = load(folder)
-for at in (0, len(run.steps) // 2, -1):
+for at in (0, run.steps.searchsorted(2_000), -1):
     print(f"step {run.steps[at]:5,}: fitted {run.front.fitted[at]:4.0%}, odd {run.scalars['oddness/share'][at]:4.0%}")
 _ = run.to_frame()[["front/fitted", "oddness/share"]].plot(xlabel="optimizer step", ylabel="share", grid=True)
 

@@ -11,6 +11,21 @@ from tests.pages import ROOT, read, snippets
 
 SCRIPT = runpy.run_path(str(ROOT / "benchmarks" / "page.py"))
 PAGE = read("docs/benchmarks.md")
+SNIPPETS = {("Benchmarks", "sh"): 1, ("On a GPU", "sh"): 1}
+
+
+def test_the_commands_of_the_page_are_those_that_there_are() -> None:
+    found = snippets(PAGE)
+    assert {place: len(texts) for place, texts in found.items()} == SNIPPETS
+    whole, some = [line.partition("#")[0].split()[1:] for line in found["Benchmarks", "sh"][0].splitlines()]
+    assert whole == ["benchmarks/page.py"]
+    assert some[:2] == ["benchmarks/page.py", "--only"]
+    assert set(some[2:]) < set(SCRIPT["BLOCKS"])
+    tests, look = [line.partition("#")[0].split() for line in found["On a GPU", "sh"][0].splitlines()]
+    assert tests == ["pytest", "-m", "gpu"]
+    assert any("mark.gpu" in file.read_text(encoding="utf-8") for file in (ROOT / "tests" / "attach").glob("*.py"))
+    assert look[1:3] == ["benchmarks/look.py", "--device"]
+    assert '"--device"' in (ROOT / look[1]).read_text(encoding="utf-8")
 
 SNIPPETS = {
     ("Benchmarks", "sh"): 1,
