@@ -51,6 +51,7 @@ myst_enable_extensions = ["attrs_block", "colon_fence", "deflist", "dollarmath",
 myst_heading_anchors = 3
 templates_path = ["_templates"]
 default_role = "code"
+highlight_language = "none"  # of a block that names none: what a command prints
 nitpicky = True
 # Names of ours must be found. Those of others are looked up where the build has a network, and are plain text else.
 nitpick_ignore_regex = [
