@@ -27,6 +27,7 @@ def test_the_commands_of_the_page_are_those_that_there_are() -> None:
     assert look[1:3] == ["benchmarks/look.py", "--device"]
     assert '"--device"' in (ROOT / look[1]).read_text(encoding="utf-8")
 
+
 SNIPPETS = {
     ("Benchmarks", "sh"): 1,
     ("On a GPU", "sh"): 1,
