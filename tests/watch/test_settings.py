@@ -152,7 +152,8 @@ def test_settings_say_how_everything_was_set(tmp_path: Path) -> None:
     found = dict(load(tmp_path).settings)
     assert found.pop("began").endswith("+00:00")
     assert 0.0 < found.pop("seconds") < 600.0
-    assert found.pop("version/torch") == torch.__version__
+    # a wheel of PyPI does not name the CUDA in its version, torch does
+    assert found.pop("version/torch").partition("+")[0] == torch.__version__.partition("+")[0]
     assert found.pop("version/lightning") == L.__version__
     assert {"version/lightning-seqfit", "version/python"} <= found.keys()
     assert {name: value for name, value in found.items() if not name.startswith("version/")} == {
