@@ -13,9 +13,11 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))  # the checkout comes before an installed copy
 
 import lightning.pytorch  # noqa: E402, F401 - what it says of a training is not for those who build the site
+import torch  # noqa: E402
 
 import lightning_seqfit  # noqa: E402
 
+torch.set_num_threads(1)  # the networks of the examples are small, and sums are added in the same order
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 warnings.filterwarnings("ignore", ".*treespec.*LeafSpec.*", FutureWarning)
 
@@ -51,6 +53,7 @@ myst_enable_extensions = ["attrs_block", "colon_fence", "deflist", "dollarmath",
 myst_heading_anchors = 3
 templates_path = ["_templates"]
 default_role = "code"
+highlight_language = "none"  # of a block that names none: what a command prints
 nitpicky = True
 # Names of ours must be found. Those of others are looked up where the build has a network, and are plain text else.
 nitpick_ignore_regex = [
