@@ -12,7 +12,7 @@ SNIPPETS = {("lightning-seqfit", "python"): 1}
 
 def test_its_lines_are_those_that_the_readme_runs() -> None:
     (shown,) = snippets(PAGE)[("lightning-seqfit", "python")]
-    assert snippets(read("README.md"))["Attach it to your own training", "python"][0].endswith(shown)
+    assert snippets(read("README.md"))["Attach it to your own training", "python"][0] == shown
 
 
 def test_every_card_leads_to_a_page() -> None:
