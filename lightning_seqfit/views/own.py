@@ -14,24 +14,24 @@ if TYPE_CHECKING:
     from lightning_seqfit.record import Run
 
 
+#: What tags of ours begin with; none of a user's diagnostic does.
+OURS = ("basis", "change", "error", "fourier", "front", "observer", "oscillations", "stall", "training")
+
+
 def own(run: Run) -> list[View]:
-    """Numbers of each own diagnostic that it has one of at each look, a view for each diagnostic."""
+    """Scalars of users' own diagnostics over the steps, a view for all whose tags begin alike."""
+    groups: dict[str, dict[str, FloatArray]] = {}
+    for tag, values in run.scalars.items():
+        head = tag.partition("/")[0]
+        if head not in OURS and values.dtype.kind in "fiub":
+            groups.setdefault(head, {})[tag] = values.astype(np.float64)
     found = []
-    for name, arrays in run.extra.items():
-        curves = {label: numbers for label in arrays if (numbers := _numbers(arrays[label], run)) is not None}
-        if curves:
-            rows = tuple((_panel(run, label, values),) for label, values in curves.items())
-            said = ", ".join(f"{label} {_last(values)}" for label, values in curves.items())
-            reading = f"What the diagnostic {name} has recorded at each look; at the last one: {said}."
-            found.append(View(f"own_{name}", name[:40], reading, rows, cursor="x"))
+    for name, curves in groups.items():
+        rows = tuple((_panel(run, label, values),) for label, values in curves.items())
+        said = ", ".join(f"{label} {_last(values)}" for label, values in curves.items())
+        reading = f"What the diagnostic {name} has recorded at each look; at the last one: {said}."
+        found.append(View(f"own_{name}", name[:40], reading, rows, cursor="x"))
     return found
-
-
-def _numbers(values: FloatArray, run: Run) -> FloatArray | None:
-    """Values as numbers, one for each look; None: they are not."""
-    if values.shape != run.total_steps.shape or values.dtype.kind not in "fiub":
-        return None
-    return values.astype(np.float64)
 
 
 def _panel(run: Run, label: str, values: FloatArray) -> Panel:
