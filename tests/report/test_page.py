@@ -135,12 +135,13 @@ def test_several_runs_are_compared_and_drawn_over_each_other() -> None:
 
 
 def test_what_own_diagnostics_recorded_at_each_look_is_drawn_and_the_rest_named() -> None:
-    arrays = {"where": np.linspace(0.0, 1.0, 21), "map": np.zeros((21, 3)), "names": np.array(["a"] * 21)}
-    text = page({"a run": replace(known_run(), extra={"mine": Arrays(arrays, "")})})
+    run = known_run()
+    scalars = Scalars({**run.scalars, "mine/where": np.linspace(0.0, 1.0, 21)}, "")
+    text = page({"a run": replace(run, extra={"mine": Arrays({"map": np.zeros((21, 3))}, "")}, scalars=scalars)})
     (own,) = [view for view in described(text)["views"] if view["name"] == "own_mine"]
-    assert [[panel["items"][0]["label"] for panel in row] for row in own["rows"]] == [["where"]]
+    assert [[panel["items"][0]["label"] for panel in row] for row in own["rows"]] == [["mine/where"]]
     said = Elements(text).text
-    assert "at the last one: where 1." in said
+    assert "at the last one: mine/where 1." in said
     assert "mine/map float64 of shape (21, 3)" in said
 
 
