@@ -121,6 +121,7 @@ html_theme_options = {
     "footer_end": ["theme-version"],
 }
 html_context = {"default_mode": "auto"}
+html_sidebars = {page: [] for page in ("start", "glossary", "benchmarks", "contributing")}  # nothing lies beside
 
 #: Sections of a docstring whose entries are written ``name : what it is``, on as many lines as that takes.
 _ENTRIES = {"Parameters", "Other Parameters", "Attributes"}

@@ -23,7 +23,7 @@ from lightning_seqfit.views import pictures
 def train(module, steps):
     """Train on u'' + 9 u = f with u = sin(12 pi x), until it stalls or the steps are over, and return the record."""
     solution = Probe.grid([(0.0, 1.0)], module.solution, quantity="u")
-    residual = Probe.grid([(0.0, 1.0)], 0.0, predict=helmholtz_residual, needs_grad=True, name="residual")
+    residual = Probe.grid([(0.0, 1.0)], 0.0, predict=helmholtz_residual, needs_grad=True, name="residual", scale=1.0)
     stop_on = ["not started", "stuck", "wrong solution"]
     watchers, folder = [SequentialFitting(solution, stop_on=stop_on), SequentialFitting(residual)], tempfile.mkdtemp()
     options = {"accelerator": "cpu", "logger": False, "enable_checkpointing": False}

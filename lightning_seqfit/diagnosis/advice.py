@@ -381,6 +381,9 @@ def _adam(rate: float, note: str, expect: str) -> Advice:
 
 
 def _stop(case: _Case) -> list[Advice]:
+    if case.situation.residual:  # which other functions may leave as little of: u = 0, where no data are near
+        do = "the equation holds: stop if the solution is right too, which its residual does not tell"
+        return [Advice(do, "as little is left of the equation for other functions", MEASURED)]
     return [Advice("stop here: it is fitted", "nothing is left to fit", MEASURED)]
 
 

@@ -208,7 +208,8 @@ def _network(signs: Signs, look: int, situation: Situation, at: dict[str, float]
         yield _Figure("constant_share", constant, most, True, frozenset({Verdict.RATE_HIGH}), says)
     size, large = situation.size, advice.LARGE
     says = f"what is to be fitted has a size of {_now(size)}: the last layer has far to go"
-    yield _Figure("size", size, large, size >= large, frozenset({Verdict.READ_OUT}), says)
+    if not situation.residual:  # whose scale is the user's, and no size that outputs have to reach
+        yield _Figure("size", size, large, size >= large, frozenset({Verdict.READ_OUT}), says)
     could = at["projection_ratio"]
     says = f"the best read-out of the last layer would leave {_now(could)} of the error"
     yield _Figure(

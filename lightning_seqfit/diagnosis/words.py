@@ -22,7 +22,7 @@ def line(diagnosis: Diagnosis, max_steps: int | None = None, oscillations: tuple
     ----------
     diagnosis : of a look.
     max_steps : of the training, to compare the forecast with.
-    oscillations : how many are fitted, and how many there are.
+    oscillations : how many are fitted, and how many there are; not said where there are none.
 
     Examples
     --------
@@ -32,7 +32,7 @@ def line(diagnosis: Diagnosis, max_steps: int | None = None, oscillations: tuple
     'sequential: 13 of 20 oscillations; fitted at about step 9,400 (7,100 to 13,500); training ends at 8,000'
     """
     said = []
-    if oscillations is not None and all(map(math.isfinite, oscillations)):
+    if oscillations is not None and all(map(math.isfinite, oscillations)) and oscillations[1] > 0:
         said.append("{} of {} oscillations".format(*(significant(count, 3) for count in oscillations)))
     if diagnosis.forecast is not None:
         said.append(coming(diagnosis.forecast, diagnosis.step))

@@ -10,7 +10,22 @@ from lightning_seqfit.probe.checks.echo import shown
 
 
 class Keywords(TypedDict, total=False):
-    """How a module is asked, what the answer is called, and what errors are relative to: see :meth:`Probe.grid`."""
+    """How a module is asked, what the answer is called, and what errors are relative to.
+
+    Every kind of probe takes them. :meth:`Probe.grid <lightning_seqfit.Probe.grid>` says more of each.
+
+    Attributes
+    ----------
+    predict : ``(module, points) -> tensor`` of shape (N,) or (N, k); default ``module(points)``.
+    output : component of a prediction of shape (N, k), from 0; a list of them; or ``"norm"``, all together. Default: 0.
+    needs_grad : the prediction differentiates, as the residual of an equation does. Default: False.
+    name : goes into tags and file names; needed as soon as a trainer has two probes.
+    quantity : what is predicted, with its unit, as figures name it. Default: ``"value"``.
+    relative : what errors are relative to: the target's oscillation as a whole, ``"global"``, the default, or that at
+        the place, ``"local"``.
+    noise : standard deviation of the target's noise; ``"auto"``, the default: estimated where the target is values.
+    scale : root mean square of an error that counts as 1, where the target has no size of its own, as for a residual.
+    """
 
     predict: Callable[..., Any] | None
     output: int | list[int] | str

@@ -25,6 +25,7 @@ PAGE = read("docs/howto/data.md")
 #: Section, language and number of its snippets: one that is added needs a test here.
 SNIPPETS = {
     ("A dataset", "python"): 1,
+    ("Held-out data", "python"): 1,
     ("Points anywhere", "python"): 1,
     ("An image", "python"): 2,
     ("A domain that is no box", "python"): 1,
@@ -59,6 +60,16 @@ def test_a_dataset_is_its_own_target_and_every_measure_reads_it() -> None:
         largest = (module(points)[:, 0] - field(points)).abs().max().item()
     assert largest >= seen.scalars["error/max"][-1] >= 0.95 * largest  # cells have the points nearest to them
     assert {"front/depth/y_max", "fourier/relative_error/2-4", "basis/projection_error"} <= set(seen.scalars)
+
+
+def test_held_out_data_are_a_second_probe_at_other_points() -> None:
+    names = run(PAGE, "Held-out data")
+    folder = trained(names, Trains())
+    seen, held_out = load(folder), load(folder, "held_out")
+    asked = [tuple(names[name].geometry.asked[0]) for name in ("trained", "held_out")]
+    assert [len(names[name].geometry.asked) for name in ("trained", "held_out")] == [4_000, 1_000]
+    assert asked[0] != asked[1]
+    assert seen.steps.tolist() == held_out.steps.tolist()
 
 
 def test_points_anywhere_are_laid_and_named() -> None:
