@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import random
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import settings
+from threadpoolctl import threadpool_limits
 
 # One thread: small networks train faster, timings hold on a busy machine, and sums are always added in the same order.
+# numpy's too, and those of processes that a test starts: two workers with two threads each wait for each other.
 torch.set_num_threads(1)
+threadpool_limits(1)
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # The same examples in every run, and no deadline: the first example pays for imports and caches.
 settings.register_profile("reproducible", derandomize=True, deadline=None)

@@ -221,13 +221,15 @@ def test_the_stance_of_the_compiler_is_put_back_by_the_last_of_several_threads()
 
 def test_the_threads_of_blas_are_put_back_by_the_last_of_several_threads() -> None:
     limited: list[int] = []
-    overlapping(lambda: threadpool_limits(1, "blas"), lambda: limited.extend(blas_threads()))
+    with threadpool_limits(2, "blas"):
+        overlapping(lambda: threadpool_limits(1, "blas"), lambda: limited.extend(blas_threads()))
     if set(limited) != {1}:
         pytest.skip("the BLAS of this process takes no limit from a thread that is not the main one")
-    before, seen = blas_threads(), []
-    overlapping(lambda: one_blas_thread, lambda: seen.append(blas_threads()))
-    assert all(threads == [1] * len(before) for threads in seen)
-    assert blas_threads() == before
+    with threadpool_limits(2, "blas"):
+        before, seen = blas_threads(), []
+        overlapping(lambda: one_blas_thread, lambda: seen.append(blas_threads()))
+        assert all(threads == [1] * len(before) for threads in seen)
+        assert blas_threads() == before
 
 
 def test_an_exception_leaves_the_process_as_it_was() -> None:
