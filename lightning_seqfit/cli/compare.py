@@ -7,12 +7,12 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 from dataclasses import replace
 from json import dumps
-from pathlib import Path, PurePath
+from pathlib import PurePath
 
 from lightning_seqfit.cli.values import Refused, counted
-from lightning_seqfit.record import find, find_all, find_below, load
+from lightning_seqfit.record import broken_links, find, find_all, find_below, load
 from lightning_seqfit.record.file import FOLDER, file_of
-from lightning_seqfit.record.place import Here, Place
+from lightning_seqfit.record.place import Place, place
 from lightning_seqfit.report.comparison import Comparison, compared, facts_of
 from lightning_seqfit.words import plain
 
@@ -60,7 +60,7 @@ def run(runs: Sequence[str], name: str | None, sort: str | None, best: int | Non
         raise Refused("; ".join(unread))
     found = _chosen(compared(facts), sort, best)
     if csv not in (None, "-"):
-        _write(Path(str(csv)), found)
+        _write(str(csv), found)
     if json:
         rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
         print(dumps(plain({"runs": rows, "reasons": found.reasons, "unread": unread}), indent=2, allow_nan=False))
@@ -97,9 +97,12 @@ def _files(given: str, name: str | None, unread: list[str]) -> list[Place]:
     """Records of a run, or of all runs below a folder, by name; what keeps them from being found is in ``unread``."""
     try:
         files = [file for file in find_below(given) if name is None or file.name == file_of(name)]
+        broken = broken_links(given)
+        unread.extend(broken.values())
         if files:
             return sorted(files, key=_by_number)
-        return find_all(given) if name is None else [find(given, name)]
+        files = find_all(given) if name is None else [find(given, name)]
+        return [file for file in files if str(file) not in broken]
     except (OSError, ValueError, ImportError) as error:
         unread.append(str(error))
     except Exception as error:  # a store's own kind
@@ -126,8 +129,8 @@ def _labels(files: Sequence[Place]) -> list[str]:
     return ["/".join(path[common:]) for path in paths]
 
 
-def _write(file: Path, found: Comparison) -> None:
+def _write(file: str, found: Comparison) -> None:
     try:
-        Here(file).write(found.csv().encode("utf-8", "replace"))
-    except OSError as error:
+        place(file).write(found.csv().encode("utf-8", "replace"))
+    except Exception as error:  # a store's own kind
         raise Refused(f"the table cannot be written to {file}: {error}; give another file to --csv") from error

@@ -9,7 +9,7 @@ from lightning_seqfit.diagnostics.front import FrontRecord
 from lightning_seqfit.diagnostics.oscillations import OscillationsRecord
 from lightning_seqfit.diagnostics.spectrum import SpectrumRecord
 from lightning_seqfit.record.architecture import Architecture
-from lightning_seqfit.record.file import convert, find, find_all, find_below, load, write
+from lightning_seqfit.record.file import broken_links, convert, find, find_all, find_below, load, write
 from lightning_seqfit.record.history import MOST_LOOKS, Record
 from lightning_seqfit.record.run import FILE_VERSION, Run, Scalars, as_run, contents
 from lightning_seqfit.record.summary import Summary
@@ -27,6 +27,7 @@ __all__ = [
     "SpectrumRecord",
     "Summary",
     "as_run",
+    "broken_links",
     "contents",
     "convert",
     "find",

@@ -104,7 +104,7 @@ def convert(file: str | os.PathLike[str] | Place, to: str | os.PathLike[str] | P
     Parameters
     ----------
     file : of a record that :func:`load` reads.
-    to : the new file; None: the old one's place, unless it has that version already. A reader sees the old file or the
+    to : a new file; None: the old one's place, unless it has that version already. A reader sees the old file or the
         new one, never a part.
 
     Returns
@@ -116,8 +116,18 @@ def convert(file: str | os.PathLike[str] | Place, to: str | os.PathLike[str] | P
     ------
     FileNotFoundError, ValueError, ImportError
         As :func:`load` does; nothing is written then.
+    FileExistsError, IsADirectoryError
+        If there is a file already where the new one goes, or a folder.
     """
     old = place(file)
+    new = old if to is None else place(to)
+    if to is not None and new.is_file():
+        raise FileExistsError(
+            f"{new} is there already, and is not written over: give the name of a new file, or none to convert {old} "
+            "in place"
+        )
+    if to is not None and new.is_folder():
+        raise IsADirectoryError(f"{new} is a folder: give the name of a new file, such as {new / old.name}")
     load(old)
     with old.open() as opened:
         archive = _Archive(opened)
@@ -126,7 +136,7 @@ def convert(file: str | os.PathLike[str] | Place, to: str | os.PathLike[str] | P
     version = about.pop("version")
     about.pop("arrays", None)
     if to is not None or version != FILE_VERSION:
-        write(old if to is None else to, labelled(arrays, about))
+        write(new, labelled(arrays, about))
     return int(version)
 
 
@@ -167,6 +177,15 @@ def find_below(folder: str | os.PathLike[str] | Place) -> list[Place]:
     """Return the files of all records at any depth below a folder; none where there is no such folder."""
     with _reaching(folder):
         return place(folder).below(FOLDER, ".npz")
+
+
+def broken_links(folder: str | os.PathLike[str] | Place) -> dict[str, str]:
+    """Return links below a folder, at any depth, that lead nowhere, and what to say of each: a record may be missed."""
+    with _reaching(folder):
+        found = place(folder).broken_links()
+    return {
+        link: f"{link} is a link to {end}, which is not there: mend it, or remove it" for link, end in found.items()
+    }
 
 
 @contextmanager

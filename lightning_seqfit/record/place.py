@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,12 +41,20 @@ class Place(ABC):
         """Whether there is a file."""
 
     @abstractmethod
+    def is_folder(self) -> bool:
+        """Whether there is a folder."""
+
+    @abstractmethod
     def names(self) -> list[str]:
         """Names of what the folder holds; none where there is no such folder."""
 
     @abstractmethod
     def below(self, folder: str, ending: str) -> list[Place]:
         """Files below, at any depth, whose name ends so and that lie in or below a folder of that name."""
+
+    @abstractmethod
+    def broken_links(self) -> dict[str, str]:
+        """Links below that lead nowhere, and where each should lead."""
 
     @abstractmethod
     def written(self) -> float:
@@ -92,14 +102,42 @@ class Here(Place):
         """Whether there is a file."""
         return self.path.is_file()
 
+    def is_folder(self) -> bool:
+        """Whether there is a folder."""
+        return self.path.is_dir()
+
     def names(self) -> list[str]:
         """Names of what the folder holds."""
         return sorted(os.listdir(self.path)) if self.path.is_dir() else []
 
     def below(self, folder: str, ending: str) -> list[Place]:
         """Files below; folders that cannot be listed, or are gone meanwhile, are passed over."""
-        found = (Path(root, name) for root, _, names in os.walk(self.path) for name in names if name.endswith(ending))
-        return [Here(file) for file in found if folder in file.resolve().parts[:-1]]
+        inside = (
+            (root, names)
+            for root, names in self._walk()
+            if folder in (*Path(os.path.abspath(root)).parts, *Path(os.path.realpath(root)).parts)
+        )
+        found = (Path(root, name) for root, names in inside for name in names if name.endswith(ending))
+        return [Here(file) for file in found if not _is_broken(file)]
+
+    def broken_links(self) -> dict[str, str]:
+        """Links below that lead nowhere."""
+        files = (os.path.join(root, name) for root, names in self._walk() for name in names)
+        return {file: os.readlink(file) for file in files if _is_broken(file)}
+
+    def _walk(self) -> Iterator[tuple[str, list[str]]]:
+        """Folders at and below, and the files in each: each folder once, by its own path where that lies below."""
+        above = Path(os.path.realpath(self.path)).parents
+        waiting, seen = [str(self.path)], set(map(str, above))  # a link to what lies above leads around
+        while waiting:
+            for root, folders, names in os.walk(waiting.pop(0)):
+                real = os.path.realpath(root)
+                if real in seen:
+                    folders.clear()
+                    continue
+                seen.add(real)
+                yield root, names
+                waiting += [path for path in (os.path.join(root, name) for name in folders) if os.path.islink(path)]
 
     def written(self) -> float:
         """When the file was last written."""
@@ -110,21 +148,22 @@ class Here(Place):
         return self.path.open("rb")
 
     def write(self, data: bytes) -> None:
-        """Write beside the file, then rename."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
+        """Write beside the file, then rename; what a link leads to is replaced, and who may read a file stays."""
+        path = Path(os.path.realpath(self.path)) if self.path.is_symlink() else self.path
+        _make(path.parent)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
-            temporary.write_bytes(data)
-            os.replace(temporary, self.path)
+            with temporary.open("wb") as file:
+                with suppress(OSError):  # there is no such file, or its file system has no modes
+                    shutil.copymode(path, temporary)
+                file.write(data)
+            os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
 
     def claim(self) -> None:
         """Make the folder."""
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        except FileExistsError:
-            raise NotADirectoryError(f"{self.path.parent} is a file") from None
+        _make(self.path.parent)
         self.path.mkdir()
 
     def release(self) -> None:
@@ -158,6 +197,11 @@ class There(Place):
         store, path = self._store()
         return bool(store.isfile(path))
 
+    def is_folder(self) -> bool:
+        """Whether there is a folder."""
+        store, path = self._store()
+        return bool(store.isdir(path))
+
     def names(self) -> list[str]:
         """Names of what the folder holds."""
         store, path = self._store()
@@ -173,6 +217,10 @@ class There(Place):
         start = len(path.rstrip("/"))
         found = (self / name[start:].lstrip("/") if name[start:] else self for name in store.find(path))
         return [file for file in found if file.url.endswith(ending) and folder in file.url.split("/")[:-1]]
+
+    def broken_links(self) -> dict[str, str]:
+        """Stores have no links."""
+        return {}
 
     def written(self) -> float:
         """When the file was last written, as far as the store knows."""
@@ -224,6 +272,18 @@ class There(Place):
         store.rm_file(f"{path}/{MARK}")
         with suppress(Exception):
             store.rmdir(path)
+
+
+def _is_broken(file: str | Path) -> bool:
+    """Whether it is a link that leads nowhere."""
+    return os.path.islink(file) and not os.path.exists(file)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(f"{folder} is a file") from None
 
 
 def _takes_whole(store: AbstractFileSystem) -> bool:

@@ -170,10 +170,6 @@ def facts_of(name: str, run: Run) -> Facts:
     relative = run.known and not run.final and run.scale_of != "first look"
     front = run.front if relative else None
     steps = {f"steps to {share:.0%}".replace("%", " %"): _reached(run, share) if front else None for share in SHARES}
-    network = {} if run.network is None else asdict(run.network)
-    settings = {key: value for key, value in run.settings.items() if key not in _OWN}
-    taken = {"run", "verdict", *settings}
-    tuned = {f"{key} (hyperparameter)" if key in taken else key: value for key, value in run.hyperparameters.items()}
     seconds = run.settings.get("seconds")
     fitted = None if front is None else _last(front.fitted)
     counts = None if run.final else run.oscillations
@@ -190,9 +186,18 @@ def facts_of(name: str, run: Run) -> Facts:
         "seconds": seconds if isinstance(seconds, int | float) else None,
         "overhead": _last(run.scalars.get("observer/overhead", np.empty(0))),
     }
-    given = {**tuned, **settings, **{f"network/{key}": value for key, value in network.items()}}
+    taken = {"run", *figures}
+    network = {} if run.network is None else {f"network/{key}": value for key, value in asdict(run.network).items()}
+    settings = _apart({key: value for key, value in run.settings.items() if key not in _OWN}, taken, "setting")
+    tuned = _apart(run.hyperparameters, {*taken, *settings, *network}, "hyperparameter")
+    given = {**tuned, **settings, **network}
     tolerance = None if run.front is None else run.front.tolerance
     return Facts(name, figures, given, _target(run), tolerance, run.scale_of, run.finished)
+
+
+def _apart(values: Mapping[str, Cell], taken: Collection[str], kind: str) -> dict[str, Cell]:
+    """Values whose names are not those of other columns."""
+    return {f"{name} ({kind})" if name in taken else name: value for name, value in values.items()}
 
 
 def compared(facts: Sequence[Facts]) -> Comparison:
@@ -203,7 +208,7 @@ def compared(facts: Sequence[Facts]) -> Comparison:
     differing = [
         name
         for name in dict.fromkeys(name for given in known for name in given)
-        if name not in facts[0].figures and len({_key(given.get(name)) for given in known}) > 1
+        if len({_key(given.get(name)) for given in known}) > 1
     ]
     differing = _told_once(differing, known)
     columns = ("run", *facts[0].figures, *differing)

@@ -24,6 +24,8 @@ from lightning_seqfit.cli import compare, main
 from lightning_seqfit.record import Run, load, write
 from tests.training import Net, fit, trainer
 
+links = pytest.mark.skipif(os.name == "nt", reason="only an administrator may make links there")
+
 #: As Lightning numbers them, and one within another folder.
 VERSIONS = ("version_0", "version_2", "version_10", "deep/version_1")
 
@@ -279,6 +281,92 @@ def test_other_files_of_arrays_are_left_alone(
     shutil.copytree(trained / "version_0", tmp_path / "version_0")
     (tmp_path / "data.npz").write_bytes(b"not ours")
     assert "note" not in called(capsys, tmp_path)
+
+
+def test_a_hyperparameter_with_the_name_of_a_figure_has_a_column_of_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Named(Net):
+        def __init__(self, steps: int, seconds: float) -> None:
+            super().__init__()
+            self.save_hyperparameters()
+
+    for number in range(2):
+        probe = Probe.grid([(0.0, 1.0)], lambda x: x[:, 0] ** 2, resolution=64)
+        where = tmp_path / f"run_{number}"
+        fit(trainer(where, [ErrorFront(probe)], max_steps=2, logger=False), Named(700 + number, 0.5 * number))
+    found = rows(called(capsys, tmp_path, "--csv", "-"))
+    assert [row["steps (hyperparameter)"] for row in found] == ["700", "701"]
+    assert [row["seconds (hyperparameter)"] for row in found] == ["0.0", "0.5"]
+    assert [row["steps"] for row in found] == ["2", "2"]
+
+
+def test_the_table_goes_to_a_store(
+    trained: Path, tmp_path: Path, store: MemoryFileSystem, capsys: pytest.CaptureFixture[str], monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    called(capsys, trained, "--csv", "memory://out/table.csv")
+    assert len(rows(store.cat_file("/out/table.csv").decode())) == len(VERSIONS)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_table_that_a_store_does_not_take_is_refused(
+    trained: Path, store: MemoryFileSystem, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pipe_file(*args: Any, **kwargs: Any) -> None:
+        raise RuntimeError("no credentials")
+
+    monkeypatch.setattr(MemoryFileSystem, "pipe_file", pipe_file)
+    with pytest.raises(SystemExit, match="2"):
+        called(capsys, trained, "--csv", "memory://out.csv")
+    assert "cannot be written to memory://out.csv: no credentials; give another file" in capsys.readouterr().err
+
+
+@links
+def test_records_and_runs_behind_links_are_compared_once(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    elsewhere, study = tmp_path / "elsewhere", tmp_path / "study"
+    shutil.copytree(trained / "version_0", study / "run_0")
+    shutil.copytree(trained / "version_2", elsewhere / "moved")
+    shutil.copytree(trained / "deep" / "version_1", elsewhere / "run")
+    shutil.copy(trained / "version_10" / "seqfit" / "probe.npz", elsewhere / "kept.npz")
+    (study / "run_1" / "seqfit").mkdir(parents=True)
+    (study / "run_1" / "seqfit" / "probe.npz").symlink_to(elsewhere / "kept.npz")
+    (study / "run_2").symlink_to(elsewhere / "moved")
+    (study / "run_3").mkdir()
+    (study / "run_3" / "seqfit").symlink_to(elsewhere / "run" / "seqfit")
+    (study / "a_best").symlink_to("run_0")  # comes first by name, and is no run of its own
+    (study / "run_0" / "round").symlink_to(study)
+    (study / "run_0" / "above").symlink_to(tmp_path)
+    (elsewhere / "moved" / "itself").symlink_to(elsewhere / "moved")
+    out = called(capsys, study, "--csv", "-")
+    assert [(row["run"], row["steps"]) for row in rows(out)] == [
+        ("run_0", "2"),
+        ("run_1", "4"),
+        ("run_2", "3"),
+        ("run_3", "5"),
+    ]
+
+
+@links
+def test_links_that_lead_nowhere_are_named(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(trained / "version_0", tmp_path / "run_0")
+    (tmp_path / "run_1" / "seqfit").mkdir(parents=True)
+    broken = [tmp_path / "run_1" / "seqfit" / "probe.npz", tmp_path / "run_2"]
+    for link in broken:
+        link.symlink_to(tmp_path / "gone")
+    found = json.loads(called(capsys, tmp_path, "--json"))
+    assert len(found["runs"]) == 1
+    expected = {
+        f"{link} is a link to {tmp_path / 'gone'}, which is not there: mend it, or remove it" for link in broken
+    }
+    assert sorted(found["unread"]) == sorted(expected)
+    with pytest.raises(SystemExit, match="2"):
+        called(capsys, tmp_path / "run_1")
+    said = capsys.readouterr().err
+    assert f"{broken[0]} is a link to" in said
+    assert "is gone" not in said
 
 
 def test_only_one_of_two_outputs_can_go_to_standard_output(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ import lightning as L
 import numpy as np
 import optuna
 import pytest
+import torch
 
 from lightning_seqfit import load
 from lightning_seqfit.cli import main
@@ -150,6 +151,39 @@ def test_a_pruner_of_optunas_is_told_and_obeyed_and_the_record_is_kept() -> None
     run = load(".")
     assert run.steps[-1] == 100
     assert not run.finished
+
+
+def test_a_pruner_is_told_of_each_step_once_where_several_batches_make_one() -> None:
+    names = definitions()
+    exec(text("Optuna's own pruners"), names)
+    reports: list[int] = []
+
+    class Trial:
+        def report(self, value: float, step: int) -> None:
+            assert 0.0 <= value <= 1.0
+            reports.append(step)
+
+        def should_prune(self) -> bool:
+            return False
+
+    callbacks = [
+        names["SequentialFitting"](names["Probe"].grid([(0.0, 1.0)], names["target"])),
+        names["Report"](Trial(), every_n_steps=10),
+    ]
+    trainer = L.Trainer(
+        max_steps=30,
+        accumulate_grad_batches=2,
+        callbacks=callbacks,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        accelerator="cpu",
+    )
+    module = names["Fit"](**STALLS)
+    data = torch.utils.data.TensorDataset(torch.rand(64, 1), torch.rand(64))
+    trainer.fit(module, torch.utils.data.DataLoader(data, batch_size=8))
+    assert reports == [10, 20, 30]
 
 
 @pytest.mark.slow

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from pathlib import Path
 
 import numpy as np
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from lightning_seqfit.cli import main
 from lightning_seqfit.record import FILE_VERSION, convert, load, write
@@ -122,3 +125,89 @@ def test_the_command_converts_all_probes_of_a_run(tmp_path: Path, capsys: pytest
     with pytest.raises(SystemExit, match="2"):
         main(["convert", str(tmp_path / "nowhere")])
     assert "it holds no record" in capsys.readouterr().err
+
+
+def ended(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[str, str]:
+    """What a command that ends with 2 prints."""
+    with pytest.raises(SystemExit, match="2"):
+        main(["convert", *map(str, arguments)])
+    said = capsys.readouterr()
+    return said.out, said.err
+
+
+@pytest.mark.parametrize("where", ["{folder}/other.npz", "memory://converted/other.npz"])
+def test_another_file_is_not_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str], where: str) -> None:
+    MemoryFileSystem.store.clear()
+    file, other = tmp_path / "probe.npz", where.format(folder=tmp_path)
+    write(file, first_version())
+    write(other, first_version(quantity="other"))
+    for to in (other, file):
+        said = ended(capsys, file, "-o", to)[1]
+        assert f"{to} is there already, and is not written over: give the name of a new file, or none" in said
+    assert load(other).quantity == "other"
+    assert json.loads(str(arrays_in(file)["about"]))["version"] == 1
+    main(["convert", str(file), "-o", other.replace("other", "new")])
+    assert load(other.replace("other", "new")).quantity == "u (V)"
+
+
+def test_a_folder_is_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "probe.npz"
+    write(file, first_version())
+    (tmp_path / "empty").mkdir()
+    said = ended(capsys, file, "-o", tmp_path / "empty")[1]
+    assert f"{tmp_path / 'empty'} is a folder: give the name of a new file, such as" in said
+    assert f"{tmp_path / 'empty' / 'probe.npz'}\n" in said
+    assert "Errno" not in said
+    said = ended(capsys, file, "-o", file / "new.npz")[1]
+    assert f"{file / 'new.npz'} cannot be written: {file} is a file" in said
+    assert [*(tmp_path / "empty").iterdir()] == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="files have no such modes there, and links are for administrators")
+@pytest.mark.parametrize("mode", [0o600, 0o440])
+def test_in_place_a_file_is_for_those_who_could_read_it_and_a_link_stays_one(tmp_path: Path, mode: int) -> None:
+    file, link = tmp_path / "elsewhere" / "kept.npz", tmp_path / "probe.npz"
+    write(file, first_version())
+    file.chmod(mode)
+    link.symlink_to("elsewhere/kept.npz")
+    assert convert(link) == 1
+    assert link.is_symlink()
+    assert json.loads(str(arrays_in(file)["about"]))["version"] == FILE_VERSION
+    assert stat.S_IMODE(file.stat().st_mode) == mode
+    assert [each.name for each in file.parent.iterdir()] == ["kept.npz"]
+
+
+def test_the_command_goes_on_after_a_damaged_record(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [tmp_path / "seqfit" / f"{name}.npz" for name in "abc"]
+    for file in files:
+        write(file, first_version(name=file.stem))
+    files[1].write_bytes(files[1].read_bytes()[:500])
+    out, said = ended(capsys, tmp_path)
+    assert [line.partition(": ")[0] for line in out.splitlines()] == [str(files[0]), str(files[2])]
+    assert f"1 of 3 records could not be converted: {files[1]} is no whole record" in said
+    for file in (files[0], files[2]):
+        assert json.loads(str(arrays_in(file)["about"]))["version"] == FILE_VERSION
+
+
+def test_all_runs_below_a_folder_are_converted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = ["run_0/seqfit/probe.npz", "run_0/seqfit/run_1/probe.npz", "deep/run_1/seqfit/left.npz"]
+    for name in names:
+        write(tmp_path / name, first_version())
+    (tmp_path / "data.npz").write_bytes(b"not ours")
+    main(["convert", str(tmp_path)])
+    out = capsys.readouterr().out
+    for name in names:
+        assert f"{tmp_path / name}: version 1, now 2: {tmp_path / name}\n" in out
+        assert json.loads(str(arrays_in(tmp_path / name)["about"]))["version"] == FILE_VERSION
+    assert "-o is for one record" in ended(capsys, tmp_path, "-o", tmp_path / "new.npz")[1]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="only an administrator may make links there")
+def test_a_link_that_leads_nowhere_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path / "seqfit" / "left.npz", first_version())
+    link = tmp_path / "seqfit" / "right.npz"
+    link.symlink_to(tmp_path / "gone.npz")
+    main(["convert", str(tmp_path)])
+    assert f"note  {link} is a link to {tmp_path / 'gone.npz'}, which is not there" in capsys.readouterr().out
+    (tmp_path / "seqfit" / "left.npz").unlink()
+    assert f"{link} is a link to" in ended(capsys, tmp_path)[1]

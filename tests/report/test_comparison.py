@@ -66,6 +66,27 @@ def test_only_what_differs_between_the_settings_has_a_column():
     assert found.reasons == ()
 
 
+def test_a_hyperparameter_or_a_setting_with_the_name_of_another_column_has_a_column_too():
+    figures = compare({"one": run_that_fits([0.0, 1.0])}).columns
+    names = (*figures, "network/width", "tolerance")
+    runs = {
+        each: run_that_fits(
+            [0.0, 1.0],
+            hyperparameters={name: number + place for place, name in enumerate(names)},
+            settings={"tolerance": 0.25, "steps": 1000 * number},
+            network=Architecture(1, 1, 8 * number, 2, "tanh"),
+        )
+        for number, each in ((1, "one"), (2, "two"))
+    }
+    found = compare(runs)
+    assert found.columns[: len(figures)] == figures
+    for place, name in enumerate(names):
+        assert cells(found, f"{name} (hyperparameter)") == [1 + place, 2 + place]
+    assert cells(found, "steps (setting)") == [1000, 2000]
+    assert cells(found, "network/width") == [8, 16]
+    assert len({*found.columns}) == len(found.columns)
+
+
 def test_what_was_set_and_found_is_told_once():
     runs = {
         f"of {width}": run_that_fits(
