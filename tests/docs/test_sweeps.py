@@ -181,7 +181,7 @@ def test_a_pruner_is_told_of_each_step_once_where_several_batches_make_one() -> 
         accelerator="cpu",
     )
     module = names["Fit"](**STALLS)
-    data = torch.utils.data.TensorDataset(torch.rand(64, 1), torch.rand(64))
+    data = torch.utils.data.TensorDataset(torch.rand(64, 1), torch.rand(64, 1))
     trainer.fit(module, torch.utils.data.DataLoader(data, batch_size=8))
     assert reports == [10, 20, 30]
 
