@@ -12,9 +12,11 @@ from tests.pages import ROOT, read
 
 PAGES = sorted((ROOT / "docs" / "reference").glob("*.rst"))
 PUBLIC = ["callbacks", "adapters", "networks", "diagnostics", "demos", "metrics", "views", "geometry"]
-#: Named elsewhere: networks as demos have them, constants and types of arrays.
+#: Named elsewhere: networks as demos have them, constants and types.
 ELSEWHERE = {
     "metrics": {"functional"},
+    "networks": {"NetworkName"},
+    "views": {"Item"},
     "demos": {"SIREN", "FourierFeatureMLP", "TanhMLP"},
     "geometry": {name for name in import_module("lightning_seqfit.geometry").__all__ if name.isupper()}
     | {"BoolArray", "FloatArray", "IntArray"},
