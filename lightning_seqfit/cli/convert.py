@@ -35,7 +35,8 @@ def run(run: str, output: str | None) -> None:
             left.append(str(error))
         except Exception as error:  # of a disk, or a store's own kind
             why = getattr(error, "strerror", None) or error
-            left.append(f"{output or file} cannot be written: {why}; see whether you may write there")
+            where = "in place" if output is None else f"to {output}"
+            left.append(f"{file} cannot be converted {where}: {why}; see whether you may read it and write there")
         else:
             same = output is None and version == FILE_VERSION
             made = "which is the present one: left as it is" if same else f"now {FILE_VERSION}: {output or file}"

@@ -159,7 +159,7 @@ def test_a_folder_is_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert f"{tmp_path / 'empty' / 'probe.npz'}\n" in said
     assert "Errno" not in said
     said = ended(capsys, file, "-o", file / "new.npz")[1]
-    assert f"{file / 'new.npz'} cannot be written: {file} is a file" in said
+    assert f"{file} cannot be converted to {file / 'new.npz'}: {file} is a file" in said
     assert [*(tmp_path / "empty").iterdir()] == []
 
 
