@@ -71,8 +71,8 @@ def fourier_band_error(
 ) -> dict[str, Tensor]:
     """Return the error in each frequency band, relative to what the target has there.
 
-    A pair of a point and its value that is given twice counts once. Of different values at one point, as of repeated
-    measurements, the mean counts along one axis, along several one of them, large or small.
+    A pair of a point and its value that is given twice counts once. Different values at one point, as of repeated
+    measurements, all count along one axis; along several one of them does, large or small.
 
     Parameters
     ----------
