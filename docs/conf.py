@@ -141,7 +141,7 @@ def _plain(line: str) -> str:
 def entries(app: object, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
     """Read entries as this project writes them: the text after the colon describes, it is no type."""
     section, changed = "", []
-    for line, under in zip(lines, [*lines[1:], ""], strict=True):
+    for line, under in zip(lines, [*lines, ""][1:], strict=True):
         if under and set(under) == {"-"} and len(under) == len(line):
             section = line
         changed += map(_plain, _one_entry(line) if section in _ENTRIES else [line])

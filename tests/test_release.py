@@ -51,12 +51,18 @@ class TestVersion:
         assert [set(author) for author in CITATION["authors"]] == [{"name"}]
 
     @pytest.mark.skipif(os.name == "nt", reason="the scripts are of bash")
-    @pytest.mark.parametrize("tag", ["v9.9.9", VERSION.replace(".", "x"), f"v{VERSION}0"])
+    @pytest.mark.parametrize("tag", ["v9.9.9", "v" + VERSION.replace(".", "x"), f"v{VERSION}0"])
     def test_a_tag_of_another_version_makes_no_release(self, tag: str, tmp_path: Path) -> None:
         said = subprocess.run([ROOT / ".ci" / "release", tag, tmp_path], capture_output=True, text=True)
         assert said.returncode == 1
         assert f"lightning_seqfit/__init__.py is not of {tag}" in said.stderr
         assert not [*tmp_path.iterdir()]
+
+    @pytest.mark.skipif(os.name == "nt", reason="the scripts are of bash")
+    def test_a_version_is_no_tag(self, tmp_path: Path) -> None:
+        said = subprocess.run([ROOT / ".ci" / "release", VERSION, tmp_path], capture_output=True, text=True)
+        assert said.returncode == 1
+        assert f"it begins with v, such as v{VERSION}" in said.stderr
 
 
 class TestWorkflows:

@@ -44,12 +44,14 @@ for at in (0, run.steps.searchsorted(2_000), -1):
 _ = run.to_frame()[["front/fitted", "oddness/share"]].plot(xlabel="optimizer step", ylabel="share", grid=True)
 
 # %%
-# A line through the middle is odd too, so at first the share says little. It falls while the target comes in: the two
-# fronts do not keep step. Once they have met the symmetry is as good as exact, though nobody told the network of it.
+# A line through the middle is odd too: long before anything is fitted the share is near 1 now and then. So it says
+# something beside ``front/fitted`` only, and no training should be stopped by it alone. It falls while the target comes
+# in: the two fronts do not keep step. Once they have met the symmetry is as good as exact, though nobody told the
+# network of it.
 #
-# A monitor may wait for it: ``EarlyStopping("seqfit/oddness/share", mode="max", stopping_threshold=0.99,
-# strict=False)``. What else a diagnostic may have, such as the units of a layer, arrays and a state of its own:
-# :doc:`/howto/own-diagnostic`.
+# Monitors have it as ``seqfit/oddness/share``. What else a diagnostic may have, such as the units of a layer, arrays
+# and a state of its own: :doc:`/howto/own-diagnostic`.
 share = run.scalars["oddness/share"]
+assert share[run.front.fitted == 0].max() > 0.9
 assert share[(run.front.fitted > 0.05) & (run.front.fitted < 0.8)].min() < 0.9
 assert share[-1] > 0.95

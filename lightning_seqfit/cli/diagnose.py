@@ -10,6 +10,7 @@ import numpy as np
 
 from lightning_seqfit.cli.values import Refused, whole
 from lightning_seqfit.diagnosis import Diagnosis, Verdict, diagnose
+from lightning_seqfit.diagnosis.advice import MEASURED, PAGE
 from lightning_seqfit.diagnosis.words import as_dict, table, to_try
 from lightning_seqfit.record import Run, find, find_all, load
 from lightning_seqfit.record.file import file_of
@@ -50,6 +51,9 @@ def run(run: str, name: str | None, at: int | None, json: bool, check: bool) -> 
     else:
         parts = [f"{said}:\n{table(each)}" if len(runs) > 1 else table(each) for said, each in found.items()]
         notes = [f"note  {said}: {why}" for said, why in unable.items()]
+        if any(each.advice for each in found.values()):
+            notes.append(f"note  expected: what came of it in the trainings of {MEASURED}, no forecast of this one")
+            notes[-1] += f"\n      {PAGE}"
         if others := [file.name.removesuffix(".npz") for file in there if file not in files]:
             notes.append(f"note  of the same training there {'are' if others[1:] else 'is'} also: {', '.join(others)}")
         stalled = [seen for seen in runs if (of := found.get(seen.name or "probe")) and of.stalled]

@@ -19,6 +19,8 @@ from lightning_seqfit.words import significant
 
 #: Where every advice was tried.
 MEASURED = "docs/stalls"
+#: The same, where everybody can read it.
+PAGE = "https://lightning-seqfit.readthedocs.io/en/latest/stalls/README.html"
 #: c for a regression, and between which it works.
 SHARE, LOWEST, HIGHEST = 0.5, 0.15, 2.0
 #: Learning rates that work for a SIREN, for Fourier features and for Adam on any network.
