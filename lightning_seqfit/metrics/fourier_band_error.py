@@ -67,7 +67,7 @@ class FourierBandError(Metric):
 
     is_differentiable = False
     higher_is_better = False
-    full_state_update = True  # a batch is held against those before it
+    full_state_update = False
 
     rows: list[Tensor]
     most: Tensor
@@ -108,18 +108,17 @@ class FourierBandError(Metric):
             If they are no tensors of real numbers, their shapes do not belong together, or are not those of the batches
             before.
         """
-        rows = checked_rows(preds, target, points, self.settings)
-        before = self._columns if any(self._columns) else tuple(self.most.tolist())
-        if before not in ((0, 0), (rows.axes, rows.outputs)):
-            raise ValueError(
-                f"points have {rows.axes} axes and predictions {rows.outputs} outputs, those of the batches before "
-                f"{before[0]} and {before[1]}: call reset() before other data, or use another metric for them"
-            )
+        rows = self._checked(preds, target, points)
         if self._columns != (rows.axes, rows.outputs):
             self._columns = rows.axes, rows.outputs
             self.most, self.fewest = (self.most.new_tensor(self._columns) for _ in range(2))
         self._coarse = rows.coarse or self._coarse
         self.rows.append(rows.values.to(self.device).flatten())
+
+    def forward(self, preds: Tensor, target: Tensor, points: Tensor) -> Any:
+        """Take a batch and return its own errors."""
+        self._checked(preds, target, points)  # torchmetrics forgets the batches before until it has those errors
+        return super().forward(preds, target, points)
 
     def compute(self) -> dict[str, Tensor]:
         """Return the errors of all points by tag.
@@ -137,8 +136,8 @@ class FourierBandError(Metric):
         try:
             if count and [axes, outputs] != fewest:
                 raise ValueError(
-                    f"points have {fewest[0]} axes and predictions {fewest[1]} outputs on one process, {axes} and "
-                    f"{outputs} on another: give all processes data of the same kind"
+                    f"points have {fewest[0]} axes and predictions {fewest[1]} outputs in one part, {axes} and "
+                    f"{outputs} in another: give all processes, and metrics that are merged, data of the same kind"
                 )
             rows = Rows(flat.reshape(count, axes + 2 * outputs), axes, outputs, self._coarse)
             errors = band_errors(rows, self.settings, _ADVICE)
@@ -168,6 +167,16 @@ class FourierBandError(Metric):
         """
         shown = self.compute() if val is None else val
         return plot_single_or_multi_val(shown, ax=ax, higher_is_better=False, name=type(self).__name__, lower_bound=0.0)
+
+    def _checked(self, preds: Tensor, target: Tensor, points: Tensor) -> Rows:
+        rows = checked_rows(preds, target, points, self.settings)
+        before = self._columns if any(self._columns) else tuple(self.most.tolist())
+        if before not in ((0, 0), (rows.axes, rows.outputs)):
+            raise ValueError(
+                f"points have {rows.axes} axes and predictions {rows.outputs} outputs, those of the batches before "
+                f"{before[0]} and {before[1]}: call reset() before other data, or use another metric for them"
+            )
+        return rows
 
     def _sync_dist(self, *args: Any, **kwargs: Any) -> None:
         if not len(self.rows):  # torchmetrics would send float32, and the other processes wait for float64

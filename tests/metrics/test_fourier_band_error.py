@@ -283,6 +283,17 @@ def test_forward_of_other_data_is_refused_and_loses_nothing() -> None:
     assert numbers(metric.compute()) == WHOLE
 
 
+@pytest.mark.skipif(not hasattr(FourierBandError, "merge_state"), reason="torchmetrics 1.4 merges no metrics")
+def test_metrics_are_merged_and_those_of_other_data_have_no_errors() -> None:
+    first, rest = (metric_of(PREDS[part], TARGET[part], X[part]) for part in (slice(100), slice(100, None)))
+    first.merge_state(rest)
+    assert numbers(first.compute()) == WHOLE
+    metric = metric_of()
+    metric.merge_state(metric_of(*2 * [torch.stack([TARGET, TARGET], dim=1)], X))
+    with pytest.warns(UserWarning, match="predictions 1 outputs in one part, 1 and 2 in another"):
+        assert metric.compute() == {}
+
+
 def test_after_a_reset_other_data_may_come() -> None:
     metric = metric_of()
     metric.reset()

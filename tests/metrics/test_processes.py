@@ -123,7 +123,7 @@ def test_of_processes_with_other_data_nothing_is_told(found: list[dict[str, dict
     for seen in found:
         assert list(seen["other outputs"]) == list(seen["other axes"]) == ["absent"]
         assert (
-            "points have 1 axes and predictions 1 outputs on one process, 1 and 2 on another"
+            "points have 1 axes and predictions 1 outputs in one part, 1 and 2 in another"
             in (seen["other outputs"]["absent"])
         )
-        assert "on one process, 3 and 1 on another" in seen["other axes"]["absent"]
+        assert "in one part, 3 and 1 in another" in seen["other axes"]["absent"]
