@@ -6,6 +6,7 @@ they mean is in :mod:`lightning_seqfit.measures.spectrum`.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import math
 from collections.abc import Callable, Sequence
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 
 from lightning_seqfit.diagnostics.scene import read_scene
 from lightning_seqfit.diagnostics.spectrum import SpectrumDiagnostic
-from lightning_seqfit.geometry import FloatArray
+from lightning_seqfit.geometry import BoolArray, FloatArray
 from lightning_seqfit.probe import Observation, Probe
 from lightning_seqfit.probe.checks import arguments
 from lightning_seqfit.probe.checks.echo import shown
@@ -25,9 +26,9 @@ from lightning_seqfit.probe.checks.values import Unreadable, plain
 from lightning_seqfit.probe.observation import together
 from lightning_seqfit.probe.places import points_inside
 
-#: Predictions of one point differ by rounding, where batches differ in size: by less than these shares, together, of
-#: the standard deviation of the target, and of the largest value, which bfloat16 has to 0.4 %.
-MOST_APART, ROUNDING = 0.05, 0.01
+#: Predictions of one pair differ by rounding, where batches differ in size: by less than this share of themselves and
+#: of their root mean square together; where bfloat16 or float16 holds all of them, by its rounding instead.
+ROUNDING = 1e-4
 
 
 class Settings(NamedTuple):
@@ -46,11 +47,15 @@ class Settings(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Points, values and predictions side by side, shape ``(N, axes + 2 outputs)``."""
+    """Points, values and predictions side by side, shape ``(N, axes + 2 outputs)``.
+
+    coarse : precision of points that holds three digits or fewer, such as ``"bfloat16"``; empty: they have more.
+    """
 
     values: Tensor
     axes: int
     outputs: int
+    coarse: str = ""
 
 
 def fourier_band_error(
@@ -66,7 +71,8 @@ def fourier_band_error(
 ) -> dict[str, Tensor]:
     """Return the error in each frequency band, relative to what the target has there.
 
-    A pair of a point and its value that is given twice counts once.
+    A pair of a point and its value that is given twice counts once. Different values at one point, as of repeated
+    measurements, all count along one axis; along several one of them does, large or small.
 
     Parameters
     ----------
@@ -96,8 +102,8 @@ def fourier_band_error(
     Raises
     ------
     TypeError, ValueError
-        If an argument is not as above, or the points are too few to tell how the target oscillates; the message says
-        what to do.
+        If an argument is not as above, or the points are too few to tell how the target oscillates, or a pair comes
+        again with another prediction; the message says what to do.
 
     Examples
     --------
@@ -110,7 +116,7 @@ def fourier_band_error(
     {'fourier/relative_error/2-4': 0.1, 'fourier/relative_error/16-32': 1.0}
     """
     settings = checked_settings(bands, bounds, inside, noise, scale)
-    errors = band_errors(checked_rows(preds, target, points, settings), settings)
+    errors = band_errors(checked_rows(preds, target, points, settings), settings, "give each pair once")
     return as_tensors(errors, preds.device)
 
 
@@ -187,19 +193,22 @@ def checked_rows(preds: Any, target: Any, points: Any, settings: Settings) -> Ro
             "(low, high) for each"
         )
     values = torch.cat([each.to(said.device, kept(said.device)) for each in columns], dim=1)
-    return Rows(values, where.shape[1], there.shape[1])
+    coarse = points.dtype.is_floating_point and torch.finfo(points.dtype).eps > ROUNDING
+    return Rows(values, where.shape[1], there.shape[1], str(points.dtype).removeprefix("torch.") if coarse else "")
 
 
 @np.errstate(all="ignore")
-def band_errors(rows: Rows, settings: Settings) -> dict[str, float]:
-    """Return the errors by tag.
+def band_errors(rows: Rows, settings: Settings, advice: str) -> dict[str, float]:
+    """Return the errors by tag; ``advice`` is what to do where pairs came again with other predictions.
 
     Raises
     ------
     ValueError, TypeError, RuntimeError
         Why nothing can be read at such points.
     """
-    points, target, preds = _once(rows)
+    if not len(rows.values):
+        raise ValueError("no points were given: give at least 4 along one axis, 16 along several")
+    points, target, preds = _once(rows, advice)
     if settings.inside is not None:
         mask = points_inside(settings.inside, points)
         points, target, preds = points[mask], target[mask], preds[mask]
@@ -251,27 +260,51 @@ def as_tensors(errors: dict[str, float], device: torch.device) -> dict[str, Tens
     return {tag: torch.tensor(error, dtype=kept(device), device=device) for tag, error in errors.items()}
 
 
-def _once(rows: Rows) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _once(rows: Rows, advice: str) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Points, values and predictions in one order, however they came, and each pair of point and value once.
+
+    Pairs at one point are in an order that their values have no say in: a geometry may take the last one.
 
     Raises
     ------
     ValueError
         If a pair has predictions that differ by more than rounding.
     """
-    values = rows.values.cpu().to(torch.float64).numpy()
+    values = rows.values.cpu().to(torch.float64).numpy() + 0.0  # -0.0 is 0.0
     values = values[np.lexsort(values.T[::-1])]
     pair = rows.axes + rows.outputs
-    first = np.ones(len(values), dtype=bool)
-    first[1:] = np.any(values[1:, :pair] != values[:-1, :pair], axis=1)
-    points, target, preds = np.split(values[first], [rows.axes, pair], axis=1)
-    apart = np.abs(values[:, pair:] - preds[np.cumsum(first) - 1])
-    if np.any(apart > MOST_APART * np.std(target, axis=0) + ROUNDING * np.max(np.abs([target, preds]), axis=(0, 1))):
+    first = _differs(values[:, :pair])
+    once = values[first]
+    said = values[:, pair:]
+    other = ~np.all(_close(said, once[np.cumsum(first) - 1, pair:]), axis=1)
+    if np.any(other):
+        coincide = f"points coincide in {rows.coarse}, give them in float32 or float64, or "
         raise ValueError(
-            f"{np.count_nonzero(~first)} pairs of a point and its value came again with other predictions: call "
-            "reset() after each epoch, also after the sanity check"
+            f"{np.count_nonzero(other)} pairs of a point and its value came again with other predictions: "
+            f"{coincide if rows.coarse else ''}{advice}"
         )
+    place = np.cumsum(_differs(once[:, : rows.axes]))
+    repeated = np.flatnonzero(np.bincount(place)[place] > 1)
+    digests = [hashlib.blake2b(once[row, :pair].tobytes(), digest_size=8).digest() for row in repeated]
+    turn = np.zeros(len(once), dtype=np.uint64)
+    turn[repeated] = np.frombuffer(b"".join(digests), dtype=np.uint64)
+    points, target, preds = np.split(once[np.lexsort((turn, place))], [rows.axes, pair], axis=1)
     return points, target, preds
+
+
+def _differs(ordered: FloatArray) -> BoolArray:
+    """Whether each row is another one than that before it, shape ``(N,)``."""
+    return np.append(True, np.any(ordered[1:] != ordered[:-1], axis=1))
+
+
+def _close(preds: FloatArray, others: FloatArray) -> BoolArray:
+    """Whether predictions are others but for rounding: those that are not finite only where both are."""
+    finite = np.where(np.isfinite(preds), preds, 0.0)
+    known = torch.from_numpy(finite)
+    held = [dtype for dtype in (torch.bfloat16, torch.float16) if torch.equal(known.to(dtype).to(known), known)]
+    share = max([ROUNDING, *(torch.finfo(dtype).eps for dtype in held)])
+    size = np.sqrt(np.mean(finite**2, axis=0))
+    return np.isclose(preds, others, rtol=share, atol=share * size, equal_nan=True)
 
 
 # Whose precision the points are read in: as they are.

@@ -87,6 +87,22 @@ def test_a_cluster_of_most_points_hides_nothing() -> None:
     assert Probe.points(alone, names["field"](alone)).geometry.covered < 0.05
 
 
+def test_of_duplicates_all_count_along_a_line_and_one_in_the_plane() -> None:
+    x = (torch.arange(40.0) + 0.5) / 40
+    values = torch.cat([torch.sin(9 * x), torch.sin(9 * x) + 2])
+    line = Probe.points(x.repeat(2), values)
+    assert line.geometry.mean(values.double().numpy()) == pytest.approx(float(torch.sin(9 * x).mean()) + 1)
+    places = torch.cartesian_prod(x, x)
+    lower = torch.sin(9 * places[:, 0]).double()
+    order = torch.randperm(2 * len(places), generator=torch.Generator().manual_seed(0))
+    plane = Probe.points(places.repeat(2, 1)[order], torch.cat([lower, lower + 0.2])[order])
+    target, _ = plane.read_target(nn.Linear(2, 1).double())
+    above = target - lower.numpy()
+    assert len(above) == 1600
+    assert set(above.round(6)) == {0.0, 0.2}
+    assert np.mean(above) == pytest.approx(0.1, abs=0.01)
+
+
 def test_too_few_points_are_said_or_refused_as_the_page_says() -> None:
     def lobes(places: Tensor) -> Tensor:
         return torch.sin(8 * torch.pi * places).prod(dim=1)  # 64

@@ -46,12 +46,22 @@ def too_few(metric: Metrics, rank: int) -> None:
     metric.update(PREDS[rank : rank + 1], TARGET[rank : rank + 1], points=X[rank : rank + 1])
 
 
+def other_outputs(metric: Metrics, rank: int) -> None:
+    metric.update(*(values.repeat(1, 1 + rank) for values in (PREDS, TARGET)), points=X)
+
+
+def other_axes(metric: Metrics, rank: int) -> None:
+    metric.update(PREDS, TARGET, points=X.repeat(1, 1 + 2 * rank))  # as many numbers as of two outputs more
+
+
 CASES: dict[str, tuple[Callable[[], Metrics], Callable[[Any, int], None]]] = {
     "padded": (FourierBandError, padded),
     "on the host": (lambda: FourierBandError(compute_on_cpu=True), padded),
     "collection": (lambda: MetricCollection([MeanSquaredError(), FourierBandError()]), padded),
     "all on one": (FourierBandError, all_on_one),
     "too few": (FourierBandError, too_few),
+    "other outputs": (FourierBandError, other_outputs),
+    "other axes": (FourierBandError, other_axes),
 }
 
 
@@ -60,20 +70,22 @@ def measure(rank: int, folder: str) -> None:
     torch.set_num_threads(1)
     log.setLevel("CRITICAL")  # of too few points it says so
     distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for case, (make, take) in CASES.items():
         metric = make()
         for _ in range(2):  # epochs
             metric.reset()
             take(metric, rank)
             found[case] = {tag: float(error) for tag, error in metric.compute().items()}
+            if "other" in case:
+                found[case]["absent"] = metric.absent
             take(metric, rank)  # what comes after it is added to what this process has
     distributed.destroy_process_group()
     Path(folder, f"{rank}.json").write_text(json.dumps(found), encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, dict[str, float]]]:
+def found(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, dict[str, Any]]]:
     folder = tmp_path_factory.mktemp("processes")
     context = multiprocessing.spawn(measure, args=(str(folder),), nprocs=2, join=False)
     until = time.monotonic() + TIMEOUT
@@ -89,7 +101,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, dict[str, 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", ["padded", "on the host", "all on one", "collection"])
-def test_both_processes_have_the_numbers_of_one(case: str, found: list[dict[str, dict[str, float]]]) -> None:
+def test_both_processes_have_the_numbers_of_one(case: str, found: list[dict[str, dict[str, Any]]]) -> None:
     metric = FourierBandError()
     metric.update(PREDS, TARGET, X)
     alone = {tag: float(error) for tag, error in metric.compute().items()}
@@ -102,5 +114,16 @@ def test_both_processes_have_the_numbers_of_one(case: str, found: list[dict[str,
 
 
 @pytest.mark.slow
-def test_what_is_absent_is_absent_on_both(found: list[dict[str, dict[str, float]]]) -> None:
+def test_what_is_absent_is_absent_on_both(found: list[dict[str, dict[str, Any]]]) -> None:
     assert [seen["too few"] for seen in found] == [{}, {}]
+
+
+@pytest.mark.slow
+def test_of_processes_with_other_data_nothing_is_told(found: list[dict[str, dict[str, Any]]]) -> None:
+    for seen in found:
+        assert list(seen["other outputs"]) == list(seen["other axes"]) == ["absent"]
+        assert (
+            "points have 1 axes and predictions 1 outputs in one part, 1 and 2 in another"
+            in (seen["other outputs"]["absent"])
+        )
+        assert "in one part, 3 and 1 in another" in seen["other axes"]["absent"]
