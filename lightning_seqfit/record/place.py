@@ -150,6 +150,9 @@ class Here(Place):
     def write(self, data: bytes) -> None:
         """Write beside the file, then rename; what a link leads to is replaced, and who may read a file stays."""
         path = Path(os.path.realpath(self.path)) if self.path.is_symlink() else self.path
+        if path.exists() and not (path.is_file() or path.is_dir()):  # a device, a pipe: there is nothing to replace
+            path.write_bytes(data)
+            return
         _make(path.parent)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:

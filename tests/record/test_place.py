@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -189,3 +191,15 @@ def test_a_write_that_breaks_off_on_a_server_leaves_the_old_file(monkeypatch: py
 def test_a_path_is_here_and_a_url_is_there(where: str | Path, found: Place) -> None:
     assert place(where) == found
     assert place(found) is found
+
+
+def test_a_pipe_or_a_device_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        place(pipe).write(b"a record")
+        assert os.read(reader, 20) == b"a record"
+    finally:
+        os.close(reader)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
