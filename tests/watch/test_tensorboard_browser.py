@@ -96,13 +96,13 @@ def test_the_layout_has_six_charts_with_lines(board: Board) -> None:
         lines = {}
         for card in cards.all():
             curves = card.locator("path.line[d]")
-            curves.first.wait_for(state="attached", timeout=PATIENCE)
+            least = 4 if "by band" in card.evaluate("card => card.title") else 1
+            curves.nth(least - 1).wait_for(state="attached", timeout=PATIENCE)
             lines[card.evaluate("card => card.title")] = curves.count()
         assert [title.partition(",")[0].partition(":")[0] for title in lines] == [
             *("fitted share", "oscillations", "error", "error by band", "rank of the basis", "training loss")
         ]
         assert all(lines.values()), lines
-        assert lines["error by band"] >= 4
 
 
 def test_pictures_are_those_beside_the_record_and_a_slider_moves_them(board: Board) -> None:
@@ -134,8 +134,9 @@ def test_texts_say_the_verdict_and_what_to_do(board: Board) -> None:
     with board.tab("text") as found:
         for tag in ("summary", "stall/verdict", "stall/advice"):
             found.page.get_by_text(f"tag: seqfit/{tag}/text_summary").first.wait_for(timeout=PATIENCE)
-        assert found.page.locator("strong").get_by_text(verdict, exact=True).count() >= 2  # Markdown is rendered
-        assert found.page.locator("pre", has_text="oscillations fitted").count()
+        rendered = found.page.locator("strong").get_by_text(verdict, exact=True)  # from Markdown, in two texts
+        rendered.nth(1).wait_for(timeout=PATIENCE)
+        found.page.locator("pre", has_text="oscillations fitted").first.wait_for(timeout=PATIENCE)
 
 
 def test_hyperparameters_stand_beside_the_last_figures(board: Board) -> None:
@@ -143,7 +144,7 @@ def test_hyperparameters_stand_beside_the_last_figures(board: Board) -> None:
         table = found.page.locator("tf-hparams-table-view")
         table.get_by_text("hp/fitted").first.wait_for(timeout=PATIENCE)
         for name in ("network", "optimizer", "hp/error", "hp/steps to 90 % fitted", "hp/oscillations"):
-            assert table.get_by_text(name).count(), name
+            table.get_by_text(name).first.wait_for(timeout=PATIENCE)
         assert found.page.get_by_text("hp_metric").count() == 0
         fitted = load(board.run_dir).scalars["front/fitted"][-1]
-        assert table.get_by_text(f"{fitted:.5g}"[:5]).count()
+        table.get_by_text(f"{fitted:.5g}"[:5]).first.wait_for(timeout=PATIENCE)
