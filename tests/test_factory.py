@@ -291,10 +291,10 @@ def test_a_wrong_path_says_so_in_one_warning_and_the_script_trains_on(tmp_path: 
 def test_without_the_variable_it_costs_a_script_less_than_50_ms() -> None:
     code = """
 import time, torch, lightning.pytorch
-begun = time.process_time()
+begun = time.perf_counter()
 from lightning_seqfit.factory import callbacks
 found = callbacks()
-spent = time.process_time() - begun
+spent = time.perf_counter() - begun
 import sys
 print(found, spent, any(m.startswith("lightning_seqfit.") and m != "lightning_seqfit.factory" for m in sys.modules))
 """

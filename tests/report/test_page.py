@@ -79,9 +79,9 @@ def test_whatever_comes_from_a_run_is_text(runs: int) -> None:
 
 def test_512_looks_take_less_than_5_seconds_and_3_megabytes() -> None:
     run = whole_run(512, cells=1024)
-    begin = time.process_time()
+    begin = time.perf_counter()
     text = page({"long": run})
-    assert time.process_time() - begin < 5.0
+    assert time.perf_counter() - begin < 5.0
     assert len(text.encode()) <= MOST_BYTES
 
 
@@ -89,17 +89,17 @@ def test_512_looks_of_4096_cells_without_a_target_take_less_than_3_megabytes() -
     run = whole_run(512, cells=4096)
     nothing = np.full(4096, np.nan)
     run = replace(run, target=nothing, trend=nothing, front=None, spectrum=None, oscillations=None)
-    begin = time.process_time()
+    begin = time.perf_counter()
     text = page({"long": run})
-    assert time.process_time() - begin < 5.0
+    assert time.perf_counter() - begin < 5.0
     assert len(text.encode()) <= MOST_BYTES
 
 
 def test_three_runs_take_less_than_10_seconds_and_3_megabytes() -> None:
     runs = {f"run {seed}": whole_run(512, cells=1024, seed=seed) for seed in range(3)}
-    begin = time.process_time()
+    begin = time.perf_counter()
     text = page(runs)
-    assert time.process_time() - begin < 10.0
+    assert time.perf_counter() - begin < 10.0
     assert len(text.encode()) <= MOST_BYTES
 
 

@@ -109,7 +109,7 @@ def test_the_page_of_a_training_is_drawn_and_moves(make: Make, browser: Any, tmp
 
 def test_a_plane_of_96_by_96_takes_less_than_15_seconds_and_3_megabytes(tmp_path: Path) -> None:
     (run,) = watched(tmp_path, Front(slow), Probe.grid([UNIT] * 2, slow, resolution=96))
-    begin = time.process_time()
+    begin = time.perf_counter()
     text = page({"a plane": run})
-    assert time.process_time() - begin < 15.0
+    assert time.perf_counter() - begin < 15.0
     assert len(text.encode()) <= MOST_BYTES
